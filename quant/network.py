@@ -8,7 +8,7 @@ One step, exact and in this order, for every population in order of depth:
     v = v - reset_value * s                       reset "subtract"
     v = v_reset where s = 1                       reset "zero"
 
-The readout never fires; its v after each step is the output. v starts at `v_init` for every sample.
+The readout never fires; its v after each step is the output. v starts at 0 for every sample.
 """
 
 from __future__ import annotations

@@ -1,19 +1,21 @@
 """The linear operators of an integer projection: plain data, their shapes, and their exact integer meaning.
 
-A projection's chain is applied from left to right. At most one operator of a chain carries weights.
+A projection's chain is applied from left to right. At most one operator of a chain carries weights. While a network
+is being quantised the same operators carry its real-valued weights (float64); in an `IntegerNetwork` they are int64.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 Shape: TypeAlias = tuple[int, ...]
 IntArray: TypeAlias = npt.NDArray[np.int64]
+Weights: TypeAlias = npt.NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +27,7 @@ class Conv:
     """
 
     name: str
-    weight: IntArray
+    weight: Weights
     stride: tuple[int, ...]
     padding: tuple[tuple[int, int], ...]
     dilation: tuple[int, ...]
@@ -46,7 +48,7 @@ class Linear:
     """`y = W x` over the last dimension. weight: int64 [out, in], the mantissa."""
 
     name: str
-    weight: IntArray
+    weight: Weights
 
     def output_shape(self, shape: Shape) -> Shape:
         return (*shape[:-1], self.weight.shape[0])
@@ -60,7 +62,7 @@ class Scale:
     """
 
     name: str
-    weight: IntArray
+    weight: Weights
 
     def output_shape(self, shape: Shape) -> Shape:
         return shape

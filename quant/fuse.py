@@ -1,0 +1,235 @@
+"""Fuses every chain of linear NIR nodes between two neuron nodes into one projection.
+
+Before: lif1 -> AvgPool2d -> Conv2d -> Scale -> lif2          After: lif1 -> (SumPool, Conv) -> lif2, and a bias of lif2
+
+Average pools become sums whose divisor goes into the weights, scales go into the weights beside them, two weighted
+nodes in a row become one matrix, and every bias is carried through what follows it to the neuron that it ends in.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import nir
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from converter.errors import InputError
+from converter.graph import Graph
+from quant.apply import apply_chain, apply_operator, weight_tensor
+from quant.operators import WEIGHTED, Conv, Flatten, Linear, Operator, Scale, Shape, SumPool, output_shape
+
+FloatArray = npt.NDArray[np.float64]
+LINEAR_NODES = (nir.Linear, nir.Affine, nir.Conv1d, nir.Conv2d, nir.Scale, nir.SumPool2d, nir.AvgPool2d, nir.Flatten)
+MAX_CHAINS = 10_000
+MAX_MATRIX = 1 << 24
+"""Largest matrix, in entries, that two linear nodes without a neuron between them may be multiplied into."""
+
+
+@dataclass(frozen=True, eq=False)
+class FloatProjection:
+    """A chain with real weights (float64). `nodes`: the NIR nodes that it was made of, in order; empty for an identity."""
+
+    source: str
+    target: str
+    operators: tuple[Operator, ...]
+    nodes: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class FusedGraph:
+    """What is left of a graph: neuron nodes in evaluation order, chains between them, and one bias per neuron node.
+
+    bias: float64 at the population's full shape.
+    """
+
+    graph: Graph
+    populations: tuple[str, ...]
+    projections: tuple[FloatProjection, ...]
+    bias: dict[str, FloatArray]
+
+
+def fuse(graph: Graph) -> FusedGraph:
+    """Fuse a validated graph.
+
+    Raises:
+        InputError: a node cannot be part of an integer network (the message names it), or a chain is too large.
+    """
+    populations = tuple(n for n in graph.order if not isinstance(graph.nodes[n], (*LINEAR_NODES, nir.Output)))
+    chains = itertools.islice(_chains(graph, set(populations)), MAX_CHAINS + 1)
+    projections = tuple(_projection(graph, *chain) for chain in chains)
+    if len(projections) > MAX_CHAINS:
+        raise InputError(f"{graph.source}: more than {MAX_CHAINS} paths between neurons; simplify the graph")
+    constant = _constants(graph)
+    return FusedGraph(graph, populations, projections, {name: constant[name] for name in populations})
+
+
+def _chains(graph: Graph, populations: set[str]) -> Iterator[tuple[str, tuple[str, ...], str]]:
+    """Every path source -> linear nodes -> target, in the order of the targets."""
+    for target in graph.order:
+        if target not in populations or isinstance(graph.nodes[target], nir.Input):
+            continue
+        stack: list[tuple[str, tuple[str, ...]]] = [(n, ()) for n in reversed(graph.predecessors(target))]
+        while stack:
+            node, path = stack.pop()
+            if node in populations:
+                yield node, path, target
+            else:
+                stack += [(n, (node, *path)) for n in reversed(graph.predecessors(node))]
+
+
+def _constants(graph: Graph) -> dict[str, FloatArray]:
+    """What arrives at every node when no neuron fires: the biases, carried through the linear nodes after them."""
+    out: dict[str, FloatArray] = {}
+    arriving: dict[str, FloatArray] = {}
+    for name in graph.order:
+        node = graph.nodes[name]
+        total = np.zeros(graph.input_shapes[name])
+        for source in graph.predecessors(name):
+            if source in out:
+                total = total + out[source]
+        arriving[name] = total
+        if isinstance(node, LINEAR_NODES):
+            operators, gain = _operators(graph, name)
+            x = torch.from_numpy(total[None])
+            for operator in operators:
+                x = apply_operator(operator, x, weight_tensor((operator,), torch.float64))
+            bias = np.asarray(getattr(node, "bias", 0.0), dtype=np.float64)
+            if isinstance(node, nir.Conv1d | nir.Conv2d):
+                bias = bias.reshape(-1, *(1,) * (len(graph.output_shapes[name]) - 1))
+            out[name] = x[0].numpy() * gain + bias
+    return arriving
+
+
+def _operators(graph: Graph, name: str) -> tuple[tuple[Operator, ...], float]:
+    """A linear node as operators and a factor (1/k^2 for an average pool)."""
+    node, shape = graph.nodes[name], graph.input_shapes[name]
+    if isinstance(node, nir.Linear | nir.Affine):
+        if len(shape) != 1 or node.weight.ndim != 2:
+            raise InputError(
+                f"{graph.source}: node {name!r}: a linear node over {shape} cannot be quantised; flatten its input"
+            )
+        return (Linear(name, np.asarray(node.weight, np.float64)),), 1.0
+    if isinstance(node, nir.Conv1d | nir.Conv2d):
+        return (_convolution(name, node),), 1.0
+    if isinstance(node, nir.Scale):
+        scale = np.asarray(node.scale, np.float64)
+        return (Scale(name, scale if scale.ndim == 0 else _least_shape(np.broadcast_to(scale, shape))),), 1.0
+    if isinstance(node, nir.SumPool2d | nir.AvgPool2d):
+        kernel, stride, padding = (_pair(v) for v in (node.kernel_size, node.stride, node.padding))
+        gain = 1.0 if isinstance(node, nir.SumPool2d) else 1.0 / math.prod(kernel)
+        return (SumPool(name, kernel, stride, padding),), gain
+    out = graph.output_shapes[name]
+    start = next((i for i, (a, b) in enumerate(zip(shape, out, strict=False)) if a != b), len(out) - 1)
+    return (Flatten(name, start, start + len(shape) - len(out)),), 1.0
+
+
+def _convolution(name: str, node: nir.Conv1d | nir.Conv2d) -> Conv:
+    dimensions = node.weight.ndim - 2
+    stride, dilation = _tuple(node.stride, dimensions), _tuple(node.dilation, dimensions)
+    if isinstance(node.padding, str):
+        extra = [
+            d * (k - 1) if node.padding == "same" else 0 for d, k in zip(dilation, node.weight.shape[2:], strict=True)
+        ]
+        padding = tuple((e // 2, e - e // 2) for e in extra)
+    else:
+        padding = tuple((p, p) for p in _tuple(node.padding, dimensions))
+    return Conv(name, np.asarray(node.weight, np.float64), stride, padding, dilation, int(node.groups))
+
+
+def _projection(graph: Graph, source: str, path: tuple[str, ...], target: str) -> FloatProjection:
+    gain = 1.0
+    operators: tuple[Operator, ...] = ()
+    for name in path:
+        parts, factor = _operators(graph, name)
+        operators, gain = operators + parts, gain * factor
+    shape = graph.output_shapes[source]
+    operators = _merge(operators, shape, f"{graph.source}: {' -> '.join((source, *path, target))}")
+    if not any(isinstance(op, WEIGHTED) for op in operators):
+        ones = np.ones((1,) * len(output_shape(operators, shape)))
+        operators += (Scale(f"{source}_to_{target}", ones),)
+    operators = tuple(replace(op, weight=op.weight * gain) if isinstance(op, WEIGHTED) else op for op in operators)
+    return FloatProjection(source, target, operators, path)
+
+
+def _merge(operators: tuple[Operator, ...], shape: Shape, where: str) -> tuple[Operator, ...]:
+    """Reduce a chain to at most one weighted operator."""
+    while sum(isinstance(op, WEIGHTED) for op in operators) > 1:
+        merged = next(filter(None, (_merge_scale(operators, i, shape) for i in range(len(operators) - 1))), None)
+        if merged is None:
+            return _as_matrix(operators, shape, where)
+        operators = merged
+    return operators
+
+
+def _merge_scale(operators: tuple[Operator, ...], i: int, shape: Shape) -> tuple[Operator, ...] | None:
+    """Operators i and i+1 rewritten where one is a scale that the other can take or let pass, else None."""
+    first, second = operators[i], operators[i + 1]
+    before, after = operators[:i], operators[i + 2 :]
+    weights_follow = any(isinstance(op, WEIGHTED) for op in after)
+    if isinstance(first, Scale) and isinstance(second, Flatten) and weights_follow:
+        weight = np.broadcast_to(first.weight, output_shape(before, shape))
+        return (*before, second, replace(first, weight=weight.reshape(second.output_shape(weight.shape))), *after)
+    if isinstance(first, Scale) and isinstance(second, SumPool) and weights_follow and _per_channel(first.weight):
+        return (*before, second, first, *after)
+    if isinstance(first, SumPool) and isinstance(second, Scale) and not weights_follow and _per_channel(second.weight):
+        return (*before, second, first, *after)
+    if isinstance(first, Scale) and isinstance(second, WEIGHTED) and _per_channel(first.weight):
+        factor = first.weight.reshape(-1)
+        if isinstance(second, Conv):
+            kernel_axes = (1,) * len(second.stride)
+            if factor.size > 1:  # [I] -> [O, I/groups]: each group of outputs sees its own inputs
+                factor = np.repeat(factor.reshape(second.groups, -1), second.weight.shape[0] // second.groups, axis=0)
+            else:
+                factor = factor.reshape(1, 1)
+            factor = factor.reshape(*factor.shape, *kernel_axes)
+        elif isinstance(second, Scale):
+            factor = first.weight
+        return (*before, replace(second, weight=second.weight * factor), *after)
+    if isinstance(second, Scale) and isinstance(first, Conv | Linear) and _per_channel(second.weight):
+        factor = second.weight.reshape(-1, *(1,) * (first.weight.ndim - 1))
+        return (*before, replace(first, weight=first.weight * factor), *after)
+    return None
+
+
+def _per_channel(weight: npt.NDArray[Any]) -> bool:
+    return weight.size == weight.shape[0] if weight.ndim else True
+
+
+def _as_matrix(operators: tuple[Operator, ...], shape: Shape, where: str) -> tuple[Operator, ...]:
+    """A chain as Flatten and one Linear, found by sending every unit vector through it."""
+    final = output_shape(operators, shape)
+    size = math.prod(shape)
+    if size * math.prod(final) > MAX_MATRIX or len(final) != 1:
+        raise InputError(
+            f"{where}: two weighted nodes without a neuron between them cannot be fused at {shape} -> {final}; "
+            "multiply them into one node or put a neuron between them"
+        )
+    x = torch.eye(size, dtype=torch.float64).reshape(size, *shape)
+    for operator in operators:
+        x = apply_chain((operator,), x, weight_tensor((operator,), torch.float64))
+    name = "_".join(op.name for op in operators if isinstance(op, WEIGHTED))
+    flatten: tuple[Operator, ...] = (Flatten(f"{name}_flatten", 0, len(shape) - 1),) if len(shape) > 1 else ()
+    return (*flatten, Linear(name, np.ascontiguousarray(x.numpy().T)))
+
+
+def _least_shape(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """`values` at the smallest shape that still broadcasts to it: [C, 1, 1] where constant within each channel."""
+    per_channel = values.reshape(values.shape[0], -1)
+    if values.ndim > 1 and (per_channel == per_channel[:, :1]).all():
+        values = per_channel[:, 0].reshape(-1, *(1,) * (values.ndim - 1))
+    return values
+
+
+def _tuple(value: Any, length: int) -> tuple[int, ...]:
+    flat = np.ravel(np.asarray(value))
+    return tuple(int(v) for v in (np.repeat(flat, length) if flat.size == 1 else flat))
+
+
+def _pair(value: Any) -> tuple[int, ...]:
+    return _tuple(value, 2)
