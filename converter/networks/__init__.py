@@ -1,0 +1,41 @@
+"""The network families, by the name that the command line knows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from converter.architecture import Architecture
+from converter.errors import InputError
+from converter.networks.convnet import convnet
+from converter.networks.mlp import mlp
+from converter.networks.resnet import resnet8, resnet18, resnet19, resnet20, resnet34
+from converter.networks.vgg import vgg11, vgg16
+from converter.node import Shape, is_whole
+
+NETWORKS: dict[str, Callable[..., Architecture]] = {
+    "mlp": mlp,
+    "convnet": convnet,
+    "resnet8": resnet8,
+    "resnet18": resnet18,
+    "resnet19": resnet19,
+    "resnet20": resnet20,
+    "resnet34": resnet34,
+    "vgg11": vgg11,
+    "vgg16": vgg16,
+}
+"""name -> builder(input_shape, classes, channels=<its usual base width>)."""
+
+
+def build(name: str, input_shape: Shape, classes: int, channels: int | None = None) -> Architecture:
+    """The network `name` for images of `input_shape` (C, H, W) or (F,); `channels` is its base width, None the usual.
+
+    Raises:
+        InputError: there is no such network, or it does not fit the shape; names the node and the shape.
+    """
+    if name not in NETWORKS:
+        raise InputError(f"unknown network {name!r}; known are {', '.join(NETWORKS)}")
+    if channels is None:
+        return NETWORKS[name](tuple(input_shape), classes)
+    if not is_whole(channels, 1):
+        raise InputError(f"channels {channels!r}: must be a whole number of at least 1")
+    return NETWORKS[name](tuple(input_shape), classes, channels)
