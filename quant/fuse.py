@@ -22,7 +22,7 @@ import torch
 from converter.errors import InputError
 from converter.graph import Graph
 from quant.apply import apply_chain, apply_operator, weight_tensor
-from quant.operators import WEIGHTED, Conv, Flatten, Linear, Operator, Scale, Shape, SumPool, output_shape
+from quant.operators import WEIGHTED, Conv, Flatten, Linear, Operator, Scale, Shape, SumPool, Weights, output_shape
 
 FloatArray = npt.NDArray[np.float64]
 LINEAR_NODES = (nir.Linear, nir.Affine, nir.Conv1d, nir.Conv2d, nir.Scale, nir.SumPool2d, nir.AvgPool2d, nir.Flatten)
@@ -128,12 +128,19 @@ def _operators(graph: Graph, name: str) -> tuple[tuple[Operator, ...], float]:
 
 def _convolution(name: str, node: nir.Conv1d | nir.Conv2d) -> Conv:
     kernel = node.weight.shape[2:]
-    if isinstance(node.padding, str):
-        extra = [d * (k - 1) if node.padding == "same" else 0 for d, k in zip(node.dilation, kernel, strict=True)]
-        padding = tuple((e // 2, e - e // 2) for e in extra)
+    if node.padding == "same":
+        padding = same_padding(kernel, node.dilation)
+    elif node.padding == "valid":
+        padding = ((0, 0),) * len(kernel)
     else:
         padding = tuple((p, p) for p in node.padding)
     return Conv(name, np.asarray(node.weight, np.float64), node.stride, padding, node.dilation, int(node.groups))
+
+
+def same_padding(kernel: tuple[int, ...], dilation: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
+    """Padding "same" in numbers: an odd amount has its larger half at the end, as in torch."""
+    extra = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
+    return tuple((e // 2, e - e // 2) for e in extra)
 
 
 def _projection(graph: Graph, source: str, path: tuple[str, ...], target: str) -> FloatProjection:
@@ -169,14 +176,14 @@ def _merge_scale(operators: tuple[Operator, ...], i: int, shape: Shape) -> tuple
     before, after = operators[:i], operators[i + 2 :]
     weights_before = any(isinstance(op, WEIGHTED) for op in before)
     if isinstance(first, Scale) and isinstance(second, Flatten):
-        weight = np.broadcast_to(first.weight, output_shape(before, shape))
-        return (*before, second, replace(first, weight=weight.reshape(second.output_shape(weight.shape))), *after)
+        wide = np.broadcast_to(first.weight, output_shape(before, shape))
+        return (*before, second, replace(first, weight=wide.reshape(second.output_shape(wide.shape))), *after)
     if isinstance(first, Scale) and isinstance(second, SumPool) and not weights_before and _per_channel(first.weight):
         return (*before, second, first, *after)
     if isinstance(first, SumPool) and isinstance(second, Scale) and weights_before and _per_channel(second.weight):
         return (*before, second, first, *after)
     if isinstance(first, Scale) and isinstance(second, WEIGHTED) and _per_channel(first.weight):
-        factor = first.weight.reshape(-1)
+        factor: Weights = first.weight.reshape(-1)
         if isinstance(second, Conv):
             kernel_axes = (1,) * len(second.stride)
             if factor.size > 1:  # [I] -> [O, I/groups]: each group of outputs sees its own inputs
