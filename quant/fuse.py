@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -219,6 +220,34 @@ def _as_matrix(operators: tuple[Operator, ...], shape: Shape, where: str) -> tup
     name = "_".join(op.name for op in operators if isinstance(op, WEIGHTED))
     flatten: tuple[Operator, ...] = (Flatten(f"{name}_flatten", 0, len(shape) - 1),) if len(shape) > 1 else ()
     return (*flatten, Linear(name, np.ascontiguousarray(x.numpy().T)))
+
+
+def scale_source(fused: FusedGraph, source: str, unit: float) -> FusedGraph:
+    """Weights from `source` for an activity counted in units: the integer input's unit becomes part of them."""
+    projections = []
+    for q in fused.projections:
+        if q.source == source:
+            scaled = (replace(op, weight=op.weight * unit) if isinstance(op, WEIGHTED) else op for op in q.operators)
+            q = replace(q, operators=tuple(scaled))
+        projections.append(q)
+    return replace(fused, projections=tuple(projections))
+
+
+def with_unique_names(fused: FusedGraph) -> FusedGraph:
+    """Give every operator of the network a name of its own: a node that feeds two neurons becomes two operators."""
+    count = Counter(op.name for q in fused.projections for op in q.operators)
+    seen: set[str] = set(fused.graph.nodes)
+    projections = []
+    for index, q in enumerate(fused.projections):
+        operators = []
+        for op in q.operators:
+            name = op.name if count[op.name] == 1 else f"{op.name}__{q.target}"
+            if count[op.name] > 1 and name in seen:
+                name = f"{name}_{index}"
+            seen.add(name)
+            operators.append(replace(op, name=name))
+        projections.append(replace(q, operators=tuple(operators)))
+    return replace(fused, projections=tuple(projections))
 
 
 def least_shape(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
