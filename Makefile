@@ -9,9 +9,10 @@ PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 SOURCES := $(shell find inflor converter quant targets -name '*.py' -o -name '*.yaml' -o -name py.typed)
 PINS := pyproject.toml constraints.txt
 
+.NOTPARALLEL:
 .PHONY: setup runtime demo test lint bench clean
 
-setup: $(VENV)/.installed $(VENV)/.dev
+setup: $(VENV)/.dev $(VENV)/.installed
 
 runtime: $(VENV)/.installed
 
