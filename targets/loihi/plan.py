@@ -1,0 +1,272 @@
+"""From the integer network to what stands on the chip: groups of neurons, synapses, and when each of them works.
+
+Time (design section 5): the k-th population handles frame f of the stream at step f + k, so it is cleared at step
+n * period + k for sample n (wavefront reset), and a path that is shorter than the longest one into the same
+population is delayed by the difference, in relay neurons or in the synapses.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse
+
+from quant.network import IntegerNetwork, Population, Projection
+from quant.operators import IntArray, Scale, Shape
+from targets.loihi.linear import Kernel, Matrix, compose, digits, unroll
+
+Role = Literal["input", "program", "integrator", "lif", "readout", "relay"]
+SoftReset = Literal["microcode", "stock"]
+BalanceBy = Literal["auto", "relay", "delay"]
+
+STATE_BITS = 24
+RELAY_BITS = 2 * STATE_BITS
+"""State of a neuron: current and potential."""
+INDEX_BITS = 12
+"""Widest index of a sparse synapse: hardware.yaml, loihi1.index_bits_allowed."""
+DENSE_ABOVE = 0.25
+"""Share of non-zero weights from which a matrix is stored dense."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """soft_reset: how a soft reset is realised: a neuron program, or stock LIF neurons only.
+
+    balance: how paths of different length are balanced; "auto" takes what costs less memory.
+    shared_convolutions: the chip stores a convolution's kernel once (Loihi 2); decides what costs less.
+    longest_delay: steps that a synapse can wait beyond its own one.
+    """
+
+    soft_reset: SoftReset = "microcode"
+    balance: BalanceBy = "auto"
+    shared_convolutions: bool = True
+    longest_delay: int = 62
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """Neurons of one kind. shape: of the population; depth: it handles frame f at step f + depth.
+
+    role: "program" (neuron program), "integrator" (stock LIF whose current integrates, with self-inhibition),
+    "lif" (stock LIF), "readout" (stock LIF that never fires), "relay" (repeats a spike one step later), "input".
+    """
+
+    name: str
+    role: Role
+    shape: Shape
+    depth: int
+    population: Population
+
+    @property
+    def size(self) -> int:
+        return int(np.prod(self.shape))
+
+
+@dataclass(frozen=True, eq=False)
+class Synapses:
+    """One connection of the chip: mantissas of 8 bits and one exponent.
+
+    kernel or matrix (CSR, row-major order of both shapes). delay: steps beyond the one that every synapse takes.
+    projection: its name in the network; "" for a relay's and for self-inhibition.
+    """
+
+    name: str
+    source: str
+    target: str
+    exponent: int
+    kernel: Kernel | None = None
+    matrix: Any = None
+    delay: int = 0
+    projection: str = ""
+
+    @property
+    def kind(self) -> Literal["convolution", "dense", "sparse"]:
+        if self.kernel is not None:
+            return "convolution"
+        rows, columns = self.matrix.shape
+        return "dense" if self.matrix.nnz > DENSE_ABOVE * rows * columns and not self.delay else "sparse"
+
+
+@dataclass(frozen=True)
+class Balance:
+    """How a path was made longer. relay_bits, delay_bits: memory that either way adds."""
+
+    projection: str
+    source: str
+    target: str
+    steps: int
+    by: Literal["relay", "delay", "host"]
+    relay_bits: int
+    delay_bits: int
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """period: steps from one sample to the next; active: those that count; the others keep samples apart."""
+
+    groups: tuple[Group, ...]
+    synapses: tuple[Synapses, ...]
+    balances: tuple[Balance, ...]
+    period: int
+    active: int
+    options: Options
+
+    @property
+    def depth(self) -> int:
+        return max(g.depth for g in self.groups)
+
+    def steps(self, samples: int) -> int:
+        """Steps until the last spike of the last sample has been written down."""
+        return (samples - 1) * self.period + self.active + self.depth
+
+
+def plan(network: IntegerNetwork, options: Options | None = None) -> Plan:
+    """Lay the network out. It is expected to pass `targets.loihi.rules`."""
+    options = options or Options()
+    groups = [_group(network, population, options) for population in network.populations]
+    by_name = {g.name: g for g in groups}
+    synapses: list[Synapses] = []
+    balances: list[Balance] = []
+    for projection in network.projections:
+        steps = by_name[projection.target].depth - by_name[projection.source].depth - 1 + projection.delay
+        made, balance = _connect(network, projection, steps, by_name, options)
+        synapses += made
+        balances += [balance] if balance is not None else []
+    for group in groups:
+        if group.role == "integrator":
+            synapses += _self_inhibition(group)
+    active = network.info.timesteps
+    guard = max([q.delay for q in network.projections] + [int(any(g.role == "integrator" for g in groups))])
+    return Plan(tuple(by_name.values()), tuple(synapses), tuple(balances), active + guard, active, options)
+
+
+def chip_order(shape: Shape) -> npt.NDArray[np.int64]:
+    """Row-major index of the neuron at every place on the chip: maps are stored [W, H, C], as Lava's Conv has them."""
+    index = np.arange(int(np.prod(shape)))
+    if len(shape) == 2:
+        return index.reshape(shape).T.ravel()
+    return index.reshape(shape).transpose(2, 1, 0).ravel() if len(shape) == 3 else index
+
+
+def _group(network: IntegerNetwork, population: Population, options: Options) -> Group:
+    depth = network.depth[population.name]
+    return Group(population.name, role(population, options.soft_reset), population.shape, depth, population)
+
+
+def role(population: Population, soft_reset: SoftReset) -> Role:
+    """What a population becomes."""
+    if population.kind == "input":
+        return "input"
+    if population.kind == "readout":
+        return "program" if soft_reset == "microcode" else "readout"
+    if soft_reset == "microcode" and (
+        population.reset == "subtract" or population.decay.any() or population.v_reset.any()
+    ):
+        return "program"
+    return "integrator" if population.reset == "subtract" else "lif"
+
+
+def _connect(
+    network: IntegerNetwork, projection: Projection, steps: int, groups: dict[str, Group], options: Options
+) -> tuple[list[Synapses], Balance | None]:
+    """The synapses of a projection, with `steps` steps more than the one that synapses take."""
+    source, target = groups[projection.source], groups[projection.target]
+    linear = compose(projection.operators, source.shape)
+    relays: list[Synapses] = []
+    balance, delay = None, 0
+    if steps:
+        balance = _balance(projection, linear, source, target, steps, groups, options)
+        if balance.by == "delay":
+            linear, delay = linear if isinstance(linear, Matrix) else unroll(linear), steps
+        elif balance.by == "host":
+            source = groups.setdefault(
+                f"{source.name}+{steps}", replace(source, name=f"{source.name}+{steps}", depth=source.depth + steps)
+            )
+        else:
+            source, relays = _relays(source, steps, groups)
+    name = f"{projection.name} {projection.source}->{projection.target}"
+    made = _synapses(name, source.name, target.name, linear, projection.exponent, delay, projection.name)
+    return relays + made, balance
+
+
+def _balance(
+    projection: Projection,
+    linear: Kernel | Matrix,
+    source: Group,
+    target: Group,
+    steps: int,
+    groups: dict[str, Group],
+    options: Options,
+) -> Balance:
+    """Relay neurons or synaptic delay, whichever adds less memory; a graded input is simply sent later."""
+    stages = sum(f"{source.name}+{step}" not in groups for step in range(1, steps + 1))
+    relay = stages * source.size * RELAY_BITS + stages * _bits(_identity(source.shape), options, 0)
+    unrolled = linear if isinstance(linear, Matrix) else unroll(linear)
+    delay = _bits(unrolled, options, steps) - _bits(linear, options, 0)
+    if source.role == "input":
+        by: Literal["relay", "delay", "host"] = "host"
+        reason = "the host sends the input again, later"
+    elif options.balance != "auto":
+        by, reason = options.balance, "asked for"
+    elif steps > options.longest_delay:
+        by, reason = "relay", f"a synapse waits {options.longest_delay} steps at most"
+    elif relay <= delay:
+        by, reason = "relay", f"adds {relay} bits of memory, a synaptic delay {delay}"
+    else:
+        by, reason = "delay", f"adds {delay} bits of memory, relay neurons {relay}"
+    return Balance(projection.name, source.name, target.name, steps, by, relay, delay, reason)
+
+
+def _bits(linear: Kernel | Matrix, options: Options, delay: int) -> int:
+    """Synaptic memory of a connection, without headers."""
+    if isinstance(linear, Kernel):
+        if options.shared_convolutions:
+            return 8 * linear.weight.size
+        linear = unroll(linear)
+    return int(linear.weight.nnz) * (8 + INDEX_BITS + delay.bit_length())
+
+
+def _identity(shape: Shape) -> Kernel | Matrix:
+    return compose((Scale("", np.ones((), np.int64)),), shape)
+
+
+def _relays(source: Group, steps: int, groups: dict[str, Group]) -> tuple[Group, list[Synapses]]:
+    """A chain of groups that repeat the source's spikes; its stages are shared by all who need them."""
+    made = []
+    for step in range(1, steps + 1):
+        name = f"{source.name.split('+')[0]}+{step}"
+        if name not in groups:
+            relay = replace(source, name=name, role="relay", depth=source.depth + 1)
+            made += _synapses(f"relay {name}", source.name, name, _identity(source.shape), 0, 0, "")
+            groups[name] = relay
+        source = groups[name]
+    return source, made
+
+
+def _synapses(
+    name: str, source: str, target: str, linear: Kernel | Matrix, exponent: int, delay: int, projection: str
+) -> list[Synapses]:
+    """One connection for every 8-bit part of the weights; none where all are zero."""
+    parts = digits(linear.weight.data if isinstance(linear, Matrix) else linear.weight)
+    made = []
+    for number, (mantissa, shift) in enumerate(parts):
+        kernel = matrix = None
+        if isinstance(linear, Kernel):
+            kernel = replace(linear, weight=mantissa)
+        else:
+            matrix = scipy.sparse.csr_matrix((mantissa, linear.weight.indices, linear.weight.indptr), linear.weight.shape)
+            matrix.eliminate_zeros()
+        label = f"{name} part {number}" if len(parts) > 1 else name
+        made.append(Synapses(label, source, target, exponent + shift, kernel, matrix, delay, projection))
+    return made
+
+
+def _self_inhibition(group: Group) -> list[Synapses]:
+    """Every neuron to itself, with minus its reset value: arrives one step later, before the next comparison."""
+    values: IntArray = -group.population.broadcast(group.population.reset_value).reshape(-1)
+    matrix = Matrix(scipy.sparse.diags(values, dtype=np.int64, format="csr"))
+    return _synapses(f"reset {group.name}", group.name, group.name, matrix, 0, 0, "")
