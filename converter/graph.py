@@ -34,9 +34,9 @@ class Graph:
     info: what the file says about time, input and classes. source: the file's name, for messages.
     metadata: the graph's other metadata.
 
-    The arrays of neurons, thresholds and delays have the node's full shape (they may be read-only broadcasts of one value);
-    stride, padding and dilation are tuples of one entry per spatial dimension, or padding is "same" or "valid";
-    the dimensions of a Flatten are counted from 0, without batch.
+    The arrays of neurons, scales, thresholds and delays have the node's full shape (they may be read-only broadcasts of
+    one value); stride, padding, dilation and kernel_size are tuples of one entry per spatial dimension, or padding is
+    "same" or "valid"; the dimensions of a Flatten are counted from 0, without batch, both ends included.
     """
 
     nodes: Mapping[str, nir.NIRNode]
@@ -88,12 +88,13 @@ class Graph:
         if self.recurrent:
             source, target = self.recurrent[0]
             raise InputError(
-                f"{self.source}: the edge {source!r} -> {target!r} closes a cycle: recurrent networks are not supported yet"
+                f"{self.source}: the edge {source!r} -> {target!r} closes a cycle; "
+                "recurrent networks are not supported yet"
             )
 
 
 def reset_of(node: nir.NIRNode) -> tuple[Literal["subtract", "zero"], npt.NDArray[Any]]:
-    """How a spiking neuron (IF, LIF, CubaLIF) of a validated graph resets, and by or to what, broadcastable to its shape.
+    """How a spiking neuron (IF, LIF, CubaLIF) of a validated graph resets; the array broadcasts to its shape.
 
     ("subtract", reset_value): v -= reset_value, where the node's metadata say `reset: "subtract"`. A reset_value that
     the metadata do not give is the threshold, as other frameworks mean it.

@@ -62,7 +62,7 @@ def _convolve(operator: Conv, x: Tensor, weight: Tensor) -> Tensor:
 
 
 def windows(operator: Conv, x: Tensor) -> Tensor:
-    """Every window that a convolution sees: [N, I, *out, *kernel] from `x` [N, I, *spatial] (a view of the padded input)."""
+    """Every window that a convolution sees, from `x` [N, I, *spatial]: [N, I, *out, *kernel], a view of padded x."""
     x = F.pad(x, torch_padding(operator.padding))
     kernel = operator.weight.shape[2:]
     for axis, (size, stride, dilation) in enumerate(zip(kernel, operator.stride, operator.dilation, strict=True)):

@@ -33,7 +33,7 @@ MAX_MATRIX = 1 << 24
 
 @dataclass(frozen=True, eq=False)
 class FloatProjection:
-    """A chain with real weights (float64). `nodes`: the NIR nodes that it was made of, in order; empty for an identity."""
+    """A chain with real weights (float64). nodes: the NIR nodes it was made of, in order; none for a bare edge."""
 
     source: str
     target: str
@@ -60,6 +60,7 @@ def fuse(graph: Graph) -> FusedGraph:
     Raises:
         InputError: a node cannot be part of an integer network (the message names it), or a chain is too large.
     """
+    graph.require_feed_forward()
     populations = tuple(n for n in graph.order if not isinstance(graph.nodes[n], (*LINEAR_NODES, nir.Output)))
     chains = itertools.islice(_chains(graph, set(populations)), MAX_CHAINS + 1)
     projections = tuple(_projection(graph, *chain) for chain in chains)
@@ -118,28 +119,21 @@ def _operators(graph: Graph, name: str) -> tuple[tuple[Operator, ...], float]:
     if isinstance(node, nir.Conv1d | nir.Conv2d):
         return (_convolution(name, node),), 1.0
     if isinstance(node, nir.Scale):
-        scale = np.asarray(node.scale, np.float64)
-        return (Scale(name, scale if scale.ndim == 0 else _least_shape(np.broadcast_to(scale, shape))),), 1.0
+        return (Scale(name, least_shape(np.asarray(node.scale, np.float64))),), 1.0
     if isinstance(node, nir.SumPool2d | nir.AvgPool2d):
-        kernel, stride, padding = (_pair(v) for v in (node.kernel_size, node.stride, node.padding))
-        gain = 1.0 if isinstance(node, nir.SumPool2d) else 1.0 / math.prod(kernel)
-        return (SumPool(name, kernel, stride, padding),), gain
-    out = graph.output_shapes[name]
-    start = next((i for i, (a, b) in enumerate(zip(shape, out, strict=False)) if a != b), len(out) - 1)
-    return (Flatten(name, start, start + len(shape) - len(out)),), 1.0
+        gain = 1.0 if isinstance(node, nir.SumPool2d) else 1.0 / math.prod(node.kernel_size)
+        return (SumPool(name, node.kernel_size, node.stride, node.padding),), gain
+    return (Flatten(name, node.start_dim, node.end_dim),), 1.0
 
 
 def _convolution(name: str, node: nir.Conv1d | nir.Conv2d) -> Conv:
-    dimensions = node.weight.ndim - 2
-    stride, dilation = _tuple(node.stride, dimensions), _tuple(node.dilation, dimensions)
+    kernel = node.weight.shape[2:]
     if isinstance(node.padding, str):
-        extra = [
-            d * (k - 1) if node.padding == "same" else 0 for d, k in zip(dilation, node.weight.shape[2:], strict=True)
-        ]
+        extra = [d * (k - 1) if node.padding == "same" else 0 for d, k in zip(node.dilation, kernel, strict=True)]
         padding = tuple((e // 2, e - e // 2) for e in extra)
     else:
-        padding = tuple((p, p) for p in _tuple(node.padding, dimensions))
-    return Conv(name, np.asarray(node.weight, np.float64), stride, padding, dilation, int(node.groups))
+        padding = tuple((p, p) for p in node.padding)
+    return Conv(name, np.asarray(node.weight, np.float64), node.stride, padding, node.dilation, int(node.groups))
 
 
 def _projection(graph: Graph, source: str, path: tuple[str, ...], target: str) -> FloatProjection:
@@ -164,6 +158,8 @@ def _merge(operators: tuple[Operator, ...], shape: Shape, where: str) -> tuple[O
         if merged is None:
             return _as_matrix(operators, shape, where)
         operators = merged
+    for i in range(len(operators) - 1):  # a scale that stays alone goes as near to its target as it can
+        operators = _merge_scale(operators, i, shape) or operators
     return operators
 
 
@@ -171,13 +167,13 @@ def _merge_scale(operators: tuple[Operator, ...], i: int, shape: Shape) -> tuple
     """Operators i and i+1 rewritten where one is a scale that the other can take or let pass, else None."""
     first, second = operators[i], operators[i + 1]
     before, after = operators[:i], operators[i + 2 :]
-    weights_follow = any(isinstance(op, WEIGHTED) for op in after)
-    if isinstance(first, Scale) and isinstance(second, Flatten) and weights_follow:
+    weights_before = any(isinstance(op, WEIGHTED) for op in before)
+    if isinstance(first, Scale) and isinstance(second, Flatten):
         weight = np.broadcast_to(first.weight, output_shape(before, shape))
         return (*before, second, replace(first, weight=weight.reshape(second.output_shape(weight.shape))), *after)
-    if isinstance(first, Scale) and isinstance(second, SumPool) and weights_follow and _per_channel(first.weight):
+    if isinstance(first, Scale) and isinstance(second, SumPool) and not weights_before and _per_channel(first.weight):
         return (*before, second, first, *after)
-    if isinstance(first, SumPool) and isinstance(second, Scale) and not weights_follow and _per_channel(second.weight):
+    if isinstance(first, SumPool) and isinstance(second, Scale) and weights_before and _per_channel(second.weight):
         return (*before, second, first, *after)
     if isinstance(first, Scale) and isinstance(second, WEIGHTED) and _per_channel(first.weight):
         factor = first.weight.reshape(-1)
@@ -218,18 +214,9 @@ def _as_matrix(operators: tuple[Operator, ...], shape: Shape, where: str) -> tup
     return (*flatten, Linear(name, np.ascontiguousarray(x.numpy().T)))
 
 
-def _least_shape(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def least_shape(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """`values` at the smallest shape that still broadcasts to it: [C, 1, 1] where constant within each channel."""
     per_channel = values.reshape(values.shape[0], -1)
     if values.ndim > 1 and (per_channel == per_channel[:, :1]).all():
         values = per_channel[:, 0].reshape(-1, *(1,) * (values.ndim - 1))
     return values
-
-
-def _tuple(value: Any, length: int) -> tuple[int, ...]:
-    flat = np.ravel(np.asarray(value))
-    return tuple(int(v) for v in (np.repeat(flat, length) if flat.size == 1 else flat))
-
-
-def _pair(value: Any) -> tuple[int, ...]:
-    return _tuple(value, 2)

@@ -87,11 +87,14 @@ class Projection:
 class IntegerNetwork:
     """Populations in evaluation order (sources first), and projections.
 
+    outputs: the populations whose activity is the answer: the final v of a readout, the spike count of any other.
     input_bits: width of the signed graded input. info: timesteps, class names, input scaling, provenance.
+    source: the file it came from, for messages.
     """
 
     populations: tuple[Population, ...]
     projections: tuple[Projection, ...]
+    outputs: tuple[str, ...]
     info: ModelInfo
     input_bits: int = 8
     source: str = field(default="", compare=False)
@@ -121,12 +124,8 @@ class IntegerNetwork:
     def inputs(self) -> tuple[Population, ...]:
         return tuple(p for p in self.populations if p.kind == "input")
 
-    @cached_property
-    def readouts(self) -> tuple[Population, ...]:
-        return tuple(p for p in self.populations if p.kind == "readout")
-
     def quantise_input(self, x: npt.NDArray[np.float32]) -> npt.NDArray[np.int8]:
-        """Normalised images [..., *shape] to the signed integers that the first layer receives: rounded half to even, clipped."""
+        """Normalised images [..., *shape] as the signed integers the first layer receives: rounded half to even."""
         (source,) = self.inputs
         limit = 2 ** (self.input_bits - 1)
         return np.clip(np.rint(x / source.scale), -limit, limit - 1).astype(np.int8)

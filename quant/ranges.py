@@ -66,16 +66,17 @@ class OverflowRisk:
 
 def state_ranges(network: IntegerNetwork) -> dict[str, StateRange]:
     """The range of every population but the inputs, over the network's own number of timesteps."""
-    ranges = {}
-    for population in network.populations:
-        if population.kind != "input":
-            arriving = [_arriving(network, projection) for projection in network.incoming[population.name]]
-            ranges[population.name] = _state_range(population, arriving, network.info.timesteps)
-    return ranges
+    return {p.name: state_range(network, p) for p in network.populations if p.kind != "input"}
+
+
+def state_range(network: IntegerNetwork, population: Population) -> StateRange:
+    """The range of one population."""
+    arriving = [_arriving(network, projection) for projection in network.incoming[population.name]]
+    return _state_range(population, arriving, network.info.timesteps)
 
 
 def prove_no_overflow(network: IntegerNetwork, state_bits: int) -> list[OverflowRisk]:
-    """The populations whose state may leave a signed `state_bits` state; an empty list is a proof for all the others."""
+    """The populations whose state may leave a signed `state_bits` state; for all the others it is proved not to."""
     return [
         OverflowRisk(r.population, r.state_bits, state_bits)
         for r in state_ranges(network).values()

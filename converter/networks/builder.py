@@ -42,7 +42,13 @@ class Builder:
         return self.add(f"neuron{suffix}", "neuron", self.add(f"norm{suffix}", "norm", linear))
 
     def pool(self, source: str, name: str, kernel: int, **options: int) -> str:
+        """An average pool; its stride is the kernel unless given."""
         return self.add(name, "avgpool", source, kernel=kernel, **options)
+
+    def halve(self, source: str, name: str) -> str:
+        """An average pool of stride 2 whose output has the size that a 3x3 convolution of stride 2 gives."""
+        odd = [size % 2 for size in self.shape_of(source)[1:]]
+        return self.add(name, "avgpool", source, kernel=[2 + o for o in odd], stride=2, padding=odd)
 
     def global_pool(self, source: str) -> str:
         """Average over the whole image, then flatten: [C, H, W] -> [C]."""

@@ -97,7 +97,7 @@ def _basic_block(
     if stride == 1 and net.shape_of(source)[0] == channels:
         side = source
     elif shortcut == "pooled":
-        pooled = net.pool(source, f"pool{suffix}", stride)
+        pooled = net.halve(source, f"pool{suffix}") if stride == 2 else source
         side = net.conv_norm(pooled, f"{suffix}_shortcut", channels, kernel=1, alpha=RESIDUAL_ALPHA)
     else:
         side = net.conv_norm(source, f"{suffix}_shortcut", channels, kernel=1, stride=stride, alpha=RESIDUAL_ALPHA)

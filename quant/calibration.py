@@ -1,0 +1,68 @@
+"""What quantisation learns from data: the float network's spikes, sampled inputs of a layer, and mean currents."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from quant.apply import apply_chain, weight_tensor, windows
+from quant.fuse import FloatProjection
+from quant.operators import Conv, Operator, Scale, weighted
+
+FloatArray = npt.NDArray[np.float64]
+COLUMNS = 1024
+"""Inputs of a layer that are drawn for judging its rounding."""
+CHUNK = 64
+"""Samples x steps that pass through a layer at once."""
+
+
+def split_chain(operators: tuple[Operator, ...]) -> tuple[tuple[Operator, ...], Operator, tuple[Operator, ...]]:
+    """A chain as what stands before, the weighted operator, and what stands after."""
+    operator = weighted(operators)
+    assert operator is not None
+    index = operators.index(operator)
+    return operators[:index], operator, operators[index + 1 :]
+
+
+def sample_columns(projection: FloatProjection, spikes: Tensor, rng: np.random.Generator) -> FloatArray:
+    """Inputs of the weighted operator, drawn at random and centred.
+
+    spikes: of the source, [N, *shape], N = timesteps x samples. Returns [groups*K, N'] for a convolution, [K, N'] for a
+    matrix, and for a scale the variance per channel [C].
+    """
+    before, operator, _ = split_chain(projection.operators)
+    chosen = np.sort(rng.choice(len(spikes), min(len(spikes), CHUNK * 4), replace=False))
+    x = apply_chain(before, spikes[torch.from_numpy(chosen)].float(), None)
+    if isinstance(operator, Scale):
+        return x.double().transpose(0, 1).flatten(1).var(1, correction=0).numpy()
+    if isinstance(operator, Conv):
+        view = windows(operator, x)
+        dimensions = len(operator.stride)
+        spatial = view.shape[2 : 2 + dimensions]
+        drawn = [torch.from_numpy(rng.integers(0, n, COLUMNS)) for n in (len(x), *spatial)]
+        columns = view.movedim(1, 1 + dimensions)[tuple(drawn)].flatten(1).T  # [I*k, COLUMNS]
+    else:
+        columns = x.flatten(0, -2)[:COLUMNS].T
+    values = columns.double().numpy()
+    return values - values.mean(1, keepdims=True)
+
+
+def mean_current(projections: tuple[FloatProjection, ...], spikes: Mapping[str, Tensor]) -> FloatArray:
+    """Mean over samples, steps and positions of the real input current, without bias, per channel [C]."""
+    total: FloatArray | None = None
+    for projection in projections:
+        weight = weight_tensor(projection.operators, torch.float32)
+        source = spikes[projection.source]
+        parts = [
+            apply_chain(projection.operators, chunk.float(), weight).transpose(0, 1).flatten(1).double().sum(1)
+            for chunk in source.split(CHUNK)
+        ]
+        one = apply_chain(projection.operators, source[:1].float(), weight)
+        mean = torch.stack(parts).sum(0).numpy() / (len(source) * (one[0].numel() / one.shape[1]))
+        total = mean if total is None else total + mean
+    assert total is not None
+    return total

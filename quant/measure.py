@@ -1,0 +1,87 @@
+"""Compares the float and the integer network on the calibration samples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from quant.apply import channels_first
+from quant.calibration import split_chain
+from quant.fuse import FloatProjection
+from quant.network import IntegerNetwork, Population, Projection
+from quant.operators import WEIGHTED, Scale
+from quant.ranges import state_range
+from quant.report import LayerReport
+from quant.scales import target_rows
+
+
+def measure_layer(
+    network: IntegerNetwork,
+    population: Population,
+    pairs: Sequence[tuple[FloatProjection, Projection]],
+    unit: npt.NDArray[np.float64],
+    exact: bool,
+    float_spikes: Tensor | None,
+    integer_spikes: Tensor | None,
+) -> LayerReport:
+    """What rounding did to one population. `unit`: real value of an integer unit per channel; spikes: [T, B, *shape]."""
+    signal, noise, clipped, total = 0.0, 0.0, 0, 0
+    limit = 2 ** (population.weight_bits - 1) - 1
+    for real, integer in pairs:
+        error, weights, mantissa = _weight_error(real, integer, unit, population.shape)
+        signal, noise = signal + float((weights**2).sum()), noise + float((error**2).sum())
+        clipped, total = clipped + int((np.abs(mantissa) == limit).sum()), total + mantissa.size
+    rates = differs = None
+    if float_spikes is not None and integer_spikes is not None:
+        rates = float(float_spikes.float().mean()), float(integer_spikes.float().mean())
+        differs = (float_spikes != integer_spikes).flatten(1).sum(1)
+    return LayerReport(
+        population=population.name,
+        shape=population.shape,
+        bits=population.weight_bits,
+        exponents=tuple(q.exponent for _, q in pairs),
+        threshold=None
+        if population.kind == "readout"
+        else (int(population.threshold.min()), int(population.threshold.max())),
+        weight_snr_db=None if noise == 0 or signal == 0 else 10 * float(np.log10(signal / noise)),
+        clipped=clipped / max(total, 1),
+        spike_rate_float=None if rates is None else rates[0],
+        spike_rate_integer=None if rates is None else rates[1],
+        agreement=None
+        if differs is None or integer_spikes is None
+        else 1 - int(differs.sum()) / integer_spikes.numel(),
+        first_diverging_step=None if differs is None or not differs.any() else int(torch.nonzero(differs)[0, 0]),
+        state_bits=state_range(network, population).state_bits,
+        exact_ratios=exact,
+    )
+
+
+def _weight_error(
+    real: FloatProjection, integer: Projection, unit: npt.NDArray[np.float64], shape: tuple[int, ...]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+    """Real weights less what their integers stand for, the real weights, and the mantissas."""
+    _, operator, after = split_chain(real.operators)
+    _, rounded, _ = split_chain(integer.operators)
+    assert isinstance(operator, WEIGHTED)
+    assert isinstance(rounded, WEIGHTED)
+    if isinstance(operator, Scale):
+        per_row = channels_first(unit, max(operator.weight.ndim, 1))
+    else:
+        row_unit = np.empty(operator.weight.shape[0])
+        row_unit[target_rows(operator, after, shape)] = unit
+        per_row = channels_first(row_unit, operator.weight.ndim)
+    held = rounded.weight * per_row * 2.0**integer.exponent
+    return operator.weight - held, np.broadcast_to(operator.weight, held.shape), rounded.weight
+
+
+def predictions(
+    outputs: Sequence[str], potentials: Mapping[str, Tensor], spikes: Mapping[str, Tensor]
+) -> npt.NDArray[np.int64]:
+    """Class per sample [B]: arg max of a readout's final potential, or of an output population's spike count."""
+    name = outputs[0]
+    scores = potentials[name] if name in potentials else spikes[name].sum(0)
+    return scores.flatten(1).argmax(1).numpy().astype(np.int64)

@@ -1,0 +1,95 @@
+"""Target `float`: runs a float NIR graph as NIR defines it, so that accuracy before and after is one command apart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import nir
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from converter import execute
+from converter.errors import InputError
+from converter.graph import Graph
+from targets.record import Batch, RecordedPopulation, Recorder
+from targets.registry import Progress
+
+NAME = "float"
+SUMMARY = "float executor of any NIR graph: the reference before quantisation"
+INPUT: Literal["float", "integer"] = "float"
+OPTIONS: Sequence[str] = ("memory", "threads")
+
+
+@dataclass(frozen=True)
+class FloatPlan:
+    """A graph and how many samples pass through it at once."""
+
+    graph: Graph
+    batch: int
+    threads: int | None
+
+    def summary(self) -> dict[str, Any]:
+        return {"batch": self.batch, "dtype": "float32"}
+
+
+def available() -> str | None:
+    """Nothing optional is needed."""
+    return None
+
+
+def check(network: Graph, **options: Any) -> list[str]:
+    """A float graph has no limits to break."""
+    return []
+
+
+def place(network: Graph, memory: int = 1 << 30, threads: int | None = None) -> FloatPlan:
+    """Choose the batch so that activations stay within about `memory` bytes."""
+    elements = sum(int(np.prod(shape)) for shape in network.output_shapes.values())
+    return FloatPlan(network, max(1, min(256, memory // (4 * elements * network.info.timesteps))), threads)
+
+
+def populations(plan: FloatPlan) -> tuple[RecordedPopulation, ...]:
+    """The neuron nodes of the graph, with depth counted in neurons from the input."""
+    graph = plan.graph
+    depth: dict[str, int] = {}
+    found = []
+    for name in graph.order:
+        node = graph.nodes[name]
+        neuron = isinstance(node, (*execute.SPIKING, *execute.INTEGRATORS))
+        depth[name] = max((depth[n] for n in graph.predecessors(name)), default=0) + int(neuron)
+        if neuron:
+            kind = "readout" if isinstance(node, execute.INTEGRATORS) else "lif" if isinstance(node, nir.LIF) else "if"
+            found.append(RecordedPopulation(name, graph.output_shapes[name], kind, depth[name]))
+    return tuple(found)
+
+
+def run(plan: FloatPlan, inputs: npt.NDArray[np.float32], recorder: Recorder, progress: Progress | None = None) -> None:
+    """Run normalised images [samples, *shape]."""
+    graph = plan.graph
+    outputs = [n for output in graph.outputs() for n in graph.predecessors(output)]
+    if plan.threads is not None:
+        torch.set_num_threads(plan.threads)
+    for start in range(0, len(inputs), plan.batch):
+        result = execute.run(graph, torch.from_numpy(inputs[start : start + plan.batch]), graph.info.timesteps)
+        name = outputs[0]
+        if name in result.potentials:
+            scores = result.potentials[name][-1]
+        elif name in result.spikes:
+            scores = result.spikes[name].sum(0)
+        else:
+            raise InputError(
+                f"{graph.source}: node {name!r} feeds the output but is no neuron; end with an integrator (I)"
+            )
+        recorder.add(
+            Batch(
+                {n: s.numpy() for n, s in result.spikes.items()} if recorder.keep_spikes else None,
+                {n: s.sum((0, *range(2, s.ndim))).numpy() for n, s in result.spikes.items()},
+                {n: v.numpy() for n, v in result.potentials.items()},
+                scores.flatten(1).argmax(1).numpy(),
+            )
+        )
+        if progress is not None:
+            progress(min(start + plan.batch, len(inputs)), len(inputs))

@@ -1,0 +1,81 @@
+"""The targets: found through the entry points of the group `inflor.targets`, each a module of this shape."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, Protocol, cast
+
+import numpy.typing as npt
+
+from converter.errors import InputError, MissingPartError
+from targets.record import RecordedPopulation, Recorder
+
+GROUP = "inflor.targets"
+Progress = Callable[[int, int], None]
+"""Called with samples done and samples in all."""
+
+
+class Violation(Protocol):
+    """A limit of the chip that a network breaks; its text names the population, the limit, the number and a mend."""
+
+    def __str__(self) -> str: ...
+
+
+class Plan(Protocol):
+    """A network placed on a target: plain data of the target's own."""
+
+    def summary(self) -> dict[str, Any]:
+        """What was decided, as plain data for JSON."""
+        ...
+
+
+class Target(Protocol):
+    """What a target's module offers. `network` is an IntegerNetwork, or a Graph where INPUT is "float"."""
+
+    NAME: str
+    SUMMARY: str
+    INPUT: Literal["float", "integer"]
+    OPTIONS: Sequence[str]
+    """Names of the keyword options that `place` takes."""
+
+    def available(self) -> str | None:
+        """None, or the command that installs what is missing."""
+        ...
+
+    def check(self, network: Any, **options: Any) -> Sequence[Violation]:
+        """The limits that the network breaks."""
+        ...
+
+    def place(self, network: Any, **options: Any) -> Plan:
+        """Decide where everything goes."""
+        ...
+
+    def populations(self, plan: Any) -> tuple[RecordedPopulation, ...]:
+        """What a run records."""
+        ...
+
+    def run(self, plan: Any, inputs: npt.NDArray[Any], recorder: Recorder, progress: Progress | None = None) -> None:
+        """Run all samples. inputs: [samples, *shape], float32 normalised for "float" targets, else signed integers."""
+        ...
+
+
+def names() -> tuple[str, ...]:
+    """The names of all targets that are registered."""
+    return tuple(sorted(entry.name for entry in importlib.metadata.entry_points(group=GROUP)))
+
+
+def load(name: str) -> Target:
+    """The target called `name`.
+
+    Raises:
+        InputError: there is none of this name. MissingPartError: what it needs is not installed.
+    """
+    entry = next((e for e in importlib.metadata.entry_points(group=GROUP) if e.name == name), None)
+    if entry is None:
+        raise InputError(f"unknown target {name!r}; choose one of {', '.join(names())}")
+    target = cast(Target, entry.load())
+    command = target.available()
+    if command is not None:
+        raise MissingPartError(f"target {name!r} needs a part that is not installed; install it with: {command}")
+    return target

@@ -1,0 +1,71 @@
+"""Runs a network on a target: check, place, run, record."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from converter.errors import InputError
+from converter.graph import Graph
+from quant.network import IntegerNetwork
+from targets import registry
+from targets.record import Record, recording
+
+
+def run(
+    network: IntegerNetwork | Graph,
+    target: str,
+    x: npt.NDArray[np.float32],
+    labels: npt.NDArray[np.int64] | None = None,
+    *,
+    out: str | os.PathLike[str] | None = None,
+    keep_spikes: bool = False,
+    options: Mapping[str, Any] | None = None,
+    provenance: Mapping[str, Any] | None = None,
+    progress: registry.Progress | None = None,
+) -> Record:
+    """Run normalised images on a target and return the record, written to `out` where given.
+
+    x: float32 [samples, *shape], normalised; the host rounds it for integer targets. keep_spikes: also keep every
+    spike (always so with `out`). The record's `run` holds target, seconds, samples_per_second, the plan and provenance.
+
+    Raises:
+        InputError: the network is of the wrong kind for the target, breaks a limit of it, or x does not fit it.
+        MissingPartError: the target is not installed.
+    """
+    module = registry.load(target)
+    wanted = IntegerNetwork if module.INPUT == "integer" else Graph
+    if not isinstance(network, wanted):
+        kind = "an integer network; make one with: inflor quantize" if module.INPUT == "integer" else "a float network"
+        raise InputError(f"{network.source}: target {target!r} runs {kind}")
+    unknown = set(options or {}) - set(module.OPTIONS)
+    if unknown:
+        raise InputError(
+            f"target {target!r} has no option {', '.join(sorted(unknown))}; it has {', '.join(module.OPTIONS)}"
+        )
+    plan = module.place(network, **(options or {}))
+    inputs: npt.NDArray[Any] = x
+    if isinstance(network, IntegerNetwork):
+        if x.shape[1:] != network.inputs[0].shape:
+            raise InputError(f"{network.source}: takes images of {network.inputs[0].shape}, not {x.shape[1:]}")
+        inputs = network.quantise_input(x)
+    with recording(
+        module.populations(plan), network.info.timesteps, len(x), out, keep_spikes or out is not None
+    ) as recorder:
+        started = time.perf_counter()
+        module.run(plan, inputs, recorder, progress)
+        seconds = time.perf_counter() - started
+        about = {
+            "target": target,
+            "network": network.source,
+            "seconds": seconds,
+            "samples_per_second": len(x) / seconds,
+            "plan": plan.summary(),
+            **(provenance or {}),
+        }
+        return recorder.finish(labels, about)
