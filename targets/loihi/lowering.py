@@ -195,7 +195,6 @@ class _Builder:
                 "period": self.plan.period,
                 "active": self.plan.active,
                 "depth": group.depth,
-                "readout": population.kind == "readout",
                 "overflows": self._counter(group),
             },
         )
@@ -205,7 +204,7 @@ class _Builder:
         shift = self._full(group, population.v_reset)  # v is held relative to v_reset, where LIF resets to 0
         bias, first = self._full(group, population.bias), -shift
         registers = bias_registers(bias)
-        if registers is None or first.any():
+        if registers is None or first.any() or self._long_guard:  # in a long guard, nothing may fire of its own
             self._pattern(group, bias, first, 0)
             registers = None
         (decay,) = np.unique(population.decay)
@@ -214,7 +213,7 @@ class _Builder:
     def _integrator(self, group: Group) -> None:
         population = group.population
         bias = self._full(group, population.bias)
-        self._pattern(group, bias, np.zeros_like(bias), -SILENCE)
+        self._pattern(group, bias, np.zeros_like(bias), 0 if self._long_guard else -SILENCE)
         self._reset_lif(group, NO_DECAY_OF_CURRENT, ALL_LEAK, self._full(group, population.threshold), None)
 
     def _readout(self, group: Group) -> None:
@@ -223,6 +222,10 @@ class _Builder:
         if registers is None:
             self._pattern(group, bias, np.zeros_like(bias), 0)
         self._reset_lif(group, NO_CURRENT, NO_LEAK, np.full(group.size, NEVER), registers)
+
+    @property
+    def _long_guard(self) -> bool:
+        return self.plan.reset_interval != self.plan.period
 
     def _relay(self, group: Group) -> None:
         self._process(
@@ -240,8 +243,8 @@ class _Builder:
             "du": du,
             "dv": dv,
             "vth": jobs.array(self.folder, f"vth{number}", threshold.astype(np.int32)),
-            "reset_interval": self.plan.period,
-            "reset_offset": (group.depth + 1) % self.plan.period,
+            "reset_interval": self.plan.reset_interval,
+            "reset_offset": (group.depth + 1) % self.plan.reset_interval,
         }
         if bias is not None:
             arguments["bias_mant"] = jobs.array(self.folder, f"bm{number}", bias[0].astype(np.int32))

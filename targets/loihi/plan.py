@@ -38,12 +38,16 @@ class Options:
     balance: how paths of different length are balanced; "auto" takes what costs less memory.
     shared_convolutions: the chip stores a convolution's kernel once (Loihi 2); decides what costs less.
     longest_delay: steps that a synapse can wait beyond its own one.
+    guard: how stock soft reset keeps samples apart. "short": one step, in which every integrator is pushed down by
+    half the range of its state; exact while states stay within the other half, and reported where they do not.
+    "long": T + 2 steps and a second reset in the middle of them; exact within the whole range, and half as fast.
     """
 
     soft_reset: SoftReset = "microcode"
     balance: BalanceBy = "auto"
     shared_convolutions: bool = True
     longest_delay: int = 62
+    guard: Literal["short", "long"] = "short"
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,13 +110,17 @@ class Balance:
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """period: steps from one sample to the next; active: those that count; the others keep samples apart."""
+    """period: steps from one sample to the next; active: those that count; the others keep samples apart.
+
+    reset_interval: steps between the resets of stock neurons, the period or half of it.
+    """
 
     groups: tuple[Group, ...]
     synapses: tuple[Synapses, ...]
     balances: tuple[Balance, ...]
     period: int
     active: int
+    reset_interval: int
     options: Options
 
     @property
@@ -132,7 +140,7 @@ def plan(network: IntegerNetwork, options: Options | None = None) -> Plan:
     synapses: list[Synapses] = []
     balances: list[Balance] = []
     for projection in network.projections:
-        steps = by_name[projection.target].depth - by_name[projection.source].depth - 1 + projection.delay
+        steps = by_name[projection.target].depth - by_name[projection.source].depth - 1
         made, balance = _connect(network, projection, steps, by_name, options)
         synapses += made
         balances += [balance] if balance is not None else []
@@ -140,8 +148,11 @@ def plan(network: IntegerNetwork, options: Options | None = None) -> Plan:
         if group.role == "integrator":
             synapses += _self_inhibition(group)
     active = network.info.timesteps
-    guard = max([q.delay for q in network.projections] + [int(any(g.role == "integrator" for g in groups))])
-    return Plan(tuple(by_name.values()), tuple(synapses), tuple(balances), active + guard, active, options)
+    period = interval = active
+    if any(g.role == "integrator" for g in groups):  # a spike of the last step is still to be subtracted
+        interval = active + 1
+        period = interval if options.guard == "short" else 2 * interval
+    return Plan(tuple(by_name.values()), tuple(synapses), tuple(balances), period, active, interval, options)
 
 
 def chip_order(shape: Shape) -> npt.NDArray[np.int64]:

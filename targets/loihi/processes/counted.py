@@ -28,6 +28,8 @@ class CountedLIFReset(LIFReset):
 @requires(CPU)
 @tag("fixed_pt")
 class PyCountedLIFReset(PyLifResetModelBitAcc):
+    implements_process = None  # for the decorator, which refuses a second process for the inherited one
+
     def __init__(self, proc_params: Any) -> None:
         super().__init__(proc_params)
         self.overflows = np.load(proc_params["overflows"], mmap_mode="r+")

@@ -5,20 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from lava.magma.core.decorator import implements, requires
-from lava.magma.core.resources import CPU
-from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 from lava.proc.conv.models import PyConvModelFixed
-from lava.proc.conv.process import Conv
 from lava.proc.sparse.models import PyDelaySparseModelBitAcc
-from lava.proc.sparse.process import DelaySparse
 
 WORD = 24
 EXACT_FLOAT32 = 1 << 24
 
 
-@implements(proc=Conv, protocol=LoihiProtocol)
-@requires(CPU)
 class PyConvModelWindows(PyConvModelFixed):
     """The stock convolution as one matrix product per group over the windows of the padded input.
 
@@ -63,8 +56,6 @@ class PyConvModelWindows(PyConvModelFixed):
         return self.clamp_precision(sums.astype(self.weight.dtype))
 
 
-@implements(proc=DelaySparse, protocol=LoihiProtocol)
-@requires(CPU)
 class PyDelaySparseModelOnce(PyDelaySparseModelBitAcc):
     """The stock delayed connection, whose matrix of weights by delay is built once and not at every step."""
 
