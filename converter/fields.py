@@ -185,10 +185,12 @@ PER_NEURON: dict[type[nir.NIRNode], tuple[str, ...]] = {
 """Primitives that keep the shape of what arrives, and their fields, which have one value per element."""
 
 
-def make_node(kind: type[nir.NIRNode], values: Mapping[str, Any], metadata: Mapping[str, Any]) -> nir.NIRNode:
+def make_node(
+    kind: type[nir.NIRNode], values: Mapping[str, Any], metadata: Mapping[str, Any] | None = None
+) -> nir.NIRNode:
     """A node with these fields, made without NIR's constructors: their shape inference fails on unchecked fields."""
     node: nir.NIRNode = object.__new__(kind)
-    node.input_type, node.output_type, node.metadata = {"input": None}, {"output": None}, dict(metadata)
+    node.input_type, node.output_type, node.metadata = {"input": None}, {"output": None}, dict(metadata or {})
     for name, value in values.items():
         setattr(node, name, value)
     return node
