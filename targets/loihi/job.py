@@ -17,8 +17,6 @@ import numpy.typing as npt
 
 JOB = "job.json"
 RESULT = "result.json"
-SEGMENTS = "segments.txt"
-"""Names of the shared-memory segments that the worker has made, one a line."""
 
 
 @dataclass(frozen=True)

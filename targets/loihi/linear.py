@@ -7,6 +7,7 @@ engine); anything else is unrolled into a sparse matrix.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import reduce
 from itertools import product
@@ -19,6 +20,7 @@ import scipy.sparse
 from quant.operators import Conv, Flatten, IntArray, Linear, Operator, Scale, Shape, SumPool
 
 MANTISSA_BITS = 8
+LARGEST_GEOMETRY = 127
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,9 +62,15 @@ def compose(operators: tuple[Operator, ...], shape: Shape) -> Linear_:
     """The chain as a convolution if it is one, else as a matrix. shape: the source's, without batch."""
     if len(shape) in (2, 3) and not any(isinstance(op, Linear | Flatten) for op in operators):
         convolution = _as_convolution(operators, shape)
-        if convolution is not None:
-            return _kernel(convolution, shape)
+        if convolution is not None and _fits(kernel := _kernel(convolution, shape)):
+            return kernel
     return as_matrix(operators, shape)
+
+
+def _fits(kernel: Kernel) -> bool:
+    """Lava keeps a convolution's geometry in int8 and would wrap without a word."""
+    numbers = (*kernel.weight.shape[2:], *kernel.stride, *kernel.padding, *kernel.dilation, kernel.groups)
+    return max(numbers) <= LARGEST_GEOMETRY
 
 
 def as_matrix(operators: tuple[Operator, ...], shape: Shape) -> Matrix:
@@ -88,7 +96,8 @@ def digits(values: npt.NDArray[Any]) -> list[tuple[npt.NDArray[Any], int]]:
 
     Values that share a power of two give it to the exponent, so one part is enough wherever 8 bits are.
     """
-    parts, exponent = [], 0
+    parts: list[tuple[npt.NDArray[Any], int]] = []
+    exponent = 0
     rest = values.astype(np.int64)
     half = 1 << (MANTISSA_BITS - 1)
     while rest.any():
@@ -166,7 +175,7 @@ def _product(first: Conv, second: Conv, shape: Shape, out: Shape) -> Conv:
     for k2 in product(*(range(n) for n in two.shape[2:])):
         for k1 in product(*(range(n) for n in one.shape[2:])):
             at = tuple(first.stride[a] * second.dilation[a] * k2[a] + first.dilation[a] * k1[a] for a in dims)
-            weight[(..., *at)] += two[(..., *k2)] @ one[(..., *k1)]
+            weight[_at(at)] += two[_at(k2)] @ one[_at(k1)]
     stride = tuple(first.stride[a] * second.stride[a] for a in dims)
     before = tuple(first.padding[a][0] + first.stride[a] * second.padding[a][0] for a in dims)
     after = tuple(
@@ -179,6 +188,11 @@ def _product(first: Conv, second: Conv, shape: Shape, out: Shape) -> Conv:
     merged = Conv(second.name, grouped, stride, tuple(zip(before, after, strict=True)), (1,) * len(stride), groups)
     surplus = tuple(merged.output_shape(shape)[a + 1] - out[a + 1] for a in dims)
     return _shortened(merged, surplus)
+
+
+def _at(places: Iterable[int | slice]) -> tuple[Any, ...]:
+    """An index of the last dimensions."""
+    return (..., *places)
 
 
 def _shortened(conv: Conv, surplus: tuple[int, ...]) -> Conv:
@@ -199,9 +213,7 @@ def _ungrouped(conv: Conv) -> IntArray:
 
 def _blocks(weight: IntArray, groups: int) -> list[tuple[slice, slice]]:
     out, channels = weight.shape[0] // groups, weight.shape[1] // groups
-    return [
-        (slice(g * out, (g + 1) * out), slice(g * channels, (g + 1) * channels)) for g in range(groups)
-    ]
+    return [(slice(g * out, (g + 1) * out), slice(g * channels, (g + 1) * channels)) for g in range(groups)]
 
 
 def _mixes(weight: IntArray, groups: int) -> bool:
@@ -219,7 +231,12 @@ def _kernel(conv: Conv, shape: Shape) -> Kernel:
     """Two spatial dimensions and equal padding on both sides; zeros around the kernel make up for unequal padding."""
     if len(shape) == 2:
         conv = Conv(
-            conv.name, conv.weight[:, :, None], (1, *conv.stride), ((0, 0), *conv.padding), (1, *conv.dilation), conv.groups
+            conv.name,
+            conv.weight[:, :, None],
+            (1, *conv.stride),
+            ((0, 0), *conv.padding),
+            (1, *conv.dilation),
+            conv.groups,
         )
         shape = (shape[0], 1, shape[1])
     unequal = any(before != after for before, after in conv.padding)
@@ -239,7 +256,7 @@ def _two(values: tuple[int, ...]) -> tuple[int, int]:
 def _undilated(conv: Conv) -> IntArray:
     extent = tuple(d * (k - 1) + 1 for d, k in zip(conv.dilation, conv.weight.shape[2:], strict=True))
     weight = np.zeros((*conv.weight.shape[:2], *extent), np.int64)
-    weight[(..., *(slice(None, None, d) for d in conv.dilation))] = conv.weight
+    weight[_at(slice(None, None, d) for d in conv.dilation)] = conv.weight
     return weight
 
 
@@ -266,9 +283,7 @@ def _unrolled_convolution(conv: Conv, shape: Shape) -> Any:
     rows, columns, values = [], [], []
     o = np.arange(out_channels)
     for k in product(*(range(n) for n in conv.weight.shape[2:])):
-        at = [
-            conv.stride[a] * places[a] + conv.dilation[a] * k[a] - conv.padding[a][0] for a in range(dims)
-        ]
+        at = [conv.stride[a] * places[a] + conv.dilation[a] * k[a] - conv.padding[a][0] for a in range(dims)]
         inside = reduce(np.logical_and, [(at[a] >= 0) & (at[a] < shape[a + 1]) for a in range(dims)])
         flat_in = np.ravel_multi_index([x[inside] for x in at], shape[1:])
         flat_out = np.flatnonzero(inside)
@@ -276,6 +291,6 @@ def _unrolled_convolution(conv: Conv, shape: Shape) -> Any:
             source = (o // groups_out) * inner + i  # [O]
             rows.append((o[:, None] * places.shape[1] + flat_out).ravel())
             columns.append((source[:, None] * math.prod(shape[1:]) + flat_in).ravel())
-            values.append(np.repeat(conv.weight[(o, i, *k)], flat_out.size))
+            values.append(np.repeat(conv.weight[_at(k)][o, i], flat_out.size))
     parts = (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns)))
     return scipy.sparse.csr_matrix(parts, shape=(math.prod(out_shape), math.prod(shape)), dtype=np.int64)

@@ -45,7 +45,9 @@ class Outputs:
     overflows: Mapping[str, str]
 
 
-def lower(plan: Plan, frames: npt.NDArray[np.int8], folder: Path, exact_lava: bool) -> tuple[jobs.Job, Outputs]:
+def lower(
+    plan: Plan, frames: npt.NDArray[np.int8], folder: Path, exact_lava: bool, run_config: str = "sim"
+) -> tuple[jobs.Job, Outputs]:
     """Write the job for `frames` [samples, 1 or T, *input shape] into `folder`."""
     builder = _Builder(plan, folder, plan.steps(len(frames)), exact_lava)
     for group in plan.groups:
@@ -53,7 +55,7 @@ def lower(plan: Plan, frames: npt.NDArray[np.int8], folder: Path, exact_lava: bo
     for synapses in plan.synapses:
         builder.synapses(synapses)
     models = {} if exact_lava else FAST_MODELS
-    job = jobs.Job(builder.steps, tuple(builder.processes), tuple(builder.connections), models)
+    job = jobs.Job(builder.steps, tuple(builder.processes), tuple(builder.connections), models, run_config)
     return job, Outputs(builder.rows, builder.overflows)
 
 
@@ -100,9 +102,7 @@ class _Builder:
             return
         matrix = synapses.matrix[chip_order(self.by_name[synapses.target].shape)]
         matrix = (2 * matrix[:, chip_order(self.by_name[synapses.source].shape)]).astype(np.int32).tocsr()
-        arguments: dict[str, Any] = {
-            **common, "weight_exp": synapses.exponent - 1, "sign_mode": jobs.member(MIXED)
-        }
+        arguments: dict[str, Any] = {**common, "weight_exp": synapses.exponent - 1, "sign_mode": jobs.member(MIXED)}
         if synapses.kind == "dense":
             weights: Any = jobs.array(self.folder, f"w{number}", matrix.toarray())
             process = "lava.proc.dense.process:Dense"
@@ -256,7 +256,7 @@ class _Builder:
         self._process(group.name, process, arguments)
 
     def _pattern(self, group: Group, bias: IntArray, first: IntArray, guard: int) -> None:
-        """A source that repeats every period: the bias in each step that counts, `first` with the first, `guard` after."""
+        """A source that repeats every period: the bias per step that counts, `first` with the first, then `guard`."""
         phase = (np.arange(self.plan.period) - group.depth) % self.plan.period
         pattern = np.where(phase < self.plan.active, bias[:, None], guard) + np.where(phase == 0, first[:, None], 0)
         number = len(self.processes)

@@ -21,6 +21,7 @@ from targets.loihi.linear import Kernel, Matrix, compose, digits, unroll
 Role = Literal["input", "program", "integrator", "lif", "readout", "relay"]
 SoftReset = Literal["microcode", "stock"]
 BalanceBy = Literal["auto", "relay", "delay"]
+Guard = Literal["short", "long"]
 
 STATE_BITS = 24
 RELAY_BITS = 2 * STATE_BITS
@@ -47,7 +48,7 @@ class Options:
     balance: BalanceBy = "auto"
     shared_convolutions: bool = True
     longest_delay: int = 62
-    guard: Literal["short", "long"] = "short"
+    guard: Guard = "short"
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,9 +140,9 @@ def plan(network: IntegerNetwork, options: Options | None = None) -> Plan:
     by_name = {g.name: g for g in groups}
     synapses: list[Synapses] = []
     balances: list[Balance] = []
-    for projection in network.projections:
+    for number, projection in enumerate(network.projections):
         steps = by_name[projection.target].depth - by_name[projection.source].depth - 1
-        made, balance = _connect(network, projection, steps, by_name, options)
+        made, balance = _connect(projection, number, steps, by_name, options)
         synapses += made
         balances += [balance] if balance is not None else []
     for group in groups:
@@ -182,7 +183,7 @@ def role(population: Population, soft_reset: SoftReset) -> Role:
 
 
 def _connect(
-    network: IntegerNetwork, projection: Projection, steps: int, groups: dict[str, Group], options: Options
+    projection: Projection, number: int, steps: int, groups: dict[str, Group], options: Options
 ) -> tuple[list[Synapses], Balance | None]:
     """The synapses of a projection, with `steps` steps more than the one that synapses take."""
     source, target = groups[projection.source], groups[projection.target]
@@ -199,7 +200,7 @@ def _connect(
             )
         else:
             source, relays = _relays(source, steps, groups)
-    name = f"{projection.name} {projection.source}->{projection.target}"
+    name = f"{number} {projection.name} {projection.source}->{projection.target}"
     made = _synapses(name, source.name, target.name, linear, projection.exponent, delay, projection.name)
     return relays + made, balance
 
@@ -269,7 +270,9 @@ def _synapses(
         if isinstance(linear, Kernel):
             kernel = replace(linear, weight=mantissa)
         else:
-            matrix = scipy.sparse.csr_matrix((mantissa, linear.weight.indices, linear.weight.indptr), linear.weight.shape)
+            matrix = scipy.sparse.csr_matrix(
+                (mantissa, linear.weight.indices, linear.weight.indptr), linear.weight.shape
+            )
             matrix.eliminate_zeros()
         label = f"{name} part {number}" if len(parts) > 1 else name
         made.append(Synapses(label, source, target, exponent + shift, kernel, matrix, delay, projection))

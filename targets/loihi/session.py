@@ -27,17 +27,37 @@ from targets.loihi.worker import remove_segments
 INSTALL = "pip install 'inflor[lava]' && pip install --ignore-requires-python --no-deps lava-nc==0.10.0"
 ROOT = Path(__file__).resolve().parents[2]
 LOG_TAIL = 2_000
+LONGEST_END = 5.0
+"""Seconds that killed processes are given to be gone."""
 
 
 class SimulationError(InflorError):
     """The simulation ended without a result; the message says which process failed, and how."""
 
 
+def missing() -> list[str]:
+    """Lava and the packages that it needs, those that are not installed."""
+    return [name for name in ("lava", "networkx", "asteval", "scipy") if importlib.util.find_spec(name) is None]
+
+
 def require_lava() -> None:
     """Raise MissingPartError, with the command that mends it, where Lava or a package that it needs is missing."""
-    missing = [name for name in ("lava", "networkx", "asteval", "scipy") if importlib.util.find_spec(name) is None]
-    if missing:
-        raise MissingPartError(f"target loihi: {', '.join(missing)} not installed; type: {INSTALL}")
+    if missing():
+        raise MissingPartError(f"target loihi: {', '.join(missing())} not installed; type: {INSTALL}")
+
+
+def require_hardware() -> None:
+    """Raise MissingPartError where Intel's package for Loihi hardware is not installed."""
+    require_lava()
+    try:
+        found = importlib.util.find_spec("lava.magma.core.model.nc.model") is not None
+    except ImportError:
+        found = False
+    if not found:
+        raise MissingPartError(
+            "target loihi: --run-config hw needs Intel's package lava-loihi, which members of the Intel Neuromorphic "
+            "Research Community get (inrc_interest@intel.com); with it, type: pip install lava-loihi-*.tar.gz"
+        )
 
 
 @contextlib.contextmanager
@@ -94,15 +114,24 @@ def _wait(worker: subprocess.Popen[bytes], timeout: float | None) -> int | None:
 
 def _end_group(worker: subprocess.Popen[bytes], folder: Path) -> None:
     """Kill what is left of the worker's process group; its shared memory goes after its last user."""
-    for _ in range(100):
-        try:
-            os.killpg(worker.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            break
-        worker.poll()
-        time.sleep(0.02)
+    ends = time.monotonic() + LONGEST_END
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(worker.pid, signal.SIGKILL)
     worker.wait()
+    while _members(worker.pid) and time.monotonic() < ends:
+        time.sleep(0.01)
     remove_segments(folder)
+
+
+def _members(group: int) -> list[int]:
+    """The processes of a group that still run. One that has ended may wait long for init to take note of it."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            state, _, number = stat.read_text().rpartition(")")[2].split()[:3]
+            if int(number) == group and state not in "ZX":
+                found.append(int(stat.parent.name))
+    return found
 
 
 def _result(folder: Path, code: int | None, timeout: float | None) -> dict[str, Any]:

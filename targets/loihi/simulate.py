@@ -28,6 +28,7 @@ def simulate(
     progress: Progress | None = None,
     exact_lava: bool = False,
     timeout: float | None = None,
+    run_config: str = "sim",
 ) -> dict[str, Any]:
     """Stream all samples back to back through one simulation. inputs: integers [samples, *shape].
 
@@ -49,7 +50,7 @@ def simulate(
     if not len(inputs):
         return {"build_seconds": 0.0, "run_seconds": 0.0, "os_processes": 0, "steps": 0}
     with job_folder() as folder:
-        job, outputs = lower(plan, inputs.astype(np.int8)[:, None], folder, exact_lava)
+        job, outputs = lower(plan, inputs.astype(np.int8)[:, None], folder, exact_lava, run_config)
         measured = run(folder, job, timeout)
         _check_silence(plan, outputs, len(inputs))
         overflows = {n: int(np.load(path)[0]) for n, path in outputs.overflows.items()}

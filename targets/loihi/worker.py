@@ -21,6 +21,7 @@ import sys
 import threading
 import time
 import traceback
+from multiprocessing import shared_memory
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,7 @@ def _run(job: jobs.Job, folder: Path, watch: Watch) -> dict[str, Any]:
     from lava.magma.core.run_conditions import RunSteps
     from lava.magma.runtime.runtime import Runtime
 
-    _note_segments(folder / jobs.SEGMENTS)
+    _name_segments(folder)
     processes = _build(job, folder)
     first = next(iter(processes.values()))
     executable = first.compile(_run_config(job))
@@ -130,18 +131,13 @@ def _member(path: str) -> Any:
     return found
 
 
-def _note_segments(path: Path) -> None:
-    """Write down the name of every shared-memory segment as it is made, so that it can be removed whatever happens."""
-    manager = importlib.import_module("lava.magma.runtime.message_infrastructure.shared_memory_manager")
-    create = manager.SharedMemoryManager.create_shared_memory
+def _name_segments(folder: Path) -> None:
+    """Let the names of all shared-memory segments begin with the folder's, so that they can be found and removed."""
+    shared_memory._SHM_NAME_PREFIX = f"/{_token(folder)}"  # type: ignore[attr-defined]
 
-    def noted(self: Any, size: int) -> Any:
-        handle = create(self, size)
-        with path.open("a") as file:
-            file.write(handle.name + "\n")
-        return handle
 
-    manager.SharedMemoryManager.create_shared_memory = noted
+def _token(folder: Path) -> str:
+    return folder.name[-8:]
 
 
 class Watch:
@@ -240,6 +236,8 @@ class Watch:
         with self.over:
             self._clean_up()
             shutil.rmtree(self.folder, ignore_errors=True)
+            if os.getpgrp() == os.getpid():
+                os.killpg(os.getpid(), signal.SIGKILL)  # the memory manager and this process too
             os._exit(3)
 
     def _end(self, result: dict[str, Any], code: int) -> None:
@@ -268,11 +266,9 @@ def _pid(actor: Any) -> int | None:
 
 
 def remove_segments(folder: Path) -> None:
-    """Unlink every shared-memory segment that was noted; those already gone are no error."""
-    with contextlib.suppress(OSError):
-        for name in (folder / jobs.SEGMENTS).read_text().split():
-            with contextlib.suppress(OSError):
-                os.unlink(f"/dev/shm/{name}")
+    """Unlink every shared-memory segment of a job; those already gone are no error."""
+    for segment in Path("/dev/shm").glob(f"{_token(folder)}*"):
+        segment.unlink(missing_ok=True)
 
 
 def _activity(pids: list[int], watching: int) -> tuple[tuple[int, ...], bool]:

@@ -19,6 +19,8 @@ class PyConvModelWindows(PyConvModelFixed):
     2^24, which only reads spikes as 0 and 1.
     """
 
+    a_buf: np.ndarray
+
     def __init__(self, proc_params: Any) -> None:
         super().__init__(proc_params)
         self.matrix: np.ndarray | None = None

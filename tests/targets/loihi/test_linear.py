@@ -80,7 +80,10 @@ def test_a_chain_becomes_one_exact_connection(drawn):
 
 def test_a_pool_before_a_convolution_stays_a_convolution():
     rng = np.random.default_rng(0)
-    chain = (SumPool("p", (2, 2), (2, 2), (0, 0)), Conv("c", weights(rng, (4, 3, 3, 3)), (1, 1), ((1, 1), (1, 1)), (1, 1), 1))
+    chain = (
+        SumPool("p", (2, 2), (2, 2), (0, 0)),
+        Conv("c", weights(rng, (4, 3, 3, 3)), (1, 1), ((1, 1), (1, 1)), (1, 1), 1),
+    )
     linear = compose(chain, (3, 8, 8))
     assert isinstance(linear, Kernel)
     assert linear.weight.shape == (4, 3, 6, 6)
@@ -93,7 +96,7 @@ def test_a_pool_before_a_convolution_stays_a_convolution():
 def test_digits_sum_to_the_value_and_fit_eight_bits(values):
     values = np.array(values)
     parts = digits(values)
-    assert all(-128 <= m.min() and m.max() <= 127 for m, _ in parts)
+    assert all(m.min() >= -128 and m.max() <= 127 for m, _ in parts)
     np.testing.assert_array_equal(sum((m << e for m, e in parts), np.zeros_like(values)), values)
 
 

@@ -7,7 +7,7 @@ from itertools import product
 import numpy as np
 
 from converter.metadata import ModelInfo
-from quant.network import IntegerNetwork, Population, Projection, check_shapes
+from quant.network import IntegerNetwork, Population, check_shapes
 from quant.operators import Conv, Flatten, Linear, Scale, SumPool
 
 
