@@ -67,7 +67,7 @@ def load_model(path: str | os.PathLike[str]) -> tuple[SpikingNetwork, ModelInfo]
     """The network, in evaluation mode on the CPU, and its info, from a `model.pt` or a training checkpoint.
 
     Raises:
-        InputError: the file is missing, damaged, of another kind, or holds anything but plain data and tensors that fit.
+        InputError: the file is missing, damaged, of another kind, or holds more than plain data and tensors that fit.
     """
     network, info, _ = load_checkpoint(path)
     return network, info

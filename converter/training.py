@@ -1,6 +1,6 @@
 """Training by surrogate gradients: epochs, checkpoints, metrics, and a resume that ends at the same weights.
 
-Everything random is drawn from (seed, epoch), so an epoch does not depend on whether the process was restarted before it.
+Everything random is drawn from (seed, epoch), so an epoch does not depend on a restart before it.
 """
 
 from __future__ import annotations
@@ -60,15 +60,15 @@ def train(
     resume: bool = False,
     progress: Progress | None = None,
 ) -> TrainResult:
-    """Train `config` on the data set's train split and write model.pt, metrics.json and checkpoint.pt to the folder `out`.
+    """Train `config` on the data set's train split; write model.pt, metrics.json and checkpoint.pt to the folder `out`.
 
-    The checkpoint and the metrics are renewed after every epoch. The result is the last epoch's network: the test split is
-    looked at once, at the end. With `resume` the checkpoint in `out` is continued, to the same weights on the same machine
-    as without the interruption. An interrupt passes through and leaves the checkpoint of the last whole epoch.
+    The checkpoint and the metrics are renewed after every epoch. The result is the last epoch's network: the test
+    split is looked at once, at the end. With `resume` the checkpoint in `out` is continued, to the same weights (on
+    the same machine) as without the interruption. An interrupt passes through and leaves the last epoch's checkpoint.
 
     Raises:
-        InputError: the network does not fit the data, CUDA is asked for and absent, the loss is no longer finite, a file
-            cannot be written; with `resume`: no checkpoint, or one of other settings or data (names which).
+        InputError: the network does not fit the data, CUDA is asked for and absent, the loss is no longer finite, a
+            file cannot be written; with `resume`: no checkpoint, or one of other settings or data (names which).
     """
     out = Path(out)
     device = _device(config)
@@ -89,7 +89,7 @@ def train(
 
 
 def evaluate(network: SpikingNetwork, info: ModelInfo, x: np.ndarray[Any, Any], y: np.ndarray[Any, Any]) -> float:
-    """The fraction of images x (natural scale, [N, *shape]) that the network, in evaluation mode, puts in class y [N]."""
+    """The fraction of images x ([N, *shape], natural scale) that the network in evaluation mode puts in class y [N]."""
     device = next(network.parameters()).device
     was_training = network.training
     network.eval()
@@ -247,7 +247,7 @@ def _generator(seed: int, epoch: int) -> torch.Generator:
 
 def _batches(samples: int, size: int, generator: torch.Generator) -> list[Tensor]:
     """A random order cut into batches. A last batch of one sample is left out: it has no variance to normalise by."""
-    batches = list(torch.randperm(samples, generator=generator).split(size))
+    batches = list(torch.split(torch.randperm(samples, generator=generator), size))
     return batches[:-1] if len(batches[-1]) == 1 else batches
 
 

@@ -216,7 +216,9 @@ def _as_matrix(operators: tuple[Operator, ...], shape: Shape, where: str) -> tup
 
 def least_shape(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """`values` at the smallest shape that still broadcasts to it: [C, 1, 1] where constant within each channel."""
+    if values.ndim < 2:
+        return values
     per_channel = values.reshape(values.shape[0], -1)
-    if values.ndim > 1 and (per_channel == per_channel[:, :1]).all():
+    if (per_channel == per_channel[:, :1]).all():
         values = per_channel[:, 0].reshape(-1, *(1,) * (values.ndim - 1))
     return values

@@ -28,7 +28,7 @@ def measure_layer(
     float_spikes: Tensor | None,
     integer_spikes: Tensor | None,
 ) -> LayerReport:
-    """What rounding did to one population. `unit`: real value of an integer unit per channel; spikes: [T, B, *shape]."""
+    """What rounding did to one population. unit: real value of an integer unit per channel; spikes: [T, B, *shape]."""
     signal, noise, clipped, total = 0.0, 0.0, 0, 0
     limit = 2 ** (population.weight_bits - 1) - 1
     for real, integer in pairs:
@@ -38,7 +38,7 @@ def measure_layer(
     rates = differs = None
     if float_spikes is not None and integer_spikes is not None:
         rates = float(float_spikes.float().mean()), float(integer_spikes.float().mean())
-        differs = (float_spikes != integer_spikes).flatten(1).sum(1)
+        differs = (float_spikes != integer_spikes.bool()).flatten(1).sum(1)
     return LayerReport(
         population=population.name,
         shape=population.shape,

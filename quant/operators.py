@@ -70,7 +70,7 @@ class Scale:
 
 @dataclass(frozen=True)
 class SumPool:
-    """Sum over windows; kernel, stride and symmetric zero padding per dimension. Windows that do not fit are dropped."""
+    """Sum over windows; kernel, stride, symmetric zero padding per dimension. Windows that do not fit are dropped."""
 
     name: str
     kernel: tuple[int, ...]

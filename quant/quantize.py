@@ -109,7 +109,9 @@ class _Quantizer:
         self.x = torch.from_numpy(x)
         self.float_run = execute.run(graph, self.x, self.timesteps)
         (source,) = graph.inputs()
-        self.float_spikes: dict[str, Tensor] = {source: self.x[None]}
+        unit = float(self.network.inputs[0].scale)
+        self.fused = _scale_source(self.fused, source, unit)
+        self.float_spikes: dict[str, Tensor] = {source: self.x[None] / unit}
         self.integer_spikes: dict[str, Tensor] = {source: torch.from_numpy(self.network.quantise_input(x))[None]}
         self.potentials: dict[str, Tensor] = {}
 
@@ -203,8 +205,9 @@ class _Quantizer:
             _, operator, after = split_chain(projection.operators)
             assert isinstance(operator, WEIGHTED)
             columns = sample_columns(projection, self._float_source(projection.source), self.rng)
-            identity = float(operator.weight.flat[0]) if not _has_weights(self.graph, projection) else None
-            synapses.append(Synapses(operator, target_rows(operator, after, shape), columns, identity))
+            identity = None if _has_weights(self.graph, projection) else float(operator.weight.flat[0])
+            peak = 2 ** (INPUT_BITS - 1) - 1 if projection.source in self.graph.inputs() else 1
+            synapses.append(Synapses(operator, target_rows(operator, after, shape), columns, identity, peak))
         per_channel = self.options.granularity == "channel" and neuron.kind != "readout"
         groups = scale_groups([s.rows for s in synapses], shape[0], per_channel)
         reference, ratios = _reference(neuron, synapses, groups)
@@ -235,7 +238,7 @@ class _Quantizer:
             sources = {q.source: self.integer_spikes[q.source][:, chunk] for q in kernel.projections}
             step = kernel.run(sources, self.timesteps)
             if step.spikes is not None:
-                spikes.append(step.spikes.bool())
+                spikes.append(step.spikes)
             if step.potential is not None:
                 potentials.append(step.potential[-1])
         if spikes:
@@ -318,6 +321,17 @@ def _population(name: str, neuron: FloatNeuron, unit: FloatArray, bits: int, sha
         scale=least_shape(channels_first(unit, neuron.gain.ndim) * neuron.gain),
         weight_bits=bits,
     )
+
+
+def _scale_source(fused: FusedGraph, source: str, unit: float) -> FusedGraph:
+    """Weights from `source` for an activity counted in units: the integer input's unit becomes part of them."""
+    projections = []
+    for q in fused.projections:
+        if q.source == source:
+            scaled = (replace(op, weight=op.weight * unit) if isinstance(op, WEIGHTED) else op for op in q.operators)
+            q = replace(q, operators=tuple(scaled))
+        projections.append(q)
+    return replace(fused, projections=tuple(projections))
 
 
 def _unique_names(fused: FusedGraph) -> FusedGraph:

@@ -24,8 +24,10 @@ IntArray = npt.NDArray[np.int64]
 
 RESOLUTION = 128
 """Least t of a typical channel: thresholds and biases are held at least this finely relative to the threshold."""
-LARGEST_T = 1024
-"""Cap of t for channels whose weights are tiny against the threshold; beyond it nothing is gained."""
+ENOUGH_T = 1024
+"""Cap of t, per unit of the source's activity, for channels whose weights are tiny against the threshold."""
+LARGEST_T = (1 << 15) - 1
+"""Cap of t in any case: what the threshold registers of the chips hold."""
 LARGEST_EXPONENT = 7
 LARGEST_DENOMINATOR = 256
 
@@ -36,13 +38,15 @@ class Synapses:
 
     operator: the weighted operator with real weights. rows: target channel -> row of the weight array, int64 [C].
     columns: sampled inputs of the operator, centred: [K, N] per group for a convolution or [K, N] for a matrix; for a
-    scale the variance per row. identity: the real factor where this is a residual identity, else None.
+    scale the variance per row. identity: the real factor where this is a residual identity, else None. peak: the
+    largest activity of one source neuron.
     """
 
     operator: Conv | Linear | Scale
     rows: IntArray
     columns: FloatArray
     identity: float | None
+    peak: int = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,7 +145,7 @@ def _finest(s: Synapses, reference: FloatArray, groups: IntArray, count: int, li
     peaks = _row_peaks(s.operator)
     np.maximum.at(largest, groups, peaks[s.rows] if len(peaks) > 1 else np.full(len(groups), peaks[0]))
     with np.errstate(divide="ignore"):
-        return np.minimum(reference * limit / largest, LARGEST_T)
+        return np.minimum(reference * limit / largest, min(ENOUGH_T * s.peak, LARGEST_T))
 
 
 def _row_peaks(operator: Conv | Linear | Scale) -> FloatArray:
@@ -208,7 +212,7 @@ def _search(
     best_error, best_t = np.full(count, np.inf), np.ones(count, np.int64)
     seen: set[bytes] = set()
     for ratio in steps:
-        t = _snap(unclipped / ratio, step, identities)
+        t = _snap(np.minimum(unclipped / ratio, LARGEST_T), step, identities)
         if t.tobytes() in seen:
             continue
         seen.add(t.tobytes())

@@ -34,6 +34,8 @@ def build(name: str, input_shape: Shape, classes: int, channels: int | None = No
     """
     if name not in NETWORKS:
         raise InputError(f"unknown network {name!r}; known are {', '.join(NETWORKS)}")
+    if not is_whole(classes, 1):
+        raise InputError(f"classes {classes!r}: must be a whole number of at least 1")
     if channels is None:
         return NETWORKS[name](tuple(input_shape), classes)
     if not is_whole(channels, 1):

@@ -62,8 +62,7 @@ def _run_batch(plan: CpuPlan, images: Tensor, source: str, keep_spikes: bool) ->
             outputs[name] = step.potential.to(torch.int64).cpu().numpy()
         if step.spikes is not None:
             spikes[name] = step.spikes
-            per_sample = step.spikes.sum((0, *range(2, step.spikes.ndim)), dtype=torch.float64)
-            counts[name] = per_sample.to(torch.int64).cpu().numpy()
+            counts[name] = step.spikes.sum((0, *range(2, step.spikes.ndim))).cpu().numpy()
             if keep_spikes:
                 kept[name] = step.spikes.bool().cpu().numpy()
         if name == network.outputs[0]:

@@ -13,7 +13,7 @@ import torch
 
 from converter import execute
 from converter.errors import InputError
-from converter.graph import Graph
+from converter.graph import INTEGRATORS, SPIKING, Graph
 from targets.record import Batch, RecordedPopulation, Recorder
 from targets.registry import Progress
 
@@ -58,10 +58,10 @@ def populations(plan: FloatPlan) -> tuple[RecordedPopulation, ...]:
     found = []
     for name in graph.order:
         node = graph.nodes[name]
-        neuron = isinstance(node, (*execute.SPIKING, *execute.INTEGRATORS))
+        neuron = isinstance(node, (*SPIKING, *INTEGRATORS))
         depth[name] = max((depth[n] for n in graph.predecessors(name)), default=0) + int(neuron)
         if neuron:
-            kind = "readout" if isinstance(node, execute.INTEGRATORS) else "lif" if isinstance(node, nir.LIF) else "if"
+            kind = "readout" if isinstance(node, INTEGRATORS) else "lif" if isinstance(node, nir.LIF) else "if"
             found.append(RecordedPopulation(name, graph.output_shapes[name], kind, depth[name]))
     return tuple(found)
 
