@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from brute import network, population
 from hypothesis import strategies as st
@@ -25,21 +27,29 @@ def networks(draw, leaky=True, largest_population=150):
         if min(target) < 1 or np.prod(target) > largest_population:
             chain = (Scale("s", rng.integers(-60, 61, (source.shape[0], *(1,) * (len(source.shape) - 1)))),)
             target = source.shape
-        projections.append(Projection(source.name, name, chain, draw(st.integers(0, 1))))
+        projections.append(Projection(source.name, name, _lighter(chain, source), draw(st.integers(0, 1))))
         for other in draw(st.permutations(made))[: draw(st.integers(0, 2))]:
             chain = _shortcut(draw, rng, other.shape, target)
             if chain is not None:
-                projections.append(Projection(other.name, name, chain, draw(st.integers(0, 2))))
+                projections.append(Projection(other.name, name, _lighter(chain, other), draw(st.integers(0, 2))))
         made.append(_neurons(draw, rng, name, target, leaky))
     classes = draw(st.integers(1, 4))
     for other in {made[-1].name, draw(st.sampled_from(made)).name}:
         shape_in = next(p.shape for p in made if p.name == other)
-        weight = rng.integers(-127, 128, (classes, int(np.prod(shape_in))))
+        limit = 7 if other == "input" else 127  # a graded input weighs 128 times a spike
+        weight = rng.integers(-limit, limit + 1, (classes, int(np.prod(shape_in))))
         projections.append(Projection(other, "out", (Flatten("f", 0, len(shape_in) - 1), Linear("l", weight))))
     made.append(population("out", (classes,), "readout", bias=rng.integers(-300, 300, classes)))
     net = network(made, projections, draw(st.integers(1, 5)))
     samples = draw(st.integers(1, 3))
     return net, rng.integers(-128, 128, (samples, *shape)).astype(np.int8)
+
+
+def _lighter(chain, source):
+    """Weights of a tenth where the source is graded, so that stock neurons can hold the sums."""
+    if source.kind != "input":
+        return chain
+    return tuple(replace(op, weight=op.weight // 10) if hasattr(op, "weight") else op for op in chain)
 
 
 def _through(chain, shape):

@@ -56,3 +56,12 @@ def run(plan: LoihiPlan, inputs: npt.NDArray[Any], recorder: Recorder, progress:
     from targets.loihi.target import run
 
     run(plan, inputs, recorder, progress)
+
+
+def observe(
+    plan: LoihiPlan, inputs: npt.NDArray[Any], population: str, sample: int, timestep: int, neuron: tuple[int, ...]
+) -> tuple[int | None, int | None]:
+    """Input and potential before the reset of one neuron at one step, as the simulation held them."""
+    from targets.loihi.target import observe
+
+    return observe(plan, inputs, population, sample, timestep, neuron)

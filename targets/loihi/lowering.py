@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ NO_DECAY_OF_CURRENT, NO_CURRENT = -1, 4095
 """du: u keeps (4096 - (du + 1)) / 4096 of itself."""
 NO_LEAK, ALL_LEAK = 0, 4096
 """dv: v keeps (4096 - dv) / 4096 of itself."""
+WATCH_A, WATCH_V = "(input)", "(state)"
 NEVER = 131_071
 """Largest threshold."""
 INPUT_SHIFT = 6
@@ -46,14 +47,24 @@ class Outputs:
 
 
 def lower(
-    plan: Plan, frames: npt.NDArray[np.int8], folder: Path, exact_lava: bool, run_config: str = "sim"
+    plan: Plan,
+    frames: npt.NDArray[np.int8],
+    folder: Path,
+    exact_lava: bool,
+    run_config: str = "sim",
+    watch: str | None = None,
 ) -> tuple[jobs.Job, Outputs]:
-    """Write the job for `frames` [samples, 1 or T, *input shape] into `folder`."""
+    """Write the job for `frames` [samples, 1 or T, *input shape] into `folder`.
+
+    watch: a group whose input and state are recorded too, under the names WATCH_A and WATCH_V.
+    """
     builder = _Builder(plan, folder, plan.steps(len(frames)), exact_lava)
     for group in plan.groups:
         builder.group(group, frames)
     for synapses in plan.synapses:
         builder.synapses(synapses)
+    if watch is not None:
+        builder.watch(builder.by_name[watch])
     models = {} if exact_lava else FAST_MODELS
     job = jobs.Job(builder.steps, tuple(builder.processes), tuple(builder.connections), models, run_config)
     return job, Outputs(builder.rows, builder.overflows)
@@ -164,19 +175,30 @@ class _Builder:
 
     def _sink(self, group: Group, graded: bool) -> None:
         shape = (self.steps, group.size if graded else -(-group.size // 8))
-        self._watch(group, "streams:Sink", shape, np.int32 if graded else np.uint8, {"packed": not graded})
+        self._record(group.name, group, "streams:Sink", shape, np.int32 if graded else np.uint8, {"packed": not graded})
         self.connections.append(jobs.Connection(f"{group.name}.s_out", f"record {group.name}.a_in"))
 
     def _probe(self, group: Group) -> None:
-        self._watch(group, "streams:Probe", (self.steps, group.size), np.int32, {})
+        self._record(group.name, group, "streams:Probe", (self.steps, group.size), np.int32, {})
         self.connections.append(jobs.Connection(f"record {group.name}.state", f"{group.name}.v", variable=True))
 
-    def _watch(
-        self, group: Group, process: str, shape: tuple[int, int], dtype: npt.DTypeLike, options: dict[str, Any]
+    def _record(
+        self, name: str, group: Group, process: str, shape: tuple[int, int], dtype: npt.DTypeLike, options: Any
     ) -> None:
         rows = jobs.output(self.folder, f"rows{len(self.processes)}", shape, dtype)
-        self.rows[group.name] = rows
-        self._process(f"record {group.name}", OWN + process, {"size": group.size, "rows": rows, **options})
+        self.rows[name] = rows
+        self._process(f"record {name}", OWN + process, {"size": group.size, "rows": rows, **options})
+
+    def watch(self, group: Group) -> None:
+        """Record what arrives from other groups, and the state."""
+        shape = (self.steps, group.size)
+        self._record(WATCH_A, group, "streams:Sink", shape, np.int32, {"packed": False})
+        self._record(WATCH_V, group, "streams:Probe", shape, np.int32, {})
+        inward = [c for c in self.connections if c.target == f"{group.name}.a_in"]
+        sources = {f"{s.name}.a_out" for s in self.plan.synapses if s.target == group.name != s.source}
+        self.connections += [replace(c, target=f"record {WATCH_A}.a_in") for c in inward if c.source in sources]
+        state = {"program": "before_reset", "integrator": "u"}.get(group.role, "v")
+        self.connections.append(jobs.Connection(f"record {WATCH_V}.state", f"{group.name}.{state}", variable=True))
 
     def _program(self, group: Group) -> None:
         population = group.population

@@ -270,9 +270,8 @@ def _synapses(
         if isinstance(linear, Kernel):
             kernel = replace(linear, weight=mantissa)
         else:
-            matrix = scipy.sparse.csr_matrix(
-                (mantissa, linear.weight.indices, linear.weight.indptr), linear.weight.shape
-            )
+            matrix = linear.weight.copy()  # with indices of its own, which eliminate_zeros changes
+            matrix.data = mantissa
             matrix.eliminate_zeros()
         label = f"{name} part {number}" if len(parts) > 1 else name
         made.append(Synapses(label, source, target, exponent + shift, kernel, matrix, delay, projection))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy.typing as npt
 
 from converter.errors import InputError
 from quant.network import IntegerNetwork
-from targets.loihi.lowering import INPUT_SHIFT, SILENCE, Outputs, lower
+from targets.loihi.lowering import INPUT_SHIFT, SILENCE, WATCH_A, WATCH_V, Outputs, lower
 from targets.loihi.plan import Group, Plan, chip_order
 from targets.loihi.session import SimulationError, job_folder, run
 from targets.record import Batch, Recorder
@@ -18,6 +19,16 @@ from targets.registry import Progress
 
 CHUNK = 64
 """Samples that are read back at a time."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """One neuron at one step. neuron: index in the population's shape."""
+
+    population: str
+    sample: int
+    timestep: int
+    neuron: tuple[int, ...]
 
 
 def simulate(
@@ -52,15 +63,55 @@ def simulate(
     with job_folder() as folder:
         job, outputs = lower(plan, inputs.astype(np.int8)[:, None], folder, exact_lava, run_config)
         measured = run(folder, job, timeout)
-        _check_silence(plan, outputs, len(inputs))
-        overflows = {n: int(np.load(path)[0]) for n, path in outputs.overflows.items()}
-        _check_stock_states(plan, overflows)
-        for start, batch in _batches(network, plan, outputs, len(inputs)):
-            first = {n: c for n, c in overflows.items() if c} if start == 0 else {}
-            recorder.add(Batch(*batch, first))
-            if progress is not None:
-                progress(min(start + CHUNK, len(inputs)), len(inputs))
+        collect(network, plan, outputs, len(inputs), recorder, progress)
     return {**measured, "steps": job.steps}
+
+
+def collect(
+    network: IntegerNetwork,
+    plan: Plan,
+    outputs: Outputs,
+    samples: int,
+    recorder: Recorder,
+    progress: Progress | None = None,
+) -> None:
+    """Read what a job wrote, check that it can be trusted, and hand it to the recorder in reference time.
+
+    Raises:
+        SimulationError: a state left its 24 bits where stock neurons cannot say so.
+    """
+    _check_silence(plan, outputs, samples)
+    overflows = {n: int(np.load(path)[0]) for n, path in outputs.overflows.items()}
+    _check_stock_states(plan, overflows)
+    for start, batch in _batches(network, plan, outputs, samples):
+        first = {n: c for n, c in overflows.items() if c} if start == 0 else {}
+        recorder.add(Batch(*batch, first))
+        if progress is not None:
+            progress(min(start + CHUNK, samples), samples)
+
+
+def observe(
+    network: IntegerNetwork, plan: Plan, inputs: npt.NDArray[Any], at: Place, timeout: float | None = None
+) -> tuple[int | None, int | None]:
+    """a (bias included) and v before the reset of one neuron at one step, as the simulation itself held them.
+
+    v is None for a stock LIF that fired: it is cleared within the step. Runs the samples up to the one asked for.
+    """
+    group = next(g for g in plan.groups if g.name == at.population)
+    with job_folder() as folder:
+        job, outputs = lower(plan, inputs[: at.sample + 1].astype(np.int8)[:, None], folder, False, watch=group.name)
+        run(folder, job, timeout)
+        step = at.sample * plan.period + at.timestep + group.depth
+        flat = int(np.ravel_multi_index(at.neuron, group.shape))
+        place = int(np.flatnonzero(chip_order(group.shape) == flat)[0])
+        arrived, held = (int(np.load(outputs.rows[name], mmap_mode="r")[step, place]) for name in (WATCH_A, WATCH_V))
+    population = group.population
+    a = arrived + int(population.broadcast(population.bias)[at.neuron])
+    if group.role == "program":
+        return a, held
+    v = (held >> INPUT_SHIFT) + (int(population.broadcast(population.v_reset)[at.neuron]) if group.role == "lif" else 0)
+    fired = group.role == "lif" and held == 0 and a != 0
+    return a, None if fired else v
 
 
 def _batches(

@@ -9,10 +9,11 @@ import numpy.typing as npt
 
 from converter.errors import InputError
 from quant.network import IntegerNetwork
+from targets.loihi import simulate
 from targets.loihi.plan import BalanceBy, Guard, Options, Plan, SoftReset, plan
 from targets.loihi.rules import Violation, broken_rules
 from targets.loihi.session import require_hardware
-from targets.loihi.simulate import simulate
+from targets.loihi.simulate import Place
 from targets.record import RecordedPopulation, Recorder
 from targets.registry import Progress
 
@@ -100,10 +101,18 @@ def populations(plan: LoihiPlan) -> tuple[RecordedPopulation, ...]:
 
 def run(plan: LoihiPlan, inputs: npt.NDArray[Any], recorder: Recorder, progress: Progress | None = None) -> None:
     """Run quantised images [samples, *shape], streamed back to back. Raises what `simulate` raises."""
-    measured = simulate(
+    measured = simulate.simulate(
         plan.network, plan.plan, inputs, recorder, progress, plan.exact_lava, plan.timeout, plan.run_config
     )
     plan.measured.update(measured)
+
+
+def observe(
+    plan: LoihiPlan, inputs: npt.NDArray[Any], population: str, sample: int, timestep: int, neuron: tuple[int, ...]
+) -> tuple[int | None, int | None]:
+    """a and v before the reset, as the simulation held them; see `targets.loihi.simulate.observe`."""
+    place = Place(population, sample, timestep, neuron)
+    return simulate.observe(plan.network, plan.plan, inputs, place, plan.timeout)
 
 
 def _options(options: dict[str, Any]) -> Options:

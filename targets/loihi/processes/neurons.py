@@ -38,6 +38,7 @@ class NeuronProgram(AbstractProcess):
         self.a_in = InPort(shape=(size,))
         self.s_out = OutPort(shape=(size,))
         self.v = Var(shape=(size,), init=0)
+        self.before_reset = Var(shape=(size,), init=0)
 
 
 @implements(proc=NeuronProgram, protocol=LoihiProtocol)
@@ -47,6 +48,7 @@ class PyNeuronProgram(PyLoihiProcessModel):
     a_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=24)
     s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=24)
     v: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=24)
+    before_reset: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=24)
 
     def __init__(self, proc_params: Any) -> None:
         super().__init__(proc_params)
@@ -71,6 +73,7 @@ class PyNeuronProgram(PyLoihiProcessModel):
         if self.keep is not None:
             v = np.sign(v) * ((np.abs(v) * self.keep) >> DECAY_BITS)
         v = self._limit(v + a + self.bias)
+        self.before_reset[:] = v
         spikes = v > self.threshold
         if self.reset == "subtract":
             v = self._limit(v - self.reset_value * spikes)
