@@ -1,0 +1,285 @@
+"""The verbs of the command line as functions: they find files, call the stages in order and remember provenance."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import torch
+
+from converter import checkpoint, datasets, export, nir_file, training
+from converter.datasets import Dataset
+from converter.errors import InputError
+from converter.graph import Graph
+from converter.neurons import NeuronConfig
+from converter.training import TrainResult
+from inflor.fit import check_fit
+from inflor.provenance import made_from, sha256, versions
+from quant import integer_nir
+from quant import quantize as stage2
+from quant.network import IntegerNetwork
+from quant.quantize import Granularity, Options
+from quant.report import QuantReport
+from targets import registry, running
+from targets.record import Record
+
+PathLike: TypeAlias = str | os.PathLike[str]
+Network: TypeAlias = Graph | IntegerNetwork
+Progress: TypeAlias = Callable[[int, int, str], None]
+"""Called with how much is done, how much there is, and what is being done."""
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """A float graph. notes: what changed its form, for the user. path: where it was written, None if nowhere."""
+
+    graph: Graph
+    notes: tuple[str, ...]
+    path: Path | None
+
+
+@dataclass(frozen=True)
+class Quantised:
+    """An integer network and what rounding cost. path: where it was written, None if nowhere."""
+
+    network: IntegerNetwork
+    report: QuantReport
+    path: Path | None
+
+
+@dataclass(frozen=True)
+class TargetInfo:
+    """A target that is registered. missing: None, or the command that installs what it needs."""
+
+    name: str
+    summary: str
+    input: str
+    options: tuple[str, ...]
+    missing: str | None
+
+
+def train(
+    dataset: Dataset | PathLike,
+    model: str = "convnet",
+    *,
+    out: PathLike,
+    resume: bool = False,
+    data_dir: PathLike | None = None,
+    neuron: NeuronConfig | str | None = None,
+    surrogate: str | None = None,
+    threads: int | None = None,
+    progress: Progress | None = None,
+    **settings: Any,
+) -> TrainResult:
+    """Train a network and write model.pt, metrics.json and checkpoint.pt to the folder `out`.
+
+    dataset: a built-in name, the path of an .npz, or the data itself. model: a name of `converter.networks.NETWORKS`.
+    neuron: a kind ("srif", "if", "lif") or a whole configuration. settings: fields of `converter.training.TrainConfig`
+    (timesteps, epochs, batch_size, learning_rate, optimizer, seed, ...); those left out are what works for the data.
+
+    Raises:
+        InputError: see `converter.training.train`.
+    """
+    data = load_dataset(dataset, data_dir)
+    if neuron is not None or surrogate is not None:
+        if not isinstance(neuron, NeuronConfig):
+            neuron = NeuronConfig.preset(neuron or "srif")
+        settings["neuron"] = neuron if surrogate is None else replace(neuron, surrogate=surrogate)  # type: ignore[arg-type]
+    config = training.default_config(data.name, model, **{k: v for k, v in settings.items() if v is not None})
+    watch = None if progress is None else _watch_training(progress)
+    with _threads(threads):
+        return training.train(data, config, Path(out), resume=resume, progress=watch)
+
+
+def convert(model: PathLike, out: PathLike | None = None) -> Conversion:
+    """A model.pt as a float NIR graph, or a .nir file validated; written to `out` if it is given.
+
+    Raises:
+        InputError: the file is damaged, not a valid network, or `out` is the file itself.
+    """
+    refuse_overwrite(out, model)
+    if kind_of(model) == "checkpoint":
+        network, info = checkpoint.load_model(model)
+        provenance = made_from(model, **({"trained_with": info.version} | dict(info.provenance)))
+        graph, notes = export.to_nir(network, replace(info, provenance=provenance))
+    else:
+        graph, notes = nir_file.read(model), []
+        if not graph.info.known:
+            notes.append(
+                f"The file says nothing about time, input scaling or classes: {graph.info.timesteps} timesteps, "
+                "unscaled input and numbered classes are assumed."
+            )
+    if out is not None:
+        nir_file.write(out, graph.nodes, graph.edges, graph.info, graph.metadata)
+    return Conversion(graph, tuple(notes), None if out is None else Path(out))
+
+
+def quantize(
+    graph: Graph | PathLike,
+    *,
+    calibrate: Dataset | PathLike,
+    bits: int = 8,
+    granularity: Granularity = "channel",
+    samples: int = 256,
+    clip: bool = True,
+    correct_bias: bool = True,
+    seed: int = 0,
+    data_dir: PathLike | None = None,
+    out: PathLike | None = None,
+    progress: Progress | None = None,
+) -> Quantised:
+    """Fix a float graph to integers, calibrated on the train split of a data set; written to `out` if it is given.
+
+    bits: of the weights, 2 to 8. granularity: one scale per output channel or per population. samples: most calibration
+    images used. clip: choose the step by output error instead of by the largest weight. correct_bias: make the mean
+    current of every channel what it was in float.
+
+    Raises:
+        InputError: the graph has no integer form, or the data do not fit it; names both.
+    """
+    options = Options(bits, granularity, clip, correct_bias, samples, seed)
+    source = graph.source if isinstance(graph, Graph) else os.fspath(graph)
+    refuse_overwrite(out, source)
+    before = {"made_from": source} if isinstance(graph, Graph) else made_from(graph)
+    graph = graph if isinstance(graph, Graph) else nir_file.read(graph)
+    if graph.info.stage != "float":
+        raise InputError(f"{source}: is an integer network already; quantise the float file that it was made from")
+    data = load_dataset(calibrate, data_dir)
+    check_fit(graph, data)
+    watch = None if progress is None else lambda name, done, total: progress(done, total, name)
+    network, report = stage2.quantize(graph, graph.info.normalise(data.x_train), data.y_train, options, watch)
+    provenance = {
+        **before,
+        "calibration": {"dataset": data.name, "split": "train", "samples": report.samples, "seed": seed},
+        "options": {"bits": bits, "granularity": granularity, "clip": clip, "correct_bias": correct_bias},
+        "versions": versions(),
+        "float": dict(graph.info.provenance),
+    }
+    network = replace(network, info=replace(network.info, provenance=provenance))
+    if out is not None:
+        integer_nir.write(out, network)
+    return Quantised(network, report, None if out is None else Path(out))
+
+
+def run(
+    network: Network | PathLike,
+    *,
+    dataset: Dataset | PathLike,
+    split: str = "test",
+    samples: int | None = None,
+    target: str | None = None,
+    out: PathLike | None = None,
+    spikes: bool = False,
+    data_dir: PathLike | None = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> Record:
+    """Run the first `samples` (None: all) of a split on a target; the record is written to `out` if it is given.
+
+    target: None means "float" for a float network and "cpu" for an integer one. spikes: keep them in memory too (the
+    file always has them). options: of the target, e.g. memory (bytes), threads, device, state_bits, overflow for "cpu".
+
+    Raises:
+        InputError: the data do not fit the network (names both), or the target refuses it. MissingPartError: the target
+            is not installed.
+    """
+    if samples is not None and samples < 1:
+        raise InputError(f"{samples} samples: run at least 1")
+    about: dict[str, Any] = {}
+    if not isinstance(network, Graph | IntegerNetwork):
+        refuse_overwrite(out, network)
+        about["sha256"] = sha256(network)
+        network = load_network(network)
+    data = load_dataset(dataset, data_dir)
+    check_fit(network, data)
+    images, labels = datasets.split(data, split)
+    x, y = network.info.normalise(images[:samples]), labels[:samples]
+    about |= {"dataset": data.name, "split": split, "samples": len(x), "versions": versions()}
+    return running.run(
+        network,
+        target or ("float" if isinstance(network, Graph) else "cpu"),
+        x,
+        y,
+        out=out,
+        keep_spikes=spikes,
+        options={name: value for name, value in options.items() if value is not None},
+        provenance=about,
+        progress=None if progress is None else lambda done, total: progress(done, total, "samples"),
+    )
+
+
+def targets() -> tuple[TargetInfo, ...]:
+    """Every target that is registered, whether it can run here or not."""
+    found = {}
+    for entry in importlib.metadata.entry_points(group=registry.GROUP):
+        module: registry.Target = entry.load()
+        found[entry.name] = TargetInfo(
+            entry.name, module.SUMMARY, module.INPUT, tuple(module.OPTIONS), module.available()
+        )
+    return tuple(found[name] for name in sorted(found))
+
+
+def load_dataset(dataset: Dataset | PathLike, data_dir: PathLike | None = None) -> Dataset:
+    """The data set itself, or the one of a built-in name or path."""
+    return dataset if isinstance(dataset, Dataset) else datasets.load(dataset, data_dir)
+
+
+def load_network(path: PathLike) -> Network:
+    """A .nir file: a graph if it is a float one, an integer network if it says so.
+
+    Raises:
+        InputError: not a valid network; a model.pt has to be converted first.
+    """
+    if kind_of(path) == "checkpoint":
+        raise InputError(f"{path}: is a model.pt; make a .nir of it first with: inflor convert {path}")
+    graph = nir_file.read(path)
+    return integer_nir.from_graph(graph) if graph.info.stage == "integer" else graph
+
+
+def kind_of(path: PathLike) -> str:
+    """Which reader a file needs: "checkpoint" for a torch archive, "hdf5" for all else (its reader says what is wrong).
+
+    Raises:
+        InputError: the file cannot be opened.
+    """
+    if not os.path.isfile(path):  # a folder or a device: the .nir reader refuses it by name
+        return "hdf5"
+    try:
+        with open(path, "rb") as file:
+            archive = file.read(2) == b"PK"
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
+    return "checkpoint" if archive or Path(path).suffix in (".pt", ".pth") else "hdf5"
+
+
+def refuse_overwrite(out: PathLike | None, source: PathLike) -> None:
+    """Refuse to write over the input.
+
+    Raises:
+        InputError: `out` is the file `source`.
+    """
+    if out is not None and os.path.exists(out) and os.path.exists(source) and os.path.samefile(out, source):
+        raise InputError(f"{out}: is the input itself; name another file with --out")
+
+
+def _watch_training(progress: Progress) -> training.Progress:
+    def watch(now: Mapping[str, Any]) -> None:
+        done = (now["epoch"] - 1) * now["batches"] + now["batch"]
+        progress(done, now["epochs"] * now["batches"], f"epoch {now['epoch']}/{now['epochs']} loss {now['loss']:.3f}")
+
+    return watch
+
+
+@contextlib.contextmanager
+def _threads(count: int | None) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

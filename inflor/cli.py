@@ -1,0 +1,139 @@
+"""The command `inflor`. Every subcommand is a module of `inflor.commands`; here is what they share: how they end.
+
+Exit codes: 0 done, 1 compared and different, 2 bad input or usage, 3 a needed optional part is missing, 70 a bug here,
+130 interrupted. Errors go to standard error as one message that starts with "error:".
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import importlib
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from types import FrameType
+from typing import Any, NoReturn
+
+import click
+
+from converter.errors import InflorError
+from inflor.commands import COMMANDS
+
+BUG, PIPE_CLOSED, INTERRUPTED = 70, 141, 130
+TRACEBACK = "INFLOR_TRACEBACK"
+_NO_MEMORY = "not enough memory; use fewer samples, a smaller --batch-size or --memory, or a smaller network"
+
+
+class Commands(click.Group):
+    """Loads a subcommand when it is asked for, and turns whatever happens into a message and an exit code."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"inflor.commands.{cmd_name}").command
+        return command
+
+    def main(  # type: ignore[override]  # click declares overloads of which this is the general one
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
+        if not standalone_mode:
+            return super().main(args, prog_name, standalone_mode=False, **extra)
+        sys.exit(self._exit_code(args, prog_name, **extra))
+
+    def _exit_code(self, args: Sequence[str] | None, prog_name: str | None, **extra: Any) -> int:
+        try:
+            with _quiet_pipe():
+                result = super().main(args, prog_name, standalone_mode=False, **extra)
+                sys.stdout.flush()
+            return result if isinstance(result, int) else 0
+        except click.exceptions.NoArgsIsHelpError as error:
+            click.echo(error.format_message(), err=True)
+            return error.exit_code
+        except click.ClickException as error:
+            return _fail(_sentence(error), InflorError.exit_code)
+        except InflorError as error:
+            return _fail(str(error), error.exit_code)
+        except (click.Abort, KeyboardInterrupt):
+            return _fail("interrupted; files are as they were before, or complete", INTERRUPTED)
+        except MemoryError:
+            return _fail(_NO_MEMORY, InflorError.exit_code)
+        except Exception as error:
+            if type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error):
+                return _fail(_NO_MEMORY, InflorError.exit_code)
+            return _bug(error)
+
+
+def _sentence(error: click.ClickException) -> str:
+    where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx is not None else None
+    return error.format_message() + (f"\nsee: {where} --help" if where else "")
+
+
+def _fail(message: str, code: int) -> int:
+    if os.environ.get(TRACEBACK):
+        traceback.print_exc()
+    from inflor.console import visible
+
+    click.echo(f"error: {visible(message)}", err=True)
+    return code
+
+
+def _bug(error: Exception) -> int:
+    more = "" if os.environ.get(TRACEBACK) else "; inflor --traceback ... shows where, please report it"
+    return _fail(f"this is a bug in inflor: {type(error).__name__}: {error}{more}", BUG)
+
+
+@contextlib.contextmanager
+def _quiet_pipe() -> Iterator[None]:
+    """End without a word when the reader of standard output has gone."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno != errno.EPIPE:
+            raise
+        # Python flushes standard output once more at its end, which must not fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(PIPE_CLOSED)
+
+
+@click.group(
+    cls=Commands,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="\b\nExample:\n  inflor demo",
+)
+@click.version_option(package_name="inflor", message="inflor %(version)s")
+@click.option("--traceback", is_flag=True, help=f"Show where an error came from (as {TRACEBACK}=1 does).")
+def cli(traceback: bool) -> None:
+    """Takes trained spiking networks to neuromorphic hardware, spike for spike."""
+    if traceback:
+        os.environ[TRACEBACK] = "1"
+
+
+def main(args: Sequence[str] | None = None) -> NoReturn:
+    """The console script. Being asked to end (SIGTERM, SIGHUP) cleans up as Ctrl-C does."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, _terminate)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    cli.main(args)
+    raise AssertionError("the command line has no end")
+
+
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    sys.exit(128 + number)
+
+
+if __name__ == "__main__":
+    main()

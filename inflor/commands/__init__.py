@@ -1,0 +1,6 @@
+"""One module per command, each with a click command named `command`. A new one is a new file and its name here."""
+
+from __future__ import annotations
+
+COMMANDS = ("train", "convert", "quantize", "run", "info", "targets", "demo")
+"""In the order in which the help lists them: that of the work."""

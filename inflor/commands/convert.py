@@ -1,0 +1,52 @@
+"""inflor convert"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from inflor import console
+from inflor.options import FILE, beside, example, json_option
+
+
+@click.command(
+    short_help="Export to NIR, or validate a .nir.",
+    epilog=example("inflor convert runs/digits/model.pt --out model.nir", "inflor convert model.nir"),
+)
+@click.argument("model", type=FILE)
+@click.option("--out", type=FILE, metavar="FILE", help="The .nir to write.  [default: beside a model.pt]")
+@json_option
+def command(model: Path, out: Path | None, as_json: bool) -> None:
+    """Export a trained MODEL (.pt) to NIR, or validate one (.nir).
+
+    A .nir is written, in the order of evaluation, only where --out says so.
+    """
+    from inflor import api
+
+    if out is None and api.kind_of(model) == "checkpoint":
+        out = beside(model, ".nir")
+    result = api.convert(model, out)
+    graph = result.graph
+    if as_json:
+        console.print_json(
+            {
+                "model": model,
+                "out": result.path,
+                "valid": True,
+                "stage": graph.info.stage,
+                "timesteps": graph.info.timesteps,
+                "nodes": [{"name": name, "type": type(graph.nodes[name]).__name__} for name in graph.order],
+                "notes": result.notes,
+            }
+        )
+        return
+    for note in result.notes:
+        console.print_line(f"note: {note}")
+    console.print_line(
+        f"{model}: a valid {graph.info.stage} network, {len(graph.nodes)} nodes, {graph.info.timesteps} timesteps"
+    )
+    if result.path is not None:
+        console.print_line(f"wrote {result.path}")
+        if graph.info.stage == "float":
+            console.print_line(f"next: inflor quantize {result.path} --calibrate {graph.info.dataset or 'DATA'}")

@@ -1,0 +1,123 @@
+"""inflor quantize"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from inflor import console
+from inflor.console import Column
+from inflor.options import FILE, SEED, WHOLE, Whole, beside, data_dir_option, example, json_option
+
+if TYPE_CHECKING:
+    from quant.report import QuantReport
+
+LAYERS = (
+    Column("population", "population", left=True),
+    Column("bits", "bits"),
+    Column("exponents", "exponent", lambda values: ",".join(map(str, values))),
+    Column("threshold", "threshold", console.span),
+    Column("weight_snr_db", "SNR dB", lambda value: f"{value:.1f}"),
+    Column("clipped", "clipped", console.percent),
+    Column("spike_rate_float", "rate float", console.percent),
+    Column("spike_rate_integer", "rate int", console.percent),
+    Column("agreement", "same", console.percent),
+    Column("first_diverging_step", "diverges"),
+    Column("state_bits", "state bits"),
+)
+
+
+@click.command(
+    short_help="Fix weights and thresholds to integers.",
+    epilog=example("inflor quantize model.nir --bits 8 --calibrate digits --out model.int.nir"),
+)
+@click.argument("model", type=FILE)
+@click.option("--calibrate", required=True, metavar="DATA", help="Data set: its train split is used.")
+@click.option("--bits", type=Whole(2, 8), default=8, show_default=True, metavar="N", help="Of the weights, 2 to 8.")
+@click.option(
+    "--granularity",
+    type=click.Choice(["channel", "population"]),
+    default="channel",
+    show_default=True,
+    metavar="KIND",
+    help="channel or population: what shares one scale.",
+)
+@click.option("--samples", type=WHOLE, default=256, show_default=True, metavar="N", help="Calibration samples.")
+@click.option("--no-clip", is_flag=True, help="Scale by the largest weight.")
+@click.option("--no-bias-correction", is_flag=True, help="Leave mean currents as rounded.")
+@click.option("--seed", type=SEED, default=0, show_default=True, metavar="N", help="Draws the samples.")
+@click.option("--out", type=FILE, metavar="FILE", help="The .int.nir to write.  [default: beside MODEL]")
+@click.option("--report", type=FILE, metavar="FILE", help="Also write the report, as JSON, here.")
+@data_dir_option
+@json_option
+def command(
+    model: Path,
+    calibrate: str,
+    bits: int,
+    granularity: str,
+    samples: int,
+    no_clip: bool,
+    no_bias_correction: bool,
+    seed: int,
+    out: Path | None,
+    report: Path | None,
+    data_dir: Path | None,
+    as_json: bool,
+) -> None:
+    """Fix the weights and thresholds of MODEL (a float .nir) to integers.
+
+    Prints what each population lost. "same": spikes equal to the float network's; "diverges": the first step with one
+    that is not.
+    """
+    from inflor import api
+
+    out = out or beside(model, ".int.nir")
+    for given in (model, out):
+        if report is not None:
+            api.refuse_overwrite(report, given)
+    with console.progress("quantising") as progress:
+        result = api.quantize(
+            model,
+            calibrate=calibrate,
+            bits=bits,
+            granularity="channel" if granularity == "channel" else "population",
+            samples=samples,
+            clip=not no_clip,
+            correct_bias=not no_bias_correction,
+            seed=seed,
+            data_dir=data_dir,
+            out=out,
+            progress=progress,
+        )
+    if report is not None:
+        _write(report, result.report)
+    if as_json:
+        console.print_json({"model": model, "out": result.path, **result.report.as_dict()})
+        return
+    print_report(result.report)
+    console.print_line(f"wrote {result.path}")
+    console.print_line(f"next: inflor run {result.path} --dataset {calibrate}")
+
+
+def print_report(report: QuantReport) -> None:
+    """The table of populations, and what became of the accuracy."""
+    console.print_table(LAYERS, report.as_dict()["layers"])
+    before, after = report.accuracy_float, report.accuracy_integer
+    if before is not None and after is not None:
+        console.print_line(
+            f"accuracy {console.percent(before)} float, {console.percent(after)} integer, same prediction "
+            f"{console.percent(report.agreement)} ({report.samples} calibration samples)"
+        )
+    for layer in report.layers:
+        if not layer.exact_ratios:
+            console.print_line(f"note: {layer.population}: reset or residual identity is met approximately")
+
+
+def _write(path: Path, report: QuantReport) -> None:
+    from converter.files import atomic_path
+
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(report.as_dict(), indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,92 @@
+"""inflor run"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from inflor import console
+from inflor.console import Column
+from inflor.options import FILE, WHOLE, Memory, Whole, data_dir_option, example, json_option, threads_option
+
+if TYPE_CHECKING:
+    from targets.record import Record
+
+POPULATIONS = (
+    Column("name", "population", left=True),
+    Column("shape", "shape", console.shape),
+    Column("depth", "depth"),
+    Column("spikes", "spikes"),
+    Column("rate", "rate", console.percent),
+)
+
+
+@click.command(
+    short_help="Run on a target and count spikes.",
+    epilog=example("inflor run model.int.nir --dataset digits --out record.h5 --json"),
+)
+@click.argument("model", type=FILE)
+@click.option("--dataset", required=True, metavar="DATA", help="digits, mnist, cifar10, ... or an .npz with x and y.")
+@click.option("--target", metavar="NAME", help="See inflor targets.  [default: float or cpu, by MODEL]")
+@click.option(
+    "--split",
+    type=click.Choice(["train", "test"]),
+    default="test",
+    show_default=True,
+    metavar="PART",
+    help="train or test.",
+)
+@click.option("--samples", type=WHOLE, metavar="N", help="Run the first N only.  [default: all]")
+@click.option("--out", type=FILE, metavar="FILE", help="Record every spike in this .h5 file.")
+@click.option("--memory", type=Memory(), metavar="SIZE", help="Cap on activations, e.g. 512M.  [default: 1G]")
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), metavar="NAME", help="cpu or cuda.  [default: cpu]")
+@click.option(
+    "--state-bits", type=Whole(2, 63), metavar="N", help="Bits of the potential, 2 to 63.  [default: as needed]"
+)
+@click.option(
+    "--overflow",
+    type=click.Choice(["error", "saturate", "wrap"]),
+    metavar="RULE",
+    help="error, saturate or wrap beyond --state-bits.  [default: error]",
+)
+@threads_option
+@data_dir_option
+@json_option
+def command(model: Path, as_json: bool, out: Path | None, **options: Any) -> None:
+    """Run MODEL (a .nir, float or integer) on a target and count its spikes.
+
+    Rates are spikes per neuron and timestep.
+    """
+    from inflor import api
+    from inflor.summary import summarise
+
+    with console.progress("running") as progress:
+        record = api.run(model, out=out, progress=progress, **options)
+    result = summarise(record)
+    if as_json:
+        console.print_json({"model": model, **result})
+    else:
+        print_record(record, result)
+
+
+def print_record(record: Record, result: dict[str, Any]) -> None:
+    """A table of the populations and one line of accuracy."""
+    print_populations(result["populations"])
+    for name, count in record.overflows.items():
+        console.print_line(f"overflow: population {name}: {count} membrane potentials left their width")
+    accuracy = "accuracy unknown" if record.accuracy is None else f"accuracy {console.percent(record.accuracy)}"
+    speed = f", {result['seconds']:.2f} s ({result['samples_per_second']:.0f} per second)" if result["seconds"] else ""
+    console.print_line(
+        f"{accuracy} on {result['target']}: {record.samples} samples of {result['dataset']} {result['split']}, "
+        f"{record.timesteps} timesteps{speed}"
+    )
+    if record.path is not None:
+        console.print_line(f"wrote {record.path}")
+
+
+def print_populations(populations: list[dict[str, Any]]) -> None:
+    """Spikes and rates; readouts have none."""
+    rows = [p | {"spikes": None, "rate": None} if p["kind"] == "readout" else p for p in populations]
+    console.print_table(POPULATIONS, rows)

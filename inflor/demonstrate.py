@@ -1,0 +1,118 @@
+"""The whole path on real data, in one call: train, convert, quantise, run both networks on the whole test split."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias, TypeVar
+
+from converter import datasets
+from converter.files import atomic_path
+from converter.training import TrainResult
+from inflor import api
+from inflor.summary import summarise
+from targets.record import Record
+
+DATASET, TIMESTEPS, BITS = "digits", 4, 8
+
+Watch: TypeAlias = Callable[[str], AbstractContextManager[api.Progress | None]]
+"""Given a label, what shows the progress of one step."""
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step that is done, the command that does the same by hand, and how long it took in seconds."""
+
+    command: str
+    result: TrainResult | api.Conversion | api.Quantised | Record
+    seconds: float
+
+
+@dataclass(frozen=True)
+class DemoResult:
+    """What the demo made. seconds: of all steps together."""
+
+    out: Path
+    seconds: float
+    commands: tuple[str, ...]
+    training: TrainResult
+    conversion: api.Conversion
+    quantised: api.Quantised
+    in_float: Record
+    in_integers: Record
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {
+            "out": str(self.out),
+            "seconds": self.seconds,
+            "accuracy_float": self.in_float.accuracy,
+            "accuracy_integer": self.in_integers.accuracy,
+            "commands": list(self.commands),
+            "quantisation": self.quantised.report.as_dict(),
+            "float": summarise(self.in_float),
+            "integer": summarise(self.in_integers),
+        }
+
+
+def demo(
+    out: str | Path,
+    *,
+    model: str = "convnet",
+    seed: int = 0,
+    watch: Watch = lambda label: nullcontext(),
+    report: Callable[[Step], None] | None = None,
+) -> DemoResult:
+    """Train `model` on digits, export it, fix it to 8 bits, run it in float and in integers; all files go to `out`.
+
+    report: called after every step. The same seed gives the same weights on the same machine.
+
+    Raises:
+        InputError: an unknown model, or `out` cannot be written.
+    """
+    out = Path(out)
+    data = datasets.load(DATASET)
+    names = ("model.pt", "model.nir", "model.int.nir", "float.h5", "cpu.h5")
+    trained, graph, integers, float_record, cpu_record = (out / name for name in names)
+    began, commands = time.perf_counter(), []
+
+    def step(label: str, command: str, work: Callable[[api.Progress | None], T]) -> T:
+        started = time.perf_counter()
+        with watch(label) as progress:
+            result = work(progress)
+        commands.append(f"inflor {command}")
+        if report is not None:
+            report(Step(commands[-1], result, time.perf_counter() - started))  # type: ignore[arg-type]
+        return result
+
+    training = step(
+        "training",
+        f"train --dataset {DATASET} --model {model} --timesteps {TIMESTEPS} --seed {seed} --out {out}",
+        lambda progress: api.train(data, model, timesteps=TIMESTEPS, seed=seed, out=out, progress=progress),
+    )
+    conversion = step("converting", f"convert {trained} --out {graph}", lambda progress: api.convert(trained, graph))
+    quantised = step(
+        "quantising",
+        f"quantize {graph} --bits {BITS} --calibrate {DATASET} --out {integers}",
+        lambda progress: api.quantize(graph, bits=BITS, calibrate=data, out=integers, progress=progress),
+    )
+    in_float = step(
+        "running in float",
+        f"run {graph} --target float --dataset {DATASET} --out {float_record}",
+        lambda progress: api.run(graph, dataset=data, target="float", out=float_record, progress=progress),
+    )
+    in_integers = step(
+        "running in integers",
+        f"run {integers} --target cpu --dataset {DATASET} --out {cpu_record}",
+        lambda progress: api.run(integers, dataset=data, target="cpu", out=cpu_record, progress=progress),
+    )
+    seconds = time.perf_counter() - began
+    result = DemoResult(out, seconds, tuple(commands), training, conversion, quantised, in_float, in_integers)
+    with atomic_path(out / "demo.json") as temporary:
+        temporary.write_text(json.dumps(result.as_dict(), indent=2) + "\n", encoding="utf-8")
+    return result

@@ -1,0 +1,218 @@
+"""What is in a file, for a person: any of the four artifacts, told apart by what they hold."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import h5py
+import nir
+import numpy as np
+
+from converter import checkpoint, nir_file
+from converter.graph import SPIKING, Graph, reset_of
+from converter.metadata import ModelInfo
+from inflor.api import PathLike, kind_of
+from inflor.summary import summarise
+from quant import integer_nir
+from quant.network import IntegerNetwork, Population
+from quant.operators import Conv, Flatten, Linear, Operator, SumPool, weighted
+from quant.ranges import state_ranges
+from targets import record
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Description:
+    """kind: what the file is. facts: about the whole. tables: by title, rows of the same keys; plain data all."""
+
+    kind: str
+    facts: Mapping[str, Any]
+    tables: Mapping[str, tuple[Row, ...]]
+
+    def as_dict(self) -> dict[str, Any]:
+        """One flat mapping, for JSON."""
+        return {"kind": self.kind, **self.facts, **self.tables}
+
+
+def info(path: PathLike) -> Description:
+    """Describe a model.pt, a .nir (float or integer) or a record.
+
+    Raises:
+        InputError: the file is none of these, or damaged.
+    """
+    if kind_of(path) == "checkpoint":
+        return _checkpoint(path)
+    if _is_record(path):
+        return _record(path)
+    graph = nir_file.read(path)
+    if graph.info.stage == "integer":
+        return _integer(path, integer_nir.from_graph(graph))
+    return _float(path, graph)
+
+
+def _is_record(path: PathLike) -> bool:
+    """Whether the file is HDF5 with a record's mark; a damaged file is left to the reader of NIR, which says why."""
+    try:
+        with h5py.File(path, "r") as file:
+            return bool(file.attrs.get("format") == record.FORMAT)
+    except (OSError, RuntimeError, ValueError, TypeError, KeyError):
+        return False
+
+
+def _checkpoint(path: PathLike) -> Description:
+    network, about, training = checkpoint.load_checkpoint(path)
+    architecture, shapes = network.architecture, network.architecture.shapes()
+    nodes = tuple(
+        {
+            "name": node.name,
+            "op": node.op,
+            "from": " ".join(node.inputs),
+            "shape": shapes[node.name],
+            "parameters": sum(p.numel() for p in network.layers[node.name].parameters()) or None,
+        }
+        for node in architecture.nodes
+    )
+    facts = {
+        "input_shape": architecture.input_shape,
+        "classes": architecture.classes,
+        "parameters": sum(p.numel() for p in network.parameters()),
+        "neuron": asdict(network.neuron),
+        "epochs_trained": None if training is None else len(training.get("history", ())),
+    }
+    kind = "trained network (model.pt)" if training is None else "checkpoint of a training"
+    return Description(kind, {**_size(path), **facts, **_about(about)}, {"nodes": nodes})
+
+
+def _float(path: PathLike, graph: Graph) -> Description:
+    nodes = tuple(_node(graph, name) for name in graph.order)
+    facts = {
+        "inputs": {name: graph.output_shapes[name] for name in graph.inputs()},
+        "outputs": {name: graph.input_shapes[name] for name in graph.outputs()},
+    }
+    return Description("float network (NIR)", {**_size(path), **facts, **_about(graph.info)}, {"nodes": nodes})
+
+
+def _node(graph: Graph, name: str) -> Row:
+    node = graph.nodes[name]
+    weight = next((getattr(node, field) for field in ("weight", "scale") if hasattr(node, field)), None)
+    row: Row = {
+        "name": name,
+        "type": type(node).__name__,
+        "from": " ".join(graph.predecessors(name)),
+        "shape": graph.output_shapes[name],
+        "weights": None if weight is None else np.shape(weight),
+        "range": None if weight is None else _ends(weight),
+        "threshold": None,
+        "reset": None,
+    }
+    if isinstance(node, (*SPIKING, nir.Threshold)):
+        row["threshold"] = _ends(node.v_threshold if isinstance(node, SPIKING) else node.threshold)
+    if isinstance(node, SPIKING):
+        reset, value = reset_of(node)
+        row["reset"] = f"{'minus' if reset == 'subtract' else 'to'} {_one(value)}"
+    return row
+
+
+def _integer(path: PathLike, network: IntegerNetwork) -> Description:
+    ranges = state_ranges(network)
+    populations = tuple(
+        {
+            "name": p.name,
+            "kind": p.kind,
+            "shape": p.shape,
+            "depth": network.depth[p.name],
+            "bits": p.weight_bits or network.input_bits,
+            "threshold": _ends(p.threshold) if p.kind not in ("input", "readout") else None,
+            "reset": _reset(p),
+            "bias": _ends(p.bias) if p.kind != "input" else None,
+            "unit": _ends(p.scale),
+            "state_bits": ranges[p.name].state_bits if p.name in ranges else None,
+        }
+        for p in network.populations
+    )
+    projections = []
+    for q in network.projections:
+        operator = weighted(q.operators)
+        projections.append(
+            {
+                "name": q.name,
+                "from": q.source,
+                "to": q.target,
+                "chain": " > ".join(map(_operator, q.operators)),
+                "weights": None if operator is None else operator.weight.shape,
+                "range": None if operator is None else _ends(operator.weight),
+                "zeros": None if operator is None else int((operator.weight == 0).sum()),
+                "exponent": q.exponent,
+                "delay": q.delay,
+            }
+        )
+    facts = {"outputs": network.outputs, "input_bits": network.input_bits}
+    return Description(
+        "integer network (NIR)",
+        {**_size(path), **facts, **_about(network.info)},
+        {"populations": populations, "projections": tuple(projections)},
+    )
+
+
+def _operator(operator: Operator) -> str:
+    if isinstance(operator, Conv):
+        kernel = "x".join(map(str, operator.weight.shape[2:]))
+        groups = f" in {operator.groups} groups" if operator.groups > 1 else ""
+        return f"conv {kernel} stride {'x'.join(map(str, operator.stride))}{groups}"
+    if isinstance(operator, SumPool):
+        return f"sum {'x'.join(map(str, operator.kernel))} stride {'x'.join(map(str, operator.stride))}"
+    return "linear" if isinstance(operator, Linear) else "flatten" if isinstance(operator, Flatten) else "scale"
+
+
+def _reset(population: Population) -> str | None:
+    if population.reset == "none":
+        return None
+    if population.reset == "subtract":
+        return f"minus {_one(population.reset_value)}"
+    return f"to {_one(population.v_reset)}"
+
+
+def _record(path: PathLike) -> Description:
+    plain = summarise(record.read(path))
+    populations = tuple({**p, "shape": tuple(p["shape"])} for p in plain.pop("populations"))
+    provenance = plain.pop("provenance")
+    facts = {key: value for key, value in plain.items() if key != "record" and value not in (None, {})}
+    return Description("record of a run", {**_size(path), **facts, **provenance}, {"populations": populations})
+
+
+def _about(about: ModelInfo) -> Row:
+    """What a model file says about itself; how it was made comes last."""
+    if not about.known:
+        return {"metadata": "none of inflor; assumed: 4 timesteps, unscaled input, numbered classes"}
+    return {
+        "timesteps": about.timesteps,
+        "dt": about.dt,
+        "encoding": about.encoding,
+        "input_mean": about.input_mean,
+        "input_std": about.input_std,
+        "class_names": about.class_names or None,
+        "dataset": about.dataset or None,
+        "architecture": about.architecture or None,
+        "written_by": f"inflor {about.version}",
+        **about.provenance,
+    }
+
+
+def _size(path: PathLike) -> Row:
+    return {"bytes": os.path.getsize(path)}
+
+
+def _ends(values: Any) -> tuple[Any, Any]:
+    """Least and greatest, as Python numbers."""
+    array = np.asarray(values)
+    return array.min().item(), array.max().item()
+
+
+def _one(values: Any) -> str:
+    """All values the same: that one; else least..greatest."""
+    low, high = _ends(values)
+    return f"{low:g}" if low == high else f"{low:g}..{high:g}"

@@ -1,0 +1,68 @@
+"""Options and parameter types that several commands share. Nothing heavy is imported here."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import click
+
+FILE = click.Path(path_type=Path)
+_POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
+
+
+class Whole(click.ParamType[int]):
+    """A whole number from `least` to `most`, both allowed."""
+
+    name = "number"
+
+    def __init__(self, least: int, most: int | None = None) -> None:
+        self.least, self.most = least, most
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        try:
+            number = int(value)
+        except ValueError:
+            number = None
+        if number is None or number < self.least or (self.most is not None and number > self.most):
+            end = f"of at least {self.least}" if self.most is None else f"from {self.least} to {self.most}"
+            self.fail(f"{value} is not a whole number {end}.", param, ctx)
+        return number
+
+
+WHOLE = Whole(1)
+SEED = Whole(0)
+
+
+class Memory(click.ParamType[int]):
+    """A number of bytes such as 512M, 2G or 1.5GiB; units are powers of 1024."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        match = re.fullmatch(r"(\d+(?:\.\d+)?) ?([KMGT]?)(?:i?B)?", value.strip(), re.IGNORECASE)
+        size = int(float(match[1]) * 1024 ** _POWERS[match[2].upper()]) if match else 0
+        if size < 1:
+            self.fail(f"{value!r} is not a size of memory; write it as 512M or 2G.", param, ctx)
+        return size
+
+
+def example(*commands: str) -> str:
+    """An epilog that shows how the command is used."""
+    return "\b\nExample:\n" + "\n".join(f"  {command}" for command in commands)
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+data_dir_option = click.option("--data-dir", type=FILE, metavar="DIR", help="Folder of mnist, cifar10 and the like.")
+threads_option = click.option("--threads", type=WHOLE, metavar="N", help="CPU threads to use.  [default: all]")
+
+
+def beside(path: Path, suffix: str) -> Path:
+    """The path with everything from its first suffix of a model replaced: runs/model.pt, ".nir" -> runs/model.nir."""
+    stem = path.name
+    for known in (".pt", ".pth", ".int.nir", ".nir"):
+        stem = stem.removesuffix(known)
+    return path.with_name(stem + suffix)
