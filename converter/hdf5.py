@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Iterator
 from typing import Any
 
 import h5py
 import numpy as np
 
 from converter.errors import InputError
+from converter.text_heap import MAX_TEXT, TextHeaps
 
 Tree = dict[str, Any]
 """Groups are dicts; data of texts are str or object arrays of str; data of numbers are numpy scalars or arrays."""
@@ -19,11 +21,14 @@ MAX_BYTES = 4 * 2**30
 MAX_OBJECTS = 200_000
 MAX_DEPTH = 16
 MAX_NAME = 256
-MAX_TEXT = 2**24
-"""Characters of one text."""
 MAX_TEXTS = 2_000_000
 """Entries of one array of texts."""
 _TEXT_BUDGET = 2**26
+_SMALL, _LARGEST_RATIO = 2**24, 1100
+"""Data above so many bytes must not be more times larger than stored: gzip reaches 1032 (zlib, "Technical Details")."""
+
+_LENGTHS = (8, 8)
+"""Bytes of an address and of a length in the file: what every common writer takes."""
 
 HDF5_ERRORS = (
     OSError,
@@ -48,14 +53,28 @@ def read_tree(group: h5py.Group, source: str) -> Tree:
             were never written; more objects, depth, bytes or characters than the limits of this module. Names file and
             object.
     """
-    return _Reader(source, os.path.getsize(source)).group(group, "", 0)
+    properties = group.file.id.get_create_plist()
+    if properties.get_sizes() != _LENGTHS or properties.get_userblock():
+        raise InputError(f"{source}: is HDF5 with unusual settings; write the file again with the common ones")
+    size = os.path.getsize(source)
+    if size > MAX_BYTES:
+        raise InputError(f"{source}: has {size} bytes; at most {MAX_BYTES // 2**30} GiB are read")
+    with TextHeaps(source) as heaps:
+        return _Reader(source, size, heaps).group(group, "", 0)
+
+
+def damaged(where: str, error: BaseException) -> InputError:
+    """What a user is told where HDF5 gave up."""
+    return InputError(
+        f"{where} is damaged or incomplete ({' '.join(str(error).split())[:200]}); copy or export it again"
+    )
 
 
 class _Reader:
     """Counts what was taken so far."""
 
-    def __init__(self, source: str, file_size: int) -> None:
-        self.source = source
+    def __init__(self, source: str, file_size: int, heaps: TextHeaps) -> None:
+        self.source, self.file_size, self.heaps = source, file_size, heaps
         self.objects = 0
         self.bytes = 0
         # Variable-length texts share storage: every entry of an array may name one text as long as the file.
@@ -68,16 +87,21 @@ class _Reader:
         for name in group:
             where = f"{path}/{name}"
             self._count_object(name, where)
-            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-                raise InputError(f"{self.source}: {where!r} is a link to elsewhere; write the file without links")
-            entry = group[name]
-            if isinstance(entry, h5py.Group):
-                tree[name] = self.group(entry, where, depth + 1)
-            elif isinstance(entry, h5py.Dataset):
-                tree[name] = self._dataset(entry, where)
-            else:
-                raise InputError(f"{self.source}: {where!r} is neither a group nor data")
+            try:
+                tree[name] = self._entry(group, name, where, depth)
+            except HDF5_ERRORS as error:
+                raise damaged(f"{self.source}: {where!r}", error) from error
         return tree
+
+    def _entry(self, group: h5py.Group, name: str, where: str, depth: int) -> Any:
+        if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+            raise InputError(f"{self.source}: {where!r} is a link to elsewhere; write the file without links")
+        entry = group[name]
+        if isinstance(entry, h5py.Group):
+            return self.group(entry, where, depth + 1)
+        if isinstance(entry, h5py.Dataset):
+            return self._dataset(entry, where)
+        raise InputError(f"{self.source}: {where!r} is neither a group nor data")
 
     def _count_object(self, name: str, where: str) -> None:
         self.objects += 1
@@ -105,8 +129,8 @@ class _Reader:
         if data.shape is None:
             raise InputError(f"{self.source}: {where!r} is empty; export the model again")
         count = math.prod(data.shape)
-        chunk = math.prod(data.chunks or ())
-        self.bytes += max(count, chunk) * data.dtype.itemsize
+        size = max(count, math.prod(data.chunks or ())) * data.dtype.itemsize
+        self.bytes += size
         if self.bytes > MAX_BYTES:
             raise InputError(
                 f"{self.source}: {where!r} claims {count} elements of {data.dtype}; the arrays of a file may take "
@@ -122,22 +146,31 @@ class _Reader:
                 raise InputError(
                     f"{self.source}: {where!r} is compressed by {label[:80]!r}, which is not installed; use gzip"
                 )
-        if count and not data.id.get_storage_size():
+        stored = data.id.get_storage_size()
+        if stored > self.file_size or (size > _SMALL and size > _LARGEST_RATIO * stored) or (count and not stored):
             raise InputError(
-                f"{self.source}: {where!r} claims {count} elements but none are stored; export the model again"
+                f"{self.source}: {where!r} claims {count} elements of {data.dtype}, but {stored} bytes are stored for "
+                "them; export the model again"
             )
 
     def _text(self, data: h5py.Dataset, where: str) -> Any:
-        if data.shape == ():
-            return self._decoded(data[()], where)
-        if math.prod(data.shape) > MAX_TEXTS:
+        count = math.prod(data.shape)
+        if count > MAX_TEXTS:
             raise InputError(f"{self.source}: {where!r} has more than {MAX_TEXTS} texts")
-        result = np.empty(data.shape, object)
+        contiguous = data.id.get_create_plist().get_layout() == h5py.h5d.CONTIGUOUS
+        if data.dtype.kind == "O" and contiguous and count:
+            texts = np.array(self.heaps.texts(data.id.get_offset(), count), object)
+        else:
+            texts = np.array([entry for rows in self._rows(data) for entry in np.ravel(rows)], object)
+        decoded = np.array([self._decoded(entry, where) for entry in texts], object).reshape(data.shape)
+        return decoded if data.shape else decoded[()]
+
+    def _rows(self, data: h5py.Dataset) -> Iterator[Any]:
+        if not data.shape:
+            yield data[()]
+            return
         for start in range(0, data.shape[0], self.rows_at_once):
-            part = data[start : start + self.rows_at_once]
-            for index, entry in np.ndenumerate(part):
-                result[start:][index] = self._decoded(entry, where)
-        return result
+            yield data[start : start + self.rows_at_once]
 
     def _decoded(self, entry: Any, where: str) -> str:
         self.bytes += len(entry)

@@ -19,7 +19,7 @@ from converter import fields
 from converter.errors import InputError
 from converter.files import atomic_path
 from converter.graph import Edge, Graph
-from converter.hdf5 import HDF5_ERRORS, Tree, read_tree
+from converter.hdf5 import HDF5_ERRORS, Tree, damaged, read_tree
 from converter.metadata import METADATA_KEY, ModelInfo
 from converter.validate import unknown_type, validate
 
@@ -44,8 +44,7 @@ def read(path: str | os.PathLike[str]) -> Graph:
                 raise InputError(f"{source}: is HDF5, but not NIR: it has no group 'node'; export the model to NIR")
             tree = read_tree(file["node"], source)
     except HDF5_ERRORS as error:
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{source}: is damaged or incomplete ({reason}); copy or export it again") from error
+        raise damaged(f"{source}:", error) from error
     return validate(_graph(tree, source), source)
 
 
@@ -188,5 +187,6 @@ def _put(group: h5py.Group, key: str, value: Any) -> None:
         if array.dtype.kind == "U":
             array = array.astype(h5py.string_dtype())
         # A compressed data set costs two kilobytes of index.
-        options = {"compression": "gzip", "shuffle": array.dtype.kind in "iuf"} if array.nbytes > 1024 else {}
+        worthwhile = array.dtype.kind in "iuf" and array.nbytes > 1024
+        options = {"compression": "gzip", "shuffle": True} if worthwhile else {}
         group.create_dataset(key, data=array, track_times=False, **options)
