@@ -20,7 +20,16 @@ if TYPE_CHECKING:
 NAME = "loihi"
 SUMMARY = "Loihi 2 in Lava's fixed-point simulation, spike for spike"
 INPUT: Literal["float", "integer"] = "integer"
-OPTIONS: Sequence[str] = ("chip", "soft_reset", "balance", "guard", "exact_lava", "timeout", "run_config")
+OPTIONS: Sequence[str] = (
+    "chip",
+    "soft_reset",
+    "balance",
+    "guard",
+    "first_layer",
+    "exact_lava",
+    "timeout",
+    "run_config",
+)
 
 
 def available() -> str | None:

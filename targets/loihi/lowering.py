@@ -13,7 +13,7 @@ import numpy.typing as npt
 from quant.operators import IntArray
 from targets.loihi import job as jobs
 from targets.loihi.linear import Kernel
-from targets.loihi.plan import Group, Plan, Synapses, chip_order
+from targets.loihi.plan import SILENCE, Group, Plan, Synapses, chip_order
 
 OWN = "targets.loihi.processes."
 MIXED = "lava.utils.weightutils:SignMode.MIXED"
@@ -30,12 +30,6 @@ NEVER = 131_071
 """Largest threshold."""
 INPUT_SHIFT = 6
 BIAS_MANTISSA = (-4096, 4095)
-SILENCE = 1 << 16
-"""What an integrator receives in the guard step, so that no spike of it is under way when its next sample starts.
-
-Half the state: from anywhere in the other half it ends below every threshold without leaving 24 bits. A state that
-is outside fires in the guard step, which `run` reports.
-"""
 
 
 @dataclass(frozen=True)
@@ -93,6 +87,7 @@ class _Builder:
             return
         make = {
             "program": self._program,
+            "encoder": self._program,
             "integrator": self._integrator,
             "lif": self._lif,
             "readout": self._readout,
@@ -197,7 +192,7 @@ class _Builder:
         inward = [c for c in self.connections if c.target == f"{group.name}.a_in"]
         sources = {f"{s.name}.a_out" for s in self.plan.synapses if s.target == group.name != s.source}
         self.connections += [replace(c, target=f"record {WATCH_A}.a_in") for c in inward if c.source in sources]
-        state = {"program": "before_reset", "integrator": "u"}.get(group.role, "v")
+        state = {"program": "before_reset", "encoder": "before_reset", "integrator": "u"}.get(group.role, "v")
         self.connections.append(jobs.Connection(f"record {WATCH_V}.state", f"{group.name}.{state}", variable=True))
 
     def _program(self, group: Group) -> None:

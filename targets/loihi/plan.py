@@ -16,14 +16,24 @@ import scipy.sparse
 
 from quant.network import IntegerNetwork, Population, Projection
 from quant.operators import IntArray, Scale, Shape
+from quant.ranges import state_ranges
 from targets.loihi.linear import Kernel, Matrix, compose, digits, unroll
 
-Role = Literal["input", "program", "integrator", "lif", "readout", "relay"]
+Role = Literal["input", "encoder", "program", "integrator", "lif", "readout", "relay"]
+FirstLayer = Literal["auto", "chip", "host"]
 SoftReset = Literal["microcode", "stock"]
 BalanceBy = Literal["auto", "relay", "delay"]
-Guard = Literal["short", "long"]
+Guard = Literal["auto", "short", "long"]
 
 STATE_BITS = 24
+SILENCE = 1 << 16
+"""What an integrator receives in a short guard step, so that no spike of it is under way when its next sample starts.
+
+Half the range of its state: from anywhere in the other half it ends below every threshold without leaving 24 bits. A
+state that is outside fires in the guard step, which the run reports.
+"""
+STOCK_STATE = (1 << 17) - 1
+"""Largest potential of a stock neuron, in units of a: 24 bits with sign, shifted by 6."""
 RELAY_BITS = 2 * STATE_BITS
 """State of a neuron: current and potential."""
 INDEX_BITS = 12
@@ -42,13 +52,19 @@ class Options:
     guard: how stock soft reset keeps samples apart. "short": one step, in which every integrator is pushed down by
     half the range of its state; exact while states stay within the other half, and reported where they do not.
     "long": T + 2 steps and a second reset in the middle of them; exact within the whole range, and half as fast.
+    "auto": "short" where the weights prove that it is exact, else "long".
+    first_layer: where stock neurons that receive nothing but the graded input are computed. "host": beside the chip,
+    which gets their spikes. "auto": on the host where the weights do not prove that a stock neuron can hold their
+    state (17 bits and sign of a synaptic unit), or where the chip has no graded_spikes.
     """
 
     soft_reset: SoftReset = "microcode"
     balance: BalanceBy = "auto"
     shared_convolutions: bool = True
     longest_delay: int = 62
-    guard: Guard = "short"
+    guard: Guard = "auto"
+    first_layer: FirstLayer = "auto"
+    graded_spikes: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +72,8 @@ class Group:
     """Neurons of one kind. shape: of the population; depth: it handles frame f at step f + depth.
 
     role: "program" (neuron program), "integrator" (stock LIF whose current integrates, with self-inhibition),
-    "lif" (stock LIF), "readout" (stock LIF that never fires), "relay" (repeats a spike one step later), "input".
+    "lif" (stock LIF), "readout" (stock LIF that never fires), "relay" (repeats a spike one step later), "input" and
+    "encoder" (both on the host).
     """
 
     name: str
@@ -136,7 +153,8 @@ class Plan:
 def plan(network: IntegerNetwork, options: Options | None = None) -> Plan:
     """Lay the network out. It is expected to pass `targets.loihi.rules`."""
     options = options or Options()
-    groups = [_group(network, population, options) for population in network.populations]
+    role = roles(network, options)
+    groups = [Group(p.name, role[p.name], p.shape, network.depth[p.name], p) for p in network.populations]
     by_name = {g.name: g for g in groups}
     synapses: list[Synapses] = []
     balances: list[Balance] = []
@@ -152,8 +170,18 @@ def plan(network: IntegerNetwork, options: Options | None = None) -> Plan:
     period = interval = active
     if any(g.role == "integrator" for g in groups):  # a spike of the last step is still to be subtracted
         interval = active + 1
+        if options.guard == "auto":
+            options = replace(options, guard="short" if _short_guard_is_exact(network, groups) else "long")
         period = interval if options.guard == "short" else 2 * interval
     return Plan(tuple(by_name.values()), tuple(synapses), tuple(balances), period, active, interval, options)
+
+
+def _short_guard_is_exact(network: IntegerNetwork, groups: list[Group]) -> bool:
+    """Every integrator provably stays where SILENCE pushes it below its threshold and not out of 24 bits."""
+    ranges = state_ranges(network)
+    return all(
+        ranges[g.name].state.peak + ranges[g.name].current.peak <= SILENCE for g in groups if g.role == "integrator"
+    )
 
 
 def chip_order(shape: Shape) -> npt.NDArray[np.int64]:
@@ -164,13 +192,23 @@ def chip_order(shape: Shape) -> npt.NDArray[np.int64]:
     return index.reshape(shape).transpose(2, 1, 0).ravel() if len(shape) == 3 else index
 
 
-def _group(network: IntegerNetwork, population: Population, options: Options) -> Group:
-    depth = network.depth[population.name]
-    return Group(population.name, role(population, options.soft_reset), population.shape, depth, population)
+def roles(network: IntegerNetwork, options: Options) -> dict[str, Role]:
+    """What every population becomes."""
+    found = {p.name: _role(p, options.soft_reset) for p in network.populations}
+    if options.first_layer == "chip":
+        return found
+    ranges = state_ranges(network)
+    for population in network.populations:
+        sources = {network.by_name[q.source].kind for q in network.incoming[population.name]}
+        if found[population.name] not in ("integrator", "lif") or sources != {"input"}:
+            continue
+        proved = ranges[population.name].state.peak <= STOCK_STATE
+        if options.first_layer == "host" or not proved or not options.graded_spikes:
+            found[population.name] = "encoder"
+    return found
 
 
-def role(population: Population, soft_reset: SoftReset) -> Role:
-    """What a population becomes."""
+def _role(population: Population, soft_reset: SoftReset) -> Role:
     if population.kind == "input":
         return "input"
     if population.kind == "readout":

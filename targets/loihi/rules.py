@@ -13,7 +13,7 @@ import numpy as np
 
 from quant.network import IntegerNetwork, Population
 from quant.ranges import StateRange, state_ranges
-from targets.loihi.plan import STATE_BITS, SoftReset, role
+from targets.loihi.plan import STATE_BITS, Options, roles
 
 THRESHOLD_BITS = 17
 STOCK = ("lif", "integrator", "readout")
@@ -34,13 +34,12 @@ class Violation:
         return f"population {self.population!r}: {self.limit} {self.number}, allowed is {self.allowed}; {self.mend}"
 
 
-def broken_rules(network: IntegerNetwork, soft_reset: SoftReset) -> list[Violation]:
+def broken_rules(network: IntegerNetwork, options: Options) -> list[Violation]:
     """All rules, over all populations."""
-    ranges = state_ranges(network)
+    ranges, role = state_ranges(network), roles(network, options)
     found: list[Violation] = []
     for population in network.populations:
-        stock = role(population, soft_reset) in STOCK
-        rules = [*ALWAYS, *(ON_STOCK_NEURONS if stock else ())]
+        rules = [*ALWAYS, *(ON_STOCK_NEURONS if role[population.name] in STOCK else ())]
         for rule in rules:
             found += rule(network, population, ranges.get(population.name))
     return found

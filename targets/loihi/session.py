@@ -87,7 +87,7 @@ def run(folder: Path, job: jobs.Job, timeout: float | None = None) -> dict[str, 
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env=_environment(),
+            env=_environment(folder),
             start_new_session=True,
         )
         try:
@@ -97,11 +97,11 @@ def run(folder: Path, job: jobs.Job, timeout: float | None = None) -> dict[str, 
     return _result(folder, code, timeout)
 
 
-def _environment() -> dict[str, str]:
-    """One thread per process: the graph has a process for every layer, and forks after BLAS has started."""
+def _environment(folder: Path) -> dict[str, str]:
+    """One thread per process: a graph has a process for every layer. Lava's own temporary files go with the job's."""
     paths = [str(ROOT), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     threads = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMEXPR")}
-    return {**os.environ, **threads, "PYTHONPATH": os.pathsep.join(paths)}
+    return {**os.environ, **threads, "PYTHONPATH": os.pathsep.join(paths), "TMPDIR": str(folder)}
 
 
 def _wait(worker: subprocess.Popen[bytes], timeout: float | None) -> int | None:

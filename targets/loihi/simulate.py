@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from converter.errors import InputError
 from quant.network import IntegerNetwork
-from targets.loihi.lowering import INPUT_SHIFT, SILENCE, WATCH_A, WATCH_V, Outputs, lower
-from targets.loihi.plan import Group, Plan, chip_order
+from targets.loihi.lowering import INPUT_SHIFT, WATCH_A, WATCH_V, Outputs, lower
+from targets.loihi.plan import SILENCE, Group, Plan, chip_order
 from targets.loihi.session import SimulationError, job_folder, run
 from targets.record import Batch, Recorder
 from targets.registry import Progress
@@ -107,7 +107,7 @@ def observe(
         arrived, held = (int(np.load(outputs.rows[name], mmap_mode="r")[step, place]) for name in (WATCH_A, WATCH_V))
     population = group.population
     a = arrived + int(population.broadcast(population.bias)[at.neuron])
-    if group.role == "program":
+    if group.role in ("program", "encoder"):
         return a, held
     v = (held >> INPUT_SHIFT) + (int(population.broadcast(population.v_reset)[at.neuron]) if group.role == "lif" else 0)
     fired = group.role == "lif" and held == 0 and a != 0

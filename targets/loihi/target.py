@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, get_args
 
 import numpy.typing as npt
@@ -10,7 +11,9 @@ import numpy.typing as npt
 from converter.errors import InputError
 from quant.network import IntegerNetwork
 from targets.loihi import simulate
-from targets.loihi.plan import BalanceBy, Guard, Options, Plan, SoftReset, plan
+from targets.loihi.limits import limits
+from targets.loihi.mapper import Mapping, place_on_cores
+from targets.loihi.plan import BalanceBy, FirstLayer, Guard, Options, Plan, SoftReset, plan
 from targets.loihi.rules import Violation, broken_rules
 from targets.loihi.session import require_hardware
 from targets.loihi.simulate import Place
@@ -19,6 +22,8 @@ from targets.registry import Progress
 
 CHIPS = ("loihi2", "loihi1")
 RUN_CONFIGS = ("sim", "hw")
+LAVA_DELAY = 63
+"""Longest delay that Lava's DelaySparse takes; that of Loihi 2 is not published."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +38,11 @@ class LoihiPlan:
     run_config: str
     measured: dict[str, Any] = field(default_factory=dict)
 
+    @cached_property
+    def mapping(self) -> Mapping:
+        """The cores that it takes, made when first asked for."""
+        return place_on_cores(self.plan, limits(self.chip))
+
     def summary(self) -> dict[str, Any]:
         roles: dict[str, int] = {}
         for group in self.plan.groups:
@@ -40,10 +50,15 @@ class LoihiPlan:
         return {
             "chip": self.chip,
             "soft_reset": self.plan.options.soft_reset,
+            "guard": self.plan.options.guard if self.plan.period > self.plan.active else "none",
             "period": self.plan.period,
             "timesteps": self.plan.active,
             "neurons": roles,
             "connections": len(self.plan.synapses),
+            "on_host": [g.name for g in self.plan.groups if g.role == "encoder"],
+            "cores": self.mapping.totals(),
+            "violations": [str(v) for v in self.mapping.violations],
+            "unpublished_limits": list(self.mapping.unpublished),
             "balanced": [
                 {"projection": b.projection, "steps": b.steps, "by": b.by, "reason": b.reason}
                 for b in self.plan.balances
@@ -53,9 +68,12 @@ class LoihiPlan:
 
 
 def check(network: IntegerNetwork, **options: Any) -> list[Violation]:
-    """The rules that the network breaks. options: as for `place`."""
+    """The rules that the network breaks, and the limits of the chip's cores. options: as for `place`."""
     chosen = _options(options)
-    return broken_rules(network, chosen.soft_reset)
+    violations = broken_rules(network, chosen)
+    if violations:
+        return violations
+    return list(place_on_cores(plan(network, chosen), limits(options.get("chip", "loihi2"))).violations)
 
 
 def place(
@@ -63,25 +81,29 @@ def place(
     chip: str = "loihi2",
     soft_reset: SoftReset = "microcode",
     balance: BalanceBy = "auto",
-    guard: Guard = "short",
+    guard: Guard = "auto",
+    first_layer: FirstLayer = "auto",
     exact_lava: bool = False,
     timeout: float | None = None,
     run_config: str = "sim",
 ) -> LoihiPlan:
     """Lower a network.
 
-    chip: "loihi2" or "loihi1". soft_reset, balance, guard: see `targets.loihi.plan.Options`. exact_lava: stock process
-    models only, slower. timeout: seconds that a run may take. run_config: "sim", or "hw" for Intel's hardware.
+    chip: "loihi2" or "loihi1", for the mapping on cores; the simulation is the same. soft_reset, balance, guard,
+    first_layer: see `targets.loihi.plan.Options`. exact_lava: stock process models only, slower. timeout: seconds that
+    a run may take. run_config: "sim", or "hw" for Intel's hardware.
 
     Raises:
-        InputError: an option that does not exist, or the network breaks a rule of `check`.
+        InputError: an option that does not exist, or the network breaks a rule that the lowering needs to be exact.
+            (Limits of cores do not stop the simulation; `check` and the plan's mapping name them.)
         MissingPartError: run_config "hw" without Intel's package.
     """
-    options = _options({"chip": chip, "soft_reset": soft_reset, "balance": balance, "guard": guard})
+    names = ("chip", "soft_reset", "balance", "guard", "first_layer")
+    options = _options(dict(zip(names, (chip, soft_reset, balance, guard, first_layer), strict=True)))
     _choice("run-config", run_config, RUN_CONFIGS)
     if timeout is not None and timeout <= 0:
         raise InputError(f"--timeout {timeout:g}: give a positive number of seconds")
-    violations = broken_rules(network, options.soft_reset)
+    violations = broken_rules(network, options)
     if violations:
         raise InputError(f"{network.source}: cannot be lowered to {chip}: " + "; ".join(map(str, violations)))
     if run_config == "hw":
@@ -118,12 +140,17 @@ def observe(
 def _options(options: dict[str, Any]) -> Options:
     chip = options.get("chip", "loihi2")
     _choice("chip", chip, CHIPS)
-    soft_reset = options.get("soft_reset", "microcode")
-    balance, guard = options.get("balance", "auto"), options.get("guard", "short")
-    _choice("soft-reset", soft_reset, get_args(SoftReset))
-    _choice("balance", balance, get_args(BalanceBy))
-    _choice("guard", guard, get_args(Guard))
-    return Options(soft_reset, balance, shared_convolutions=chip == "loihi2", guard=guard)
+    allowed: dict[str, Any] = {"soft_reset": SoftReset, "balance": BalanceBy, "guard": Guard, "first_layer": FirstLayer}
+    chosen = {name: options[name] for name in allowed if name in options}
+    for name, value in chosen.items():
+        _choice(name.replace("_", "-"), value, get_args(allowed[name]))
+    known = limits(chip)
+    return Options(
+        **chosen,
+        shared_convolutions=known.shared_convolutions,
+        graded_spikes=known.graded_bits > 0,
+        longest_delay=known.delay or LAVA_DELAY,
+    )
 
 
 def _choice(name: str, value: str, choices: tuple[str, ...]) -> None:
