@@ -14,6 +14,7 @@ import resource
 import statistics
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -38,12 +39,21 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    print(f"{platform.processor() or platform.machine()}, {arguments.threads} threads, torch {torch.__version__}, T = 4")
+    print(f"{processor()}, {arguments.threads} threads, torch {torch.__version__}, T = {TIMESTEPS}")
     for name, shape, samples in (
         ("convnet", (1, 28, 28), arguments.samples),
         ("resnet19", (3, 32, 32), max(1, arguments.samples // 16)),
     ):
         compare(name, shape, samples, arguments.threads, arguments.repeats)
+
+
+def processor() -> str:
+    """The processor's name, as the kernel gives it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.machine()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
 def compare(name: str, shape: tuple[int, ...], samples: int, threads: int, repeats: int) -> None:

@@ -176,7 +176,7 @@ def _module(node: Node, shape: Shape, neuron: NeuronConfig) -> nn.Module:
             options["groups"],
             bias=options["bias"],
         )
-        nn.init.kaiming_normal_(conv.weight, mode="fan_in", nonlinearity="relu")
+        nn.init.kaiming_uniform_(conv.weight, nonlinearity="relu")
         return conv
     if node.op == "linear":
         return nn.Linear(shape[0], options["out_features"], bias=options["bias"])

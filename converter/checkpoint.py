@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import json
 import os
 import zipfile
 from collections.abc import Mapping
@@ -44,14 +45,16 @@ def save_model(
     """
     if info.timesteps != network.timesteps:
         raise InputError(f"{path}: the info says {info.timesteps} timesteps, the network runs {network.timesteps}")
+    config = {
+        "architecture": _architecture_to_plain(network.architecture),
+        "neuron": dataclasses.asdict(network.neuron),
+        "info": info.to_plain(),
+    }
     content: dict[str, Any] = {
         "format": FORMAT,
         "schema": SCHEMA,
-        "config": {
-            "architecture": _architecture_to_plain(network.architecture),
-            "neuron": dataclasses.asdict(network.neuron),
-            "info": info.to_plain(),
-        },
+        # A pickle's bytes depend on which equal texts are one object; a fresh copy makes equal models equal files.
+        "config": json.loads(json.dumps(config)),
         "state_dict": {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()},
     }
     if training is not None:
@@ -113,20 +116,28 @@ def _read(path: Path) -> Any:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
     if not data:
         raise InputError(f"{path}: is empty; train again or take another copy")
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            stored = all(entry.compress_type == zipfile.ZIP_STORED for entry in archive.infolist())
-    except zipfile.BadZipFile as error:
-        raise InputError(f"{path}: is no model file, or a truncated one; give a model.pt of `inflor train`") from error
-    if not stored:
-        raise InputError(f"{path}: has compressed entries, which torch never writes; refused")
+    _check_archive(data, path)
     try:
         return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged or hostile archive can raise almost anything
+    except Exception as error:  # a hostile archive can raise almost anything
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise InputError(
             f"{path}: is damaged or holds more than plain data and tensors, so it was not loaded ({reason})"
         ) from error
+
+
+def _check_archive(data: bytes, path: Path) -> None:
+    """That the bytes are a whole zip archive of uncompressed entries, as torch writes it, with the right checksums."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            stored = all(entry.compress_type == zipfile.ZIP_STORED for entry in archive.infolist())
+            damaged = archive.testzip() if stored else None
+    except Exception as error:  # not BadZipFile alone: a damaged directory raises whatever its fields lead to
+        raise InputError(f"{path}: is no model file, or a truncated one; give a model.pt of `inflor train`") from error
+    if not stored:
+        raise InputError(f"{path}: has compressed entries, which torch never writes; refused")
+    if damaged is not None:
+        raise InputError(f"{path}: is damaged at {damaged} (wrong checksum); train again or take another copy")
 
 
 def _check_keys(value: Any, keys: tuple[str, ...], what: str, optional: tuple[str, ...] = ()) -> None:

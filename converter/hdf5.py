@@ -25,7 +25,7 @@ MAX_TEXTS = 2_000_000
 """Entries of one array of texts."""
 _TEXT_BUDGET = 2**26
 _SMALL, _LARGEST_RATIO = 2**24, 1100
-"""Data above so many bytes must not be more times larger than stored: gzip reaches 1032 (zlib, "Technical Details")."""
+"""Compressed data above so many bytes may be so many times larger than stored: gzip reaches 1032 (zlib's manual)."""
 
 _LENGTHS = (8, 8)
 """Bytes of an address and of a length in the file: what every common writer takes."""
@@ -60,7 +60,10 @@ def read_tree(group: h5py.Group, source: str) -> Tree:
     if size > MAX_BYTES:
         raise InputError(f"{source}: has {size} bytes; at most {MAX_BYTES // 2**30} GiB are read")
     with TextHeaps(source) as heaps:
-        return _Reader(source, size, heaps).group(group, "", 0)
+        reader = _Reader(source, size, heaps)
+        tree = reader.group(group, "", 0)
+        reader.fill()
+        return tree
 
 
 def damaged(where: str, error: BaseException) -> InputError:
@@ -71,12 +74,13 @@ def damaged(where: str, error: BaseException) -> InputError:
 
 
 class _Reader:
-    """Counts what was taken so far."""
+    """Walks the groups and checks what every data set claims; only then reads them."""
 
     def __init__(self, source: str, file_size: int, heaps: TextHeaps) -> None:
         self.source, self.file_size, self.heaps = source, file_size, heaps
         self.objects = 0
         self.bytes = 0
+        self.claimed: list[tuple[Tree, str, h5py.Dataset, str]] = []
         # Variable-length texts share storage: every entry of an array may name one text as long as the file.
         self.rows_at_once = max(1, min(4096, _TEXT_BUDGET // (2 * file_size + 1)))
 
@@ -88,19 +92,30 @@ class _Reader:
             where = f"{path}/{name}"
             self._count_object(name, where)
             try:
-                tree[name] = self._entry(group, name, where, depth)
+                tree[name] = self._entry(tree, group, name, where, depth)
             except HDF5_ERRORS as error:
                 raise damaged(f"{self.source}: {where!r}", error) from error
         return tree
 
-    def _entry(self, group: h5py.Group, name: str, where: str, depth: int) -> Any:
+    def fill(self) -> None:
+        """Read the data sets."""
+        for tree, name, data, where in self.claimed:
+            try:
+                tree[name] = self._text(data, where) if h5py.check_string_dtype(data.dtype) else data[()]
+            except HDF5_ERRORS as error:
+                raise damaged(f"{self.source}: {where!r}", error) from error
+
+    def _entry(self, tree: Tree, group: h5py.Group, name: str, where: str, depth: int) -> Any:
         if not isinstance(group.get(name, getlink=True), h5py.HardLink):
             raise InputError(f"{self.source}: {where!r} is a link to elsewhere; write the file without links")
         entry = group[name]
         if isinstance(entry, h5py.Group):
             return self.group(entry, where, depth + 1)
         if isinstance(entry, h5py.Dataset):
-            return self._dataset(entry, where)
+            self._check_type(entry, where)
+            self._check_storage(entry, where)
+            self.claimed.append((tree, name, entry, where))
+            return None
         raise InputError(f"{self.source}: {where!r} is neither a group nor data")
 
     def _count_object(self, name: str, where: str) -> None:
@@ -109,20 +124,14 @@ class _Reader:
             raise InputError(f"{self.source}: has more than {MAX_OBJECTS} groups and data sets")
         if len(name) > MAX_NAME:
             raise InputError(f"{self.source}: has a name of {len(name)} characters; at most {MAX_NAME} are read")
-        try:
-            name.encode()
-        except UnicodeEncodeError as error:
-            raise InputError(f"{self.source}: {where!r} has a name that is not UTF-8") from error
+        if not isinstance(name, str):  # h5py leaves a name as bytes that it cannot decode
+            raise InputError(f"{self.source}: {where!r} has a name that is not UTF-8")
 
-    def _dataset(self, data: h5py.Dataset, where: str) -> Any:
-        text = h5py.check_string_dtype(data.dtype)
-        self._check_storage(data, where)
-        if text is not None:
-            return self._text(data, where)
+    def _check_type(self, data: h5py.Dataset, where: str) -> None:
         # An enumeration is an integer with names for its values; HDF5's boolean is one.
-        if data.dtype.kind not in "biuf" or data.dtype.itemsize > 8 or data.dtype.subdtype:
+        numbers = data.dtype.kind in "biuf" and data.dtype.itemsize <= 8 and not data.dtype.subdtype
+        if not numbers and h5py.check_string_dtype(data.dtype) is None:
             raise InputError(f"{self.source}: {where!r} holds {_type_name(data.dtype)}, neither numbers nor text")
-        return data[()]
 
     def _check_storage(self, data: h5py.Dataset, where: str) -> None:
         """Refuse data that are too large, not in this file, or not there."""
@@ -147,7 +156,8 @@ class _Reader:
                     f"{self.source}: {where!r} is compressed by {label[:80]!r}, which is not installed; use gzip"
                 )
         stored = data.id.get_storage_size()
-        if stored > self.file_size or (size > _SMALL and size > _LARGEST_RATIO * stored) or (count and not stored):
+        ratio = _LARGEST_RATIO if properties.get_nfilters() else 1
+        if stored > self.file_size or (size > _SMALL and size > ratio * stored) or (count and not stored):
             raise InputError(
                 f"{self.source}: {where!r} claims {count} elements of {data.dtype}, but {stored} bytes are stored for "
                 "them; export the model again"

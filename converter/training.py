@@ -76,6 +76,7 @@ def train(
         run = _Run.restored(dataset, config, out, device) if resume else _Run.fresh(dataset, config, device)
         x = torch.from_numpy(dataset.x_train).to(device)
         y = torch.from_numpy(dataset.y_train).to(device)
+        _write_metrics(out, run.metrics(dataset, device))  # so that a folder that cannot be written is known at once
         for epoch in range(len(run.history) + 1, config.epochs + 1):
             run.history.append(_train_epoch(run, x, y, epoch, out, progress))
             _check_weights(run.network, epoch, out)
@@ -151,7 +152,7 @@ class _Run:
         try:
             run.optimizer.load_state_dict(state["optimizer"])
             _check_optimizer(run.optimizer)
-            run.history.extend({str(key): float(value) for key, value in entry.items()} for entry in state["history"])
+            run.history.extend(_history(state["history"], config.epochs))
         except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
             raise InputError(f"{path}: its training state is damaged ({error}); train without --resume") from error
         run.info = info
@@ -282,6 +283,16 @@ def _flat(config: Any, prefix: str = "") -> dict[str, Any]:
     if not isinstance(config, Mapping):
         return {prefix.rstrip("."): config}
     return {name: value for key, inner in config.items() for name, value in _flat(inner, f"{prefix}{key}.").items()}
+
+
+def _history(entries: Any, epochs: int) -> list[dict[str, float]]:
+    keys = {"epoch", "loss", "train_accuracy", "learning_rate", "seconds"}
+    if not isinstance(entries, list) or len(entries) > epochs:
+        raise ValueError("no list of epochs")
+    for number, entry in enumerate(entries, start=1):
+        if set(entry) != keys or entry["epoch"] != number or not all(math.isfinite(v) for v in entry.values()):
+            raise ValueError(f"epoch {number} is not recorded as the trainer does")
+    return [dict(entry) for entry in entries]
 
 
 def _check_optimizer(optimizer: torch.optim.Optimizer) -> None:

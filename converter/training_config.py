@@ -85,7 +85,17 @@ def default_config(dataset_name: str, network: str, **overrides: Any) -> TrainCo
     return TrainConfig(**(values | overrides))
 
 
+_SMALL_GREY = {"epochs": 5, "learning_rate": 4e-3, "augment": "shift"}
+_CIFAR = {"epochs": 200, "optimizer": "sgd", "learning_rate": 0.1, "weight_decay": 5e-4, "augment": "crop_flip"}
 _BY_DATASET: dict[str, dict[str, Any]] = {
-    "digits": {"epochs": 60, "batch_size": 64, "learning_rate": 4e-3, "augment": "shift"},
+    "digits": {"epochs": 40, "batch_size": 64, "learning_rate": 4e-3, "augment": "shift"},
+    "mnist": _SMALL_GREY,
+    "fashion_mnist": _SMALL_GREY | {"epochs": 20},
+    "kmnist": _SMALL_GREY | {"epochs": 20},
+    "cifar10": _CIFAR,
+    "cifar100": _CIFAR,
 }
-_BY_BOTH: dict[tuple[str, str], dict[str, Any]] = {}
+_BY_BOTH: dict[tuple[str, str], dict[str, Any]] = {
+    ("digits", "convnet"): {"channels": 32},
+    ("digits", "resnet8"): {"epochs": 20},
+}

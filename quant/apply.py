@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import math
 
-import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from quant.operators import Conv, Flatten, Linear, Operator, Scale, SumPool, weighted
+from quant.operators import Conv, Flatten, Linear, Operator, Scale, SumPool, Weights, weighted
 
-torch.backends.nnpack.set_flags(False)  # its convolutions are Winograd and FFT
+torch.backends.nnpack.set_flags(False)  # type: ignore[no-untyped-call]  # its convolutions are Winograd and FFT
+DIRECT_CONVOLUTION_DEVICES = ("cpu",)
+"""Where torch's own floating-point convolutions sum products and nothing else."""
 
 
 def apply_chain(operators: tuple[Operator, ...], x: Tensor, weight: Tensor | None) -> Tensor:
@@ -52,7 +53,7 @@ def torch_padding(padding: tuple[tuple[int, int], ...]) -> list[int]:
 
 
 def _convolve(operator: Conv, x: Tensor, weight: Tensor) -> Tensor:
-    if not x.dtype.is_floating_point or x.device.type != "cpu":
+    if not x.dtype.is_floating_point or x.device.type not in DIRECT_CONVOLUTION_DEVICES:
         return _convolve_windows(operator, x, weight)
     padding: tuple[int, ...] = tuple(before for before, _ in operator.padding)
     if any(before != after for before, after in operator.padding):
@@ -75,7 +76,7 @@ def _convolve_windows(operator: Conv, x: Tensor, weight: Tensor) -> Tensor:
     view = windows(operator, x)
     spatial = len(operator.stride)
     out, batch, groups = view.shape[2 : 2 + spatial], view.shape[0], operator.groups
-    columns = view.unflatten(1, (groups, -1)).movedim(2, 2 + spatial)  # [N, G, *out, I/G, *kernel]
+    columns = torch.unflatten(view, 1, (groups, -1)).movedim(2, 2 + spatial)  # [N, G, *out, I/G, *kernel]
     columns = columns.reshape(batch, groups, math.prod(out), -1)
     matrix = weight.reshape(groups, weight.shape[0] // groups, -1).transpose(1, 2)
     return (columns @ matrix).transpose(2, 3).reshape(batch, weight.shape[0], *out)
@@ -90,6 +91,6 @@ def _sum_pool(operator: SumPool, x: Tensor) -> Tensor:
     return x.sum(dim=tuple(range(-len(operator.kernel), 0)))
 
 
-def channels_first(values: npt.NDArray, ndim: int) -> npt.NDArray:
+def channels_first(values: Weights, ndim: int) -> Weights:
     """Per-channel values [C] as [C, 1, ...] with `ndim` dimensions, so that they broadcast against a population."""
     return values.reshape(-1, *(1,) * (ndim - 1))

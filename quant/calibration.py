@@ -59,7 +59,7 @@ def mean_current(projections: tuple[FloatProjection, ...], spikes: Mapping[str, 
         source = spikes[projection.source]
         parts = [
             apply_chain(projection.operators, chunk.float(), weight).transpose(0, 1).flatten(1).double().sum(1)
-            for chunk in source.split(CHUNK)
+            for chunk in torch.split(source, CHUNK)
         ]
         one = apply_chain(projection.operators, source[:1].float(), weight)
         mean = torch.stack(parts).sum(0).numpy() / (len(source) * (one[0].numel() / one.shape[1]))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -22,7 +23,7 @@ import torch
 from converter.errors import InputError
 from converter.graph import Graph
 from quant.apply import apply_chain, apply_operator, weight_tensor
-from quant.operators import WEIGHTED, Conv, Flatten, Linear, Operator, Scale, Shape, SumPool, output_shape
+from quant.operators import WEIGHTED, Conv, Flatten, Linear, Operator, Scale, Shape, SumPool, Weights, output_shape
 
 FloatArray = npt.NDArray[np.float64]
 LINEAR_NODES = (nir.Linear, nir.Affine, nir.Conv1d, nir.Conv2d, nir.Scale, nir.SumPool2d, nir.AvgPool2d, nir.Flatten)
@@ -128,12 +129,19 @@ def _operators(graph: Graph, name: str) -> tuple[tuple[Operator, ...], float]:
 
 def _convolution(name: str, node: nir.Conv1d | nir.Conv2d) -> Conv:
     kernel = node.weight.shape[2:]
-    if isinstance(node.padding, str):
-        extra = [d * (k - 1) if node.padding == "same" else 0 for d, k in zip(node.dilation, kernel, strict=True)]
-        padding = tuple((e // 2, e - e // 2) for e in extra)
+    if node.padding == "same":
+        padding = same_padding(kernel, node.dilation)
+    elif node.padding == "valid":
+        padding = ((0, 0),) * len(kernel)
     else:
         padding = tuple((p, p) for p in node.padding)
     return Conv(name, np.asarray(node.weight, np.float64), node.stride, padding, node.dilation, int(node.groups))
+
+
+def same_padding(kernel: tuple[int, ...], dilation: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
+    """Padding "same" in numbers: an odd amount has its larger half at the end, as in torch."""
+    extra = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
+    return tuple((e // 2, e - e // 2) for e in extra)
 
 
 def _projection(graph: Graph, source: str, path: tuple[str, ...], target: str) -> FloatProjection:
@@ -169,14 +177,14 @@ def _merge_scale(operators: tuple[Operator, ...], i: int, shape: Shape) -> tuple
     before, after = operators[:i], operators[i + 2 :]
     weights_before = any(isinstance(op, WEIGHTED) for op in before)
     if isinstance(first, Scale) and isinstance(second, Flatten):
-        weight = np.broadcast_to(first.weight, output_shape(before, shape))
-        return (*before, second, replace(first, weight=weight.reshape(second.output_shape(weight.shape))), *after)
+        wide = np.broadcast_to(first.weight, output_shape(before, shape))
+        return (*before, second, replace(first, weight=wide.reshape(second.output_shape(wide.shape))), *after)
     if isinstance(first, Scale) and isinstance(second, SumPool) and not weights_before and _per_channel(first.weight):
         return (*before, second, first, *after)
     if isinstance(first, SumPool) and isinstance(second, Scale) and weights_before and _per_channel(second.weight):
         return (*before, second, first, *after)
     if isinstance(first, Scale) and isinstance(second, WEIGHTED) and _per_channel(first.weight):
-        factor = first.weight.reshape(-1)
+        factor: Weights = first.weight.reshape(-1)
         if isinstance(second, Conv):
             kernel_axes = (1,) * len(second.stride)
             if factor.size > 1:  # [I] -> [O, I/groups]: each group of outputs sees its own inputs
@@ -212,6 +220,34 @@ def _as_matrix(operators: tuple[Operator, ...], shape: Shape, where: str) -> tup
     name = "_".join(op.name for op in operators if isinstance(op, WEIGHTED))
     flatten: tuple[Operator, ...] = (Flatten(f"{name}_flatten", 0, len(shape) - 1),) if len(shape) > 1 else ()
     return (*flatten, Linear(name, np.ascontiguousarray(x.numpy().T)))
+
+
+def scale_source(fused: FusedGraph, source: str, unit: float) -> FusedGraph:
+    """Weights from `source` for an activity counted in units: the integer input's unit becomes part of them."""
+    projections = []
+    for q in fused.projections:
+        if q.source == source:
+            scaled = (replace(op, weight=op.weight * unit) if isinstance(op, WEIGHTED) else op for op in q.operators)
+            q = replace(q, operators=tuple(scaled))
+        projections.append(q)
+    return replace(fused, projections=tuple(projections))
+
+
+def with_unique_names(fused: FusedGraph) -> FusedGraph:
+    """Give every operator of the network a name of its own: a node that feeds two neurons becomes two operators."""
+    count = Counter(op.name for q in fused.projections for op in q.operators)
+    seen: set[str] = set(fused.graph.nodes)
+    projections = []
+    for index, q in enumerate(fused.projections):
+        operators = []
+        for op in q.operators:
+            name = op.name if count[op.name] == 1 else f"{op.name}__{q.target}"
+            if count[op.name] > 1 and name in seen:
+                name = f"{name}_{index}"
+            seen.add(name)
+            operators.append(replace(op, name=name))
+        projections.append(replace(q, operators=tuple(operators)))
+    return replace(fused, projections=tuple(projections))
 
 
 def least_shape(values: npt.NDArray[Any]) -> npt.NDArray[Any]:

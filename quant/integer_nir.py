@@ -27,7 +27,7 @@ from converter import nir_file
 from converter.errors import InputError
 from converter.fields import make_node
 from converter.graph import Edge, Graph, reset_of
-from quant.fuse import FloatProjection, fuse, least_shape
+from quant.fuse import FloatProjection, fuse, least_shape, same_padding
 from quant.network import DECAY_ONE, IntegerNetwork, Kind, Population, Projection, Reset, check_shapes
 from quant.operators import WEIGHTED, Conv, Flatten, IntArray, Linear, Operator, Scale, Shape, SumPool, weighted
 
@@ -128,6 +128,8 @@ def _operator_node(operator: Operator, shape: Shape, exponent: int, bias: IntArr
             return make_node(nir.Linear, {"weight": weight}, metadata)
         return make_node(nir.Affine, {"weight": weight, "bias": _narrow(constant)}, metadata)
     symmetric = all(before == after for before, after in operator.padding)
+    if not symmetric and operator.padding != same_padding(operator.weight.shape[2:], operator.dilation):
+        raise InputError(f"node {operator.name!r}: NIR has no padding {operator.padding}; pad both ends alike")
     one = len(operator.stride) == 1
     fields = {
         "input_shape": shape[1] if one else tuple(shape[1:]),
@@ -152,18 +154,21 @@ def _neuron_node(p: Population, input_bits: int, bias_in_metadata: bool) -> nir.
     def full(values: IntArray) -> npt.NDArray[Any]:
         return _narrow(p.broadcast(values).copy())
 
+    def least(values: IntArray) -> npt.NDArray[Any]:
+        return _narrow(least_shape(p.broadcast(values)))
+
     fields: dict[str, Any] = {"r": full(np.ones((), np.int64))}
     if p.decay.any():
         fields["tau"] = p.broadcast(DECAY_ONE / np.maximum(p.decay, 1)).astype(np.float32)
         fields["r"], fields["v_leak"] = fields["tau"], np.zeros(p.shape, np.float32)
-        metadata["decay"] = _narrow(p.decay)
+        metadata["decay"] = least(p.decay)
     if bias_in_metadata and p.bias.any():
-        metadata["bias"] = _narrow(p.bias)
+        metadata["bias"] = least(p.bias)
     if p.kind == "readout":
         return make_node(nir.LI if p.decay.any() else nir.I, fields, metadata)
     fields |= {"v_threshold": full(p.threshold), "v_reset": full(p.v_reset)}
     if p.reset == "subtract":
-        metadata |= {"reset": "subtract", "reset_value": _narrow(p.reset_value), "threshold": _narrow(p.threshold + 1)}
+        metadata |= {"reset": "subtract", "reset_value": least(p.reset_value), "threshold": least(p.threshold + 1)}
     return make_node(nir.LIF if p.decay.any() else nir.IF, fields, metadata)
 
 
@@ -176,6 +181,7 @@ def _narrow(values: IntArray) -> npt.NDArray[Any]:
 
 def _read_projection(graph: Graph, q: FloatProjection, delays: Mapping[str, int]) -> Projection:
     operator = weighted(q.operators)
+    assert operator is not None
     exponent = int(graph.nodes[operator.name].metadata.get("exponent", 0)) if operator.name in graph.nodes else 0
     operators = []
     for op in q.operators:

@@ -8,8 +8,7 @@ population is calibrated on what it will see.
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -24,7 +23,7 @@ from converter.errors import InputError
 from converter.graph import Graph
 from quant.apply import channels_first
 from quant.calibration import CHUNK, mean_current, sample_columns, split_chain
-from quant.fuse import FloatProjection, FusedGraph, fuse, least_shape
+from quant.fuse import FloatProjection, fuse, least_shape, scale_source, with_unique_names
 from quant.measure import measure_layer, predictions
 from quant.network import DECAY_ONE, IntegerNetwork, Population, Projection
 from quant.neurons import FloatNeuron, read_neuron
@@ -94,7 +93,7 @@ class _Quantizer:
         options: Options,
     ):
         self.graph, self.options = graph, options
-        self.fused = _unique_names(fuse(graph))
+        self.fused = with_unique_names(fuse(graph))
         self.timesteps = graph.info.timesteps
         self.rng = np.random.default_rng(options.seed)
         x, self.labels = self._samples(calibration, labels)
@@ -110,7 +109,7 @@ class _Quantizer:
         self.float_run = execute.run(graph, self.x, self.timesteps)
         (source,) = graph.inputs()
         unit = float(self.network.inputs[0].scale)
-        self.fused = _scale_source(self.fused, source, unit)
+        self.fused = scale_source(self.fused, source, unit)
         self.float_spikes: dict[str, Tensor] = {source: self.x[None] / unit}
         self.integer_spikes: dict[str, Tensor] = {source: torch.from_numpy(self.network.quantise_input(x))[None]}
         self.potentials: dict[str, Tensor] = {}
@@ -321,31 +320,3 @@ def _population(name: str, neuron: FloatNeuron, unit: FloatArray, bits: int, sha
         scale=least_shape(channels_first(unit, neuron.gain.ndim) * neuron.gain),
         weight_bits=bits,
     )
-
-
-def _scale_source(fused: FusedGraph, source: str, unit: float) -> FusedGraph:
-    """Weights from `source` for an activity counted in units: the integer input's unit becomes part of them."""
-    projections = []
-    for q in fused.projections:
-        if q.source == source:
-            scaled = (replace(op, weight=op.weight * unit) if isinstance(op, WEIGHTED) else op for op in q.operators)
-            q = replace(q, operators=tuple(scaled))
-        projections.append(q)
-    return replace(fused, projections=tuple(projections))
-
-
-def _unique_names(fused: FusedGraph) -> FusedGraph:
-    """Give every operator of the network a name of its own: a node that feeds two neurons becomes two operators."""
-    count: Mapping[str, int] = Counter(op.name for q in fused.projections for op in q.operators)
-    seen: set[str] = set(fused.graph.nodes)
-    projections = []
-    for index, q in enumerate(fused.projections):
-        operators = []
-        for op in q.operators:
-            name = op.name if count[op.name] == 1 else f"{op.name}__{q.target}"
-            if count[op.name] > 1 and name in seen:
-                name = f"{name}_{index}"
-            seen.add(name)
-            operators.append(replace(op, name=name))
-        projections.append(replace(q, operators=tuple(operators)))
-    return replace(fused, projections=tuple(projections))

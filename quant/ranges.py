@@ -187,7 +187,7 @@ def _state_range(population: Population, arriving: list[Interval], timesteps: in
             after = Interval(low, high)
         reached = reached.hull(after)
     partial = max(
-        int(sum(np.maximum(-a.low, a.high) for a in arriving).max(initial=0)) if arriving else 0,
+        int(np.sum([np.maximum(-a.low, a.high) for a in arriving], axis=0).max(initial=0)),
         current.peak,
         reached.peak,
         2 * int(np.abs(population.reset_value).max(initial=0)),

@@ -100,7 +100,7 @@ class Kernel:
         total: Tensor | None = None
         for name, synapses in self._synapses:
             source = spikes[name]
-            arriving = synapses(source.flatten(0, 1)).unflatten(0, source.shape[:2])
+            arriving = torch.unflatten(synapses(source.flatten(0, 1)), 0, source.shape[:2])
             total = arriving if total is None else _add(total, arriving)
         assert total is not None
         return total if self._bias is None else total + self._bias
@@ -243,7 +243,8 @@ def _empty_like_steps(steps: Tensor, dtype: torch.dtype) -> Tensor:
     frames = (steps.shape[0] * steps.shape[1], *steps.shape[2:])
     channels_last = steps.ndim == 5 and steps[0].is_contiguous(memory_format=torch.channels_last)
     order = torch.channels_last if channels_last else torch.contiguous_format
-    return torch.empty(frames, dtype=dtype, device=steps.device, memory_format=order).unflatten(0, steps.shape[:2])
+    out = torch.empty(frames, dtype=dtype, device=steps.device, memory_format=order)
+    return torch.unflatten(out, 0, steps.shape[:2])
 
 
 def _decay(v: Tensor, keep: Tensor) -> Tensor:

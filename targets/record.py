@@ -127,7 +127,9 @@ class Recorder:
         self._predictions = np.zeros(samples, np.int64)
         self._overflows: dict[str, int] = {}
         self._packed: dict[str, Any] = {}
-        for p in self.populations if file is not None else ():
+        for p in self.populations:
+            if file is None:
+                break
             group = file.create_group(f"populations/{p.name}")
             group.attrs.update(shape=np.array(p.shape), kind=p.kind, depth=p.depth, size=p.size)
         for p in firing if keep_spikes else ():

@@ -143,7 +143,8 @@ def _images(x: npt.NDArray[Any], what: str) -> Images:
         x = x[:, None]
     elif x.ndim == 4 and x.shape[3] in (1, 3) and x.shape[1] not in (1, 3):
         x = x.transpose(0, 3, 1, 2)
-    images = np.ascontiguousarray(x, dtype=np.float32)
+    with np.errstate(over="ignore"):  # the check below sees what does not fit
+        images = np.ascontiguousarray(x, dtype=np.float32)
     if x.dtype == np.uint8:
         images /= 255
     if x.dtype.kind == "f" and not np.isfinite(images).all():

@@ -1,0 +1,149 @@
+"""Draws small integer networks of every construct that the targets must compute."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import strategies as st
+
+from converter.metadata import ModelInfo
+from quant.network import IntegerNetwork, Population, Projection
+from quant.operators import Conv, Flatten, Linear, Operator, Scale, SumPool, output_shape
+
+ZERO = np.zeros((), np.int64)
+
+
+@st.composite
+def integer_networks(
+    draw: st.DrawFn,
+    leaky: bool = True,
+    hard_reset: bool = True,
+    one_dimensional: bool = True,
+    asymmetric: bool = True,
+) -> IntegerNetwork:
+    """A feed-forward network: one to three spiking layers, residual joins of unequal depth, a readout.
+
+    Convolutions of odd shapes, strides, paddings, dilations and groups, sum pools, thresholds and biases per channel
+    or per neuron, weights of 2 to 8 bits with exponents, T from 1 to 8.
+    """
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    bits = draw(st.integers(2, 8))
+    flat = one_dimensional and draw(st.booleans())
+    shape = (
+        (draw(st.integers(1, 6)),)
+        if flat
+        else (draw(st.integers(1, 4)), draw(st.integers(3, 8)), draw(st.integers(3, 7)))
+    )
+    unit = np.asarray(0.0123)
+    populations = [Population("input", shape, "input", ZERO, "none", ZERO, ZERO, ZERO, ZERO, unit, 0)]
+    projections: list[Projection] = []
+    for depth in range(draw(st.integers(1, 3))):
+        source = populations[-1]
+        name = f"n{depth + 1}"
+        operators = _chain(draw, rng, source.shape, f"w{depth + 1}", bits, asymmetric)
+        target = output_shape(operators, source.shape)
+        incoming = [Projection(source.name, name, operators, draw(st.integers(0, 3)))]
+        for other in populations[1:]:
+            if draw(st.booleans()):
+                skip = _shortcut(draw, rng, other.shape, target, f"{other.name}_{name}", bits)
+                if skip is not None:
+                    incoming.append(Projection(other.name, name, skip, draw(st.integers(0, 3))))
+        projections += incoming
+        populations.append(_neurons(draw, rng, name, target, bits, leaky, hard_reset))
+    source = populations[-1]
+    final: tuple[Operator, ...] = (Linear("w_out", _weights(rng, (draw(st.integers(1, 4)), source.size), bits)),)
+    if len(source.shape) > 1:
+        final = (Flatten("flatten_out", 0, len(source.shape) - 1), *final)
+    projections.append(Projection(source.name, "readout", final, draw(st.integers(0, 2))))
+    outputs = output_shape(final, source.shape)
+    bias = rng.integers(-50, 51, outputs)
+    scale = np.asarray(0.5)
+    populations.append(Population("readout", outputs, "readout", ZERO, "none", ZERO, ZERO, bias, ZERO, scale, bits))
+    info = ModelInfo(timesteps=draw(st.integers(1, 8)), stage="integer")
+    return IntegerNetwork(tuple(populations), tuple(projections), ("readout",), info, 8, "drawn")
+
+
+def images(network: IntegerNetwork, count: int, seed: int = 0) -> np.ndarray:
+    """Random quantised inputs [count, *shape], the ends of the range among them."""
+    shape = network.inputs[0].shape
+    x = np.random.default_rng(seed).integers(-128, 128, (count, *shape)).astype(np.int8)
+    x[0].flat[:2] = (127, -128)[: x[0].size]
+    return x
+
+
+def _weights(rng: np.random.Generator, shape: tuple[int, ...], bits: int) -> np.ndarray:
+    limit = 2 ** (bits - 1) - 1
+    return rng.integers(-limit, limit + 1, shape)
+
+
+def _chain(
+    draw: st.DrawFn, rng: np.random.Generator, shape: tuple, name: str, bits: int, asymmetric: bool
+) -> tuple[Operator, ...]:
+    if len(shape) == 1:
+        return (Linear(name, _weights(rng, (draw(st.integers(1, 6)), shape[0]), bits)),)
+    before: tuple[Operator, ...] = ()
+    if draw(st.booleans()) and min(shape[1:]) >= 2:
+        pool = SumPool(
+            f"{name}_pool", (2, draw(st.integers(1, 2))), (draw(st.integers(1, 2)),) * 2, (draw(st.integers(0, 1)), 0)
+        )
+        before, shape = (pool,), pool.output_shape(shape)
+    groups = draw(st.sampled_from([g for g in (1, 2, 3, 4) if shape[0] % g == 0]))
+    kernel = tuple(draw(st.integers(1, min(3, n + 1))) for n in shape[1:])
+    dilation = tuple(draw(st.integers(1, 2)) for _ in kernel)
+    padding = tuple((draw(st.integers(0, 2)), draw(st.integers(0, 2))) for _ in kernel)
+    if not asymmetric or draw(st.booleans()):
+        padding = tuple((before_, before_) for before_, _ in padding)
+    missing = [
+        max(0, d * (k - 1) + 1 - n - sum(p)) for n, k, d, p in zip(shape[1:], kernel, dilation, padding, strict=True)
+    ]
+    padding = tuple((a + -(-m // 2), b + -(-m // 2)) for (a, b), m in zip(padding, missing, strict=True))
+    weight = _weights(rng, (groups * draw(st.integers(1, 3)), shape[0] // groups, *kernel), bits)
+    conv = Conv(name, weight, tuple(draw(st.integers(1, 2)) for _ in kernel), padding, dilation, groups)
+    after: tuple[Operator, ...] = ()
+    if draw(st.integers(0, 4)) == 0 and min(conv.output_shape(shape)[1:]) >= 2:
+        after = (SumPool(f"{name}_after", (2, 2), (1, 1), (0, 0)),)
+    return (*before, conv, *after)
+
+
+def _shortcut(
+    draw: st.DrawFn, rng: np.random.Generator, shape: tuple, target: tuple, name: str, bits: int
+) -> tuple[Operator, ...] | None:
+    """A residual branch from `shape` to `target`: an identity where the shapes agree, else a 1x1 convolution."""
+    if shape == target and draw(st.booleans()):
+        limit = 2 ** (bits - 1) - 1
+        return (Scale(name, rng.integers(1, limit + 1, (shape[0], *(1,) * (len(shape) - 1)))),)
+    if len(shape) == 1:
+        return (Linear(name, _weights(rng, (target[0], shape[0]), bits)),)
+    for stride in (1, 2, 3):
+        conv = Conv(
+            name, _weights(rng, (target[0], shape[0], 1, 1), bits), (stride, stride), ((0, 0), (0, 0)), (1, 1), 1
+        )
+        if conv.output_shape(shape) == target:
+            return (conv,)
+    return None
+
+
+def _neurons(
+    draw: st.DrawFn, rng: np.random.Generator, name: str, shape: tuple, bits: int, leaky: bool, hard_reset: bool
+) -> Population:
+    per = {"one": (), "channel": (shape[0], *(1,) * (len(shape) - 1)), "neuron": shape}
+    peak = 40 * 2 ** (bits - 1)
+
+    def values(low: int, high: int) -> np.ndarray:
+        return np.asarray(rng.integers(low, high + 1, per[draw(st.sampled_from(sorted(per)))]))
+
+    threshold = values(1, peak)
+    zero_reset = hard_reset and draw(st.booleans())
+    decay = values(1, 4095) if leaky and draw(st.integers(0, 3)) == 0 else ZERO
+    return Population(
+        name,
+        shape,
+        "lif" if decay.any() else "if",
+        threshold,
+        "zero" if zero_reset else "subtract",
+        ZERO if zero_reset else 2 * (threshold + 1),
+        values(-peak // 4, 0) if zero_reset and draw(st.booleans()) else ZERO,
+        values(-peak // 2, peak // 2) if draw(st.booleans()) else ZERO,
+        decay,
+        np.asarray(0.5),
+        bits,
+    )
