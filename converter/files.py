@@ -33,4 +33,5 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         reason = error.strerror or str(error)
         raise InputError(f"{target}: cannot be written ({reason}); choose another place with --out") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # where the parent is a file, say: the error under way says more
+            temporary.unlink(missing_ok=True)

@@ -144,11 +144,11 @@ def quantize(
     """
     options = Options(bits, granularity, clip, correct_bias, samples, seed)
     source = graph.source if isinstance(graph, Graph) else os.fspath(graph)
-    refuse_overwrite(out, source)
     before = {"made_from": source} if isinstance(graph, Graph) else made_from(graph)
     graph = graph if isinstance(graph, Graph) else nir_file.read(graph)
     if graph.info.stage != "float":
         raise InputError(f"{source}: is an integer network already; quantise the float file that it was made from")
+    refuse_overwrite(out, source)
     data = load_dataset(calibrate, data_dir)
     check_fit(graph, data)
     watch = None if progress is None else lambda name, done, total: progress(done, total, name)

@@ -10,16 +10,15 @@ import contextlib
 import errno
 import importlib
 import os
-import signal
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
-from types import FrameType
 from typing import Any, NoReturn
 
 import click
 
 from converter.errors import InflorError
+from inflor import interrupts
 from inflor.commands import COMMANDS
 
 BUG, PIPE_CLOSED, INTERRUPTED = 70, 141, 130
@@ -50,11 +49,15 @@ class Commands(click.Group):
             return super().main(args, prog_name, standalone_mode=False, **extra)
         sys.exit(self._exit_code(args, prog_name, **extra))
 
+    def invoke(self, ctx: click.Context) -> Any:
+        with _quiet_pipe():
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        return result
+
     def _exit_code(self, args: Sequence[str] | None, prog_name: str | None, **extra: Any) -> int:
         try:
-            with _quiet_pipe():
-                result = super().main(args, prog_name, standalone_mode=False, **extra)
-                sys.stdout.flush()
+            result = super().main(args, prog_name, standalone_mode=False, **extra)
             return result if isinstance(result, int) else 0
         except click.exceptions.NoArgsIsHelpError as error:
             click.echo(error.format_message(), err=True)
@@ -67,6 +70,9 @@ class Commands(click.Group):
             return _fail("interrupted; files are as they were before, or complete", INTERRUPTED)
         except MemoryError:
             return _fail(_NO_MEMORY, InflorError.exit_code)
+        except OSError as error:
+            reason = f"cannot be read or written ({error.strerror})" if error.filename else str(error)
+            return _fail(f"{error.filename}: {reason}" if error.filename else reason, InflorError.exit_code)
         except Exception as error:
             if type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error):
                 return _fail(_NO_MEMORY, InflorError.exit_code)
@@ -121,18 +127,14 @@ def cli(traceback: bool) -> None:
 
 def main(args: Sequence[str] | None = None) -> NoReturn:
     """The console script. Being asked to end (SIGTERM, SIGHUP) cleans up as Ctrl-C does."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, _terminate)
+    # torch's threads otherwise burn their cores while they wait, and everything crawls where the cores are shared.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    interrupts.install()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     cli.main(args)
     raise AssertionError("the command line has no end")
-
-
-def _terminate(number: int, frame: FrameType | None) -> NoReturn:
-    sys.exit(128 + number)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from inflor import interrupts
+
 Row = Mapping[str, Any]
 
 
@@ -79,9 +81,12 @@ def _print_rich(columns: Sequence[Column], cells: Sequence[Sequence[str]]) -> No
 
 @contextlib.contextmanager
 def progress(label: str) -> Iterator[Callable[[int, int, str], None]]:
-    """A bar on standard error while the block runs, if that is a terminal; the yielded function moves it."""
+    """A bar on standard error while the block runs, if that is a terminal; the yielded function moves it.
+
+    That function also ends the program if it was asked to end.
+    """
     if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
-        yield lambda done, total, what: None
+        yield lambda done, total, what: interrupts.check()
         return
     from rich.console import Console
     from rich.markup import escape
@@ -98,6 +103,7 @@ def progress(label: str) -> Iterator[Callable[[int, int, str], None]]:
         task = bar.add_task(label, total=None, what="")
 
         def update(done: int, total: int, what: str) -> None:
+            interrupts.check()
             bar.update(task, completed=done, total=total, what=escape(visible(what)))
 
         yield update

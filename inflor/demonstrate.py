@@ -18,6 +18,8 @@ from inflor.summary import summarise
 from targets.record import Record
 
 DATASET, TIMESTEPS, BITS = "digits", 4, 8
+THREADS = 1
+"""Of the training: sums of floats depend on it, and the demo's weights are not to depend on the number of cores."""
 
 Watch: TypeAlias = Callable[[str], AbstractContextManager[api.Progress | None]]
 """Given a label, what shows the progress of one step."""
@@ -92,8 +94,11 @@ def demo(
 
     training = step(
         "training",
-        f"train --dataset {DATASET} --model {model} --timesteps {TIMESTEPS} --seed {seed} --out {out}",
-        lambda progress: api.train(data, model, timesteps=TIMESTEPS, seed=seed, out=out, progress=progress),
+        f"train --dataset {DATASET} --model {model} --timesteps {TIMESTEPS} --seed {seed} --threads {THREADS} "
+        f"--out {out}",
+        lambda progress: api.train(
+            data, model, timesteps=TIMESTEPS, seed=seed, threads=THREADS, out=out, progress=progress
+        ),
     )
     conversion = step("converting", f"convert {trained} --out {graph}", lambda progress: api.convert(trained, graph))
     quantised = step(

@@ -42,9 +42,7 @@ POPULATIONS = (
 @click.option("--out", type=FILE, metavar="FILE", help="Record every spike in this .h5 file.")
 @click.option("--memory", type=Memory(), metavar="SIZE", help="Cap on activations, e.g. 512M.  [default: 1G]")
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), metavar="NAME", help="cpu or cuda.  [default: cpu]")
-@click.option(
-    "--state-bits", type=Whole(2, 63), metavar="N", help="Bits of the potential, 2 to 63.  [default: as needed]"
-)
+@click.option("--state-bits", type=Whole(2, 63), metavar="N", help="Of the potential, 2 to 63.  [default: enough]")
 @click.option(
     "--overflow",
     type=click.Choice(["error", "saturate", "wrap"]),

@@ -1,0 +1,39 @@
+"""A small network, trained, exported and quantised once, and data sets of any shape."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from command_line import SMALL, Files, invoke
+
+
+@pytest.fixture(scope="session")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
+    folder = tmp_path_factory.mktemp("small")
+    found = Files(folder, folder / "model.pt", folder / "model.nir", folder / "model.int.nir")
+    for arguments in (
+        ["train", *SMALL, "--out", folder],
+        ["convert", found.model],
+        ["quantize", found.graph, "--calibrate", "digits", "--samples", 64],
+    ):
+        result = invoke(*arguments)
+        assert result.exit_code == 0, result.stderr
+    return found
+
+
+@pytest.fixture
+def make_npz(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a data set file: samples of a shape with labels 0 to classes - 1 in turn."""
+
+    def make(shape: tuple[int, ...], classes: int, samples: int = 60, name: str = "data.npz", **more: Any) -> Path:
+        rng = np.random.default_rng(0)
+        x = rng.integers(0, 256, (samples, *shape), np.uint8)
+        y = np.arange(samples) % classes
+        np.savez(tmp_path / name, **({"x": x, "y": y} | more))
+        return tmp_path / name
+
+    return make
