@@ -214,6 +214,21 @@ def run(
     )
 
 
+def to_netx(model: PathLike, out: PathLike) -> tuple[str, ...]:
+    """Write an integer network as a netx file, which lava-dl reads; returns notes for the user.
+
+    Raises:
+        InputError: a float network, or one that netx cannot express; names the first node that it cannot.
+    """
+    from targets.loihi import netx
+
+    refuse_overwrite(out, model)
+    network = load_network(model)
+    if not isinstance(network, IntegerNetwork):
+        raise InputError(f"{os.fspath(model)}: is a float network; make an integer one first with: inflor quantize")
+    return tuple(netx.write(out, network))
+
+
 def check(
     network: IntegerNetwork | PathLike,
     targets: Sequence[str],
