@@ -10,11 +10,13 @@ SOURCES := $(shell find inflor converter quant targets -name '*.py' -o -name '*.
 PINS := pyproject.toml constraints.txt
 
 .NOTPARALLEL:
-.PHONY: setup runtime demo test lint bench clean
+.PHONY: setup runtime lava demo test lint bench clean
 
-setup: $(VENV)/.dev $(VENV)/.installed
+setup: $(VENV)/.dev $(VENV)/.lava $(VENV)/.installed
 
 runtime: $(VENV)/.installed
+
+lava: $(VENV)/.lava $(VENV)/.installed
 
 demo: runtime
 	$(VENV)/bin/inflor demo --out runs/demo
@@ -50,6 +52,13 @@ $(VENV)/.requirements: $(VENV)/.python $(PINS)
 $(VENV)/.dev: $(VENV)/.requirements
 	@echo "installing what its tests need"
 	@$(PIP) install -c constraints.txt '.[dev]'
+	@touch $@
+
+# lava-nc declares Python 3.10 and numpy 1 only, and needs neither (docs/loihi.md); lava-dl is the peer of one test.
+$(VENV)/.lava: $(VENV)/.requirements
+	@echo "installing Lava, for the target loihi"
+	@$(PIP) install -c constraints.txt '.[lava]'
+	@$(PIP) install --ignore-requires-python --no-deps lava-nc==0.10.0 lava-dl==0.6.0
 	@touch $@
 
 # A build folder that is left over would bring back files that are deleted since.
