@@ -135,7 +135,9 @@ def write(
     """
     graph: nir.NIRGraph = object.__new__(nir.NIRGraph)
     graph.nodes, graph.edges = dict(nodes), list(edges)
-    graph.metadata = {**(metadata or {}), METADATA_KEY: info.to_json()}
+    graph.metadata = dict(metadata or {})
+    if info.known or info.stage == "integer":  # what was assumed must not come back as what the file says
+        graph.metadata[METADATA_KEY] = info.to_json()
     valid = validate(graph, str(path))
     image = _image(valid, graph.metadata)
     with atomic_path(path) as temporary, open(temporary, "wb") as file:

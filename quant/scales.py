@@ -13,12 +13,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from quant.operators import Conv, Flatten, Linear, Scale, Shape
-from quant.rounding import round_compensated
+from quant.rounding import BLOCK, round_compensated
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -29,6 +30,8 @@ ENOUGH_T = 1024
 """Cap of t, per unit of the source's activity, for channels whose weights are tiny against the threshold."""
 LARGEST_T = (1 << 15) - 1
 """Cap of t in any case: what the threshold registers of the chips hold."""
+SCANNED = 20_000
+"""Steps times inputs per output that are tried."""
 LARGEST_EXPONENT = 7
 LARGEST_DENOMINATOR = 256
 
@@ -48,6 +51,22 @@ class Synapses:
     columns: FloatArray
     identity: float | None
     peak: int = 1
+
+    @cached_property
+    def moments(self) -> list[tuple[slice, FloatArray]]:
+        """Second moments [groups, k, k] of the sampled inputs, in blocks that compensated rounding takes too.
+
+        A little is added to the diagonal: what the samples never excited has a weight as well.
+        """
+        groups = self.operator.groups if isinstance(self.operator, Conv) else 1
+        columns = self.columns.reshape(groups, -1, self.columns.shape[-1])
+        least = 0.01 * float(np.mean(columns**2))
+        moments = []
+        for start in range(0, columns.shape[1], BLOCK):
+            part = columns[:, start : start + BLOCK]
+            moment = part @ part.transpose(0, 2, 1) / part.shape[2] + least * np.eye(part.shape[1])
+            moments.append((slice(start, start + BLOCK), moment))
+        return moments
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,24 +138,37 @@ def choose_scales(
     identities = [s.identity for s in synapses if s.identity is not None]
     step, exact = denominator([*ratios, *(factor / reference for factor in identities)])
     finest = [_finest(s, reference, groups, count, limit) for s in synapses]
-    best: tuple[float, IntArray, tuple[int, ...]] | None = None
-    for exponents in _exponent_choices(synapses, finest, reference, limit):
-        allowed = _identity_steps(synapses, exponents, reference, limit)
-        t, error = _search(synapses, exponents, finest, reference, groups, limit, step, allowed, _steps(bits, clip))
-        if best is None or error < best[0]:
-            best = (error, t, exponents)
-    assert best is not None
+    choices = _exponent_choices(synapses, finest, reference, limit)
+
+    def best_of(step: int, exact: bool) -> tuple[float, IntArray, tuple[int, ...]]:
+        found = []
+        for exponents in choices:
+            allowed = _identity_steps(synapses, exponents, reference, limit) if exact else []
+            steps = _steps(synapses, bits, clip)
+            t, error = _search(synapses, exponents, finest, reference, groups, limit, step, allowed, steps)
+            found.append((error, t, exponents))
+        return min(found, key=lambda choice: choice[0])
+
+    best = best_of(step, exact)
+    if not math.isfinite(best[0]):  # no mantissa of these bits is the identity: it is rounded as any other weight is
+        exact = False
+        best = best_of(denominator(ratios)[0], exact)
     _, t, exponents = best
     final = _compensated if compensate else _mantissa
     mantissas = tuple(final(s, (reference / t)[groups], e, limit) for s, e in zip(synapses, exponents, strict=True))
     return Scales(t[groups], exponents, mantissas, exact)
 
 
-def _steps(bits: int, clip: bool) -> FloatArray:
-    """Steps to try, relative to the one at which nothing is clipped."""
+def _steps(synapses: Sequence[Synapses], bits: int, clip: bool) -> FloatArray:
+    """Steps to try, relative to the one at which nothing is clipped.
+
+    Few bits want a wide range. Few inputs want a fine one: the nine weights of a first layer's channel come to lie near
+    the grid at some steps and not at others, and the error of a static image is the same at every timestep.
+    """
     if not clip:
         return np.array([1.0])
-    return np.linspace(1.25, 0.2, 36) if bits < 7 else np.linspace(1.1, 0.65, 10)
+    fine = min(SCANNED // max(s.operator.weight[0].size if s.operator.weight.ndim else 1 for s in synapses), 2000)
+    return np.linspace(1.25, 0.2, max(36, fine)) if bits < 7 else np.linspace(1.1, 0.65, max(10, fine))
 
 
 def _first_of_group(values: FloatArray, groups: IntArray, count: int) -> FloatArray:
@@ -273,10 +305,12 @@ def _group_error(s: Synapses, unit: FloatArray, exponent: int, limit: int, group
         np.add.at(error, groups, (difference.reshape(len(unit), -1) ** 2).mean(1) * s.columns)
         return error
     difference = difference.reshape(len(difference), -1)
-    parts = s.operator.groups if isinstance(s.operator, Conv) else 1
-    residue = difference.reshape(parts, -1, difference.shape[1]) @ s.columns.reshape(parts, difference.shape[1], -1)
-    per_row = (residue**2).mean(2).reshape(-1)
-    per_row += 0.01 * float(np.mean(s.columns**2)) * (difference**2).sum(1)  # weigh what the samples never excited too
+    groups_of = s.operator.groups if isinstance(s.operator, Conv) else 1
+    by_group = difference.reshape(groups_of, -1, difference.shape[1])
+    per_row = np.zeros(len(difference))
+    for block, moment in s.moments:
+        part = by_group[:, :, block]
+        per_row += ((part @ moment) * part).sum(2).reshape(-1)
     row_group = np.empty(len(difference), np.int64)
     row_group[s.rows] = groups
     np.add.at(error, row_group, per_row)

@@ -84,3 +84,21 @@ def test_channels_that_share_a_row_share_a_scale() -> None:
     assert scale_groups([rows], 6, True).tolist() == [0, 0, 0, 1, 1, 1]
     assert scale_groups([rows, np.array([0, 1, 2, 2, 3, 4])], 6, True).tolist() == [0] * 6
     assert scale_groups([np.arange(3)], 3, False).tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize(("reference", "bits"), [(1.2345, 8), (0.377, 8), (0.37, 4), (0.3, 2)])
+def test_an_identity_that_no_mantissa_equals_is_rounded(reference: float, bits: int) -> None:
+    """1 / threshold is no fraction that fits: the weights beside the identity must keep their resolution."""
+    rng = np.random.default_rng(0)
+    weight, columns = rng.normal(size=(8, 8)), rng.normal(size=(8, 256))
+    synapses = [
+        Synapses(Linear("w", weight), np.arange(8), columns, None),
+        Synapses(Scale("identity", np.ones(1)), np.arange(8), np.ones(8), 1.0),
+    ]
+    thresholds = np.full(8, reference)
+    scales = choose_scales(synapses, thresholds, np.arange(8), bits, [np.ones(8)])
+    held = [m * 2.0**e for m, e in zip(scales.mantissas, scales.exponents, strict=True)]
+    unit = thresholds / scales.t
+    assert not scales.exact
+    assert np.linalg.norm(held[0] * unit[:, None] - weight) < 2.0 ** (1 - bits) * np.linalg.norm(weight)
+    np.testing.assert_allclose(held[1] * unit, 1.0, rtol=2.0 ** (2 - bits))
