@@ -1,0 +1,1 @@
+"""Published figures of chips, as data: what fits (limits)."""

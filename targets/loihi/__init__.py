@@ -1,0 +1,76 @@
+"""Target `loihi`: Lava's fixed-point simulation of Loihi 2, and a mapper for Loihi 1 and 2.
+
+Functions import what they need when they are called: the worker, a lean interpreter, imports this package too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from quant.network import IntegerNetwork
+    from targets.loihi.rules import Violation
+    from targets.loihi.target import LoihiPlan
+    from targets.record import RecordedPopulation, Recorder
+    from targets.registry import Progress
+
+NAME = "loihi"
+SUMMARY = "Loihi 2 in Lava's fixed-point simulation, spike for spike"
+INPUT: Literal["float", "integer"] = "integer"
+OPTIONS: Sequence[str] = (
+    "chip",
+    "soft_reset",
+    "balance",
+    "guard",
+    "first_layer",
+    "exact_lava",
+    "timeout",
+    "run_config",
+)
+
+
+def available() -> str | None:
+    """None, or the command that installs Lava."""
+    from targets.loihi.session import INSTALL, missing
+
+    return INSTALL if missing() else None
+
+
+def check(network: IntegerNetwork, **options: Any) -> list[Violation]:
+    """The limits of the chip, and of its stock neurons where they are asked for, that the network breaks."""
+    from targets.loihi.target import check
+
+    return check(network, **options)
+
+
+def place(network: IntegerNetwork, **options: Any) -> LoihiPlan:
+    """Lower the network and split it over cores; see `targets.loihi.target.place`."""
+    from targets.loihi.target import place
+
+    return place(network, **options)
+
+
+def populations(plan: LoihiPlan) -> tuple[RecordedPopulation, ...]:
+    """Every population of the network but the input."""
+    from targets.loihi.target import populations
+
+    return populations(plan)
+
+
+def run(plan: LoihiPlan, inputs: npt.NDArray[Any], recorder: Recorder, progress: Progress | None = None) -> None:
+    """Run quantised images [samples, *shape] in a worker process."""
+    from targets.loihi.target import run
+
+    run(plan, inputs, recorder, progress)
+
+
+def observe(
+    plan: LoihiPlan, inputs: npt.NDArray[Any], population: str, sample: int, timestep: int, neuron: tuple[int, ...]
+) -> tuple[int | None, int | None]:
+    """Input and potential before the reset of one neuron at one step, as the simulation held them."""
+    from targets.loihi.target import observe
+
+    return observe(plan, inputs, population, sample, timestep, neuron)

@@ -1,0 +1,291 @@
+"""From a plan and samples to a Lava job: processes, connections, arrays, and where the results will be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from quant.operators import IntArray
+from targets.loihi import job as jobs
+from targets.loihi.linear import Kernel
+from targets.loihi.plan import SILENCE, Group, Plan, Synapses, chip_order
+
+OWN = "targets.loihi.processes."
+MIXED = "lava.utils.weightutils:SignMode.MIXED"
+FAST_MODELS = {
+    "lava.proc.conv.process:Conv": OWN + "synapses:PyConvModelWindows",
+    "lava.proc.sparse.process:DelaySparse": OWN + "synapses:PyDelaySparseModelOnce",
+}
+NO_DECAY_OF_CURRENT, NO_CURRENT = -1, 4095
+"""du: u keeps (4096 - (du + 1)) / 4096 of itself."""
+NO_LEAK, ALL_LEAK = 0, 4096
+"""dv: v keeps (4096 - dv) / 4096 of itself."""
+WATCH_A, WATCH_V = "(input)", "(state)"
+NEVER = 131_071
+"""Largest threshold."""
+INPUT_SHIFT = 6
+BIAS_MANTISSA = (-4096, 4095)
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Files that the job writes: one bit per spike or int32 per potential, per step; int64[1] overflow counters."""
+
+    rows: Mapping[str, str]
+    overflows: Mapping[str, str]
+
+
+def lower(
+    plan: Plan,
+    frames: npt.NDArray[np.int8],
+    folder: Path,
+    exact_lava: bool,
+    run_config: str = "sim",
+    watch: str | None = None,
+) -> tuple[jobs.Job, Outputs]:
+    """Write the job for `frames` [samples, 1 or T, *input shape] into `folder`.
+
+    watch: a group whose input and state are recorded too, under the names WATCH_A and WATCH_V.
+    """
+    builder = _Builder(plan, folder, plan.steps(len(frames)), exact_lava)
+    for group in plan.groups:
+        builder.group(group, frames)
+    for synapses in plan.synapses:
+        builder.synapses(synapses)
+    if watch is not None:
+        builder.watch(builder.by_name[watch])
+    models = {} if exact_lava else FAST_MODELS
+    job = jobs.Job(builder.steps, tuple(builder.processes), tuple(builder.connections), models, run_config)
+    return job, Outputs(builder.rows, builder.overflows)
+
+
+def bias_registers(bias: IntArray) -> tuple[IntArray, IntArray] | None:
+    """Mantissa (13 bits) and exponent (6 or 7) with mantissa << exponent == bias << 6, or None where there are none."""
+    exponent = np.where((bias < BIAS_MANTISSA[0]) | (bias > BIAS_MANTISSA[1]), 7, 6)
+    mantissa = bias >> (exponent - 6)
+    exact = (mantissa << exponent == bias << 6) & (mantissa >= BIAS_MANTISSA[0]) & (mantissa <= BIAS_MANTISSA[1])
+    return (mantissa, exponent) if exact.all() else None
+
+
+class _Builder:
+    def __init__(self, plan: Plan, folder: Path, steps: int, exact_lava: bool):
+        self.plan, self.folder, self.steps, self.exact_lava = plan, folder, steps, exact_lava
+        self.processes: list[jobs.ProcessSpec] = []
+        self.connections: list[jobs.Connection] = []
+        self.rows: dict[str, str] = {}
+        self.overflows: dict[str, str] = {}
+        self.by_name = {g.name: g for g in plan.groups}
+
+    def group(self, group: Group, frames: npt.NDArray[np.int8]) -> None:
+        if group.role == "input":
+            self._source(group, frames)
+            return
+        make = {
+            "program": self._program,
+            "encoder": self._program,
+            "integrator": self._integrator,
+            "lif": self._lif,
+            "readout": self._readout,
+            "relay": self._relay,
+        }
+        make[group.role](group)
+        if group.role == "readout":
+            self._probe(group)
+        elif group.role != "relay":
+            self._sink(group, graded=group.population.kind == "readout")
+
+    def synapses(self, synapses: Synapses) -> None:
+        number = len(self.processes)
+        graded = self.by_name[synapses.source].role == "input"
+        common = {"num_message_bits": 8 if graded else 0}
+        if synapses.kernel is not None:
+            self._convolution(synapses, synapses.kernel, common)
+            return
+        matrix = synapses.matrix[chip_order(self.by_name[synapses.target].shape)]
+        matrix = (2 * matrix[:, chip_order(self.by_name[synapses.source].shape)]).astype(np.int32).tocsr()
+        arguments: dict[str, Any] = {**common, "weight_exp": synapses.exponent - 1, "sign_mode": jobs.member(MIXED)}
+        if synapses.kind == "dense":
+            weights: Any = jobs.array(self.folder, f"w{number}", matrix.toarray())
+            process = "lava.proc.dense.process:Dense"
+        else:
+            weights, process = jobs.sparse(self.folder, f"w{number}", matrix), "lava.proc.sparse.process:Sparse"
+        if synapses.delay:
+            delays = matrix.astype(np.int64)
+            delays.data[:] = synapses.delay
+            arguments["delays"] = jobs.sparse(self.folder, f"d{number}", delays)
+            arguments["max_delay"] = synapses.delay
+            process = "lava.proc.sparse.process:DelaySparse"
+        self._process(synapses.name, process, {"weights": weights, **arguments})
+        self._wire(synapses, None, None)
+
+    def _convolution(self, synapses: Synapses, kernel: Kernel, common: dict[str, Any]) -> None:
+        weight = (kernel.weight[:, :, ::-1, ::-1].transpose(0, 3, 2, 1) << synapses.exponent).astype(np.int32)
+        channels, height, width = kernel.in_shape
+        self._process(
+            synapses.name,
+            "lava.proc.conv.process:Conv",
+            {
+                **common,
+                "weight": jobs.array(self.folder, f"w{len(self.processes)}", np.ascontiguousarray(weight)),
+                "input_shape": jobs.pair((width, height, channels)),
+                "stride": jobs.pair(kernel.stride[::-1]),
+                "padding": jobs.pair(kernel.padding[::-1]),
+                "dilation": jobs.pair(kernel.dilation[::-1]),
+                "groups": kernel.groups,
+            },
+        )
+        size = int(np.prod(kernel.out_shape))
+        self._wire(synapses, (width, height, channels), (size,))
+
+    def _wire(self, synapses: Synapses, seen: tuple[int, ...] | None, made: tuple[int, ...] | None) -> None:
+        """Source, connection, target; the connection sees its source in the shape `seen`, its target gets `made`."""
+        self.connections += [
+            jobs.Connection(f"{synapses.source}.s_out", f"{synapses.name}.s_in", seen),
+            jobs.Connection(f"{synapses.name}.a_out", f"{synapses.target}.a_in", made),
+        ]
+
+    def _process(self, name: str, process: str, arguments: dict[str, Any]) -> None:
+        self.processes.append(jobs.ProcessSpec(name, process, arguments))
+
+    def _source(self, group: Group, frames: npt.NDArray[np.int8]) -> None:
+        path = self.folder / f"frames{len(self.processes)}.npy"
+        flat = frames.reshape(*frames.shape[:2], -1)
+        np.save(path, np.ascontiguousarray(flat[:, :, chip_order(group.shape)]))
+        self._process(
+            group.name,
+            OWN + "streams:FrameSource",
+            {
+                "size": group.size,
+                "frames": str(path),
+                "period": self.plan.period,
+                "active": self.plan.active,
+                "delay": group.depth,
+            },
+        )
+
+    def _sink(self, group: Group, graded: bool) -> None:
+        shape = (self.steps, group.size if graded else -(-group.size // 8))
+        self._record(group.name, group, "streams:Sink", shape, np.int32 if graded else np.uint8, {"packed": not graded})
+        self.connections.append(jobs.Connection(f"{group.name}.s_out", f"record {group.name}.a_in"))
+
+    def _probe(self, group: Group) -> None:
+        self._record(group.name, group, "streams:Probe", (self.steps, group.size), np.int32, {})
+        self.connections.append(jobs.Connection(f"record {group.name}.state", f"{group.name}.v", variable=True))
+
+    def _record(
+        self, name: str, group: Group, process: str, shape: tuple[int, int], dtype: npt.DTypeLike, options: Any
+    ) -> None:
+        rows = jobs.output(self.folder, f"rows{len(self.processes)}", shape, dtype)
+        self.rows[name] = rows
+        self._process(f"record {name}", OWN + process, {"size": group.size, "rows": rows, **options})
+
+    def watch(self, group: Group) -> None:
+        """Record what arrives from other groups, and the state."""
+        shape = (self.steps, group.size)
+        self._record(WATCH_A, group, "streams:Sink", shape, np.int32, {"packed": False})
+        self._record(WATCH_V, group, "streams:Probe", shape, np.int32, {})
+        inward = [c for c in self.connections if c.target == f"{group.name}.a_in"]
+        sources = {f"{s.name}.a_out" for s in self.plan.synapses if s.target == group.name != s.source}
+        self.connections += [replace(c, target=f"record {WATCH_A}.a_in") for c in inward if c.source in sources]
+        state = {"program": "before_reset", "encoder": "before_reset", "integrator": "u"}.get(group.role, "v")
+        self.connections.append(jobs.Connection(f"record {WATCH_V}.state", f"{group.name}.{state}", variable=True))
+
+    def _program(self, group: Group) -> None:
+        population = group.population
+        arrays = {
+            name: jobs.array(self.folder, f"{name}{len(self.processes)}", self._full(group, getattr(population, name)))
+            for name in ("threshold", "reset_value", "v_reset", "bias", "decay")
+        }
+        self._process(
+            group.name,
+            OWN + "neurons:NeuronProgram",
+            {
+                "size": group.size,
+                **arrays,
+                "reset": population.reset if population.kind != "readout" else "none",
+                "graded": population.kind == "readout",
+                "period": self.plan.period,
+                "active": self.plan.active,
+                "depth": group.depth,
+                "overflows": self._counter(group),
+            },
+        )
+
+    def _lif(self, group: Group) -> None:
+        population = group.population
+        shift = self._full(group, population.v_reset)  # v is held relative to v_reset, where LIF resets to 0
+        bias, first = self._full(group, population.bias), -shift
+        registers = bias_registers(bias)
+        if registers is None or first.any() or self._long_guard:  # in a long guard, nothing may fire of its own
+            self._pattern(group, bias, first, 0)
+            registers = None
+        (decay,) = np.unique(population.decay)
+        self._reset_lif(group, NO_CURRENT, int(decay), self._full(group, population.threshold) - shift, registers)
+
+    def _integrator(self, group: Group) -> None:
+        population = group.population
+        bias = self._full(group, population.bias)
+        self._pattern(group, bias, np.zeros_like(bias), 0 if self._long_guard else -SILENCE)
+        self._reset_lif(group, NO_DECAY_OF_CURRENT, ALL_LEAK, self._full(group, population.threshold), None)
+
+    def _readout(self, group: Group) -> None:
+        bias = self._full(group, group.population.bias)
+        registers = bias_registers(bias)
+        if registers is None:
+            self._pattern(group, bias, np.zeros_like(bias), 0)
+        self._reset_lif(group, NO_CURRENT, NO_LEAK, np.full(group.size, NEVER), registers)
+
+    @property
+    def _long_guard(self) -> bool:
+        return self.plan.reset_interval != self.plan.period
+
+    def _relay(self, group: Group) -> None:
+        self._process(
+            group.name,
+            "lava.proc.lif.process:LIF",
+            {"shape": jobs.pair((group.size,)), "du": NO_CURRENT, "dv": ALL_LEAK, "vth": 0},
+        )
+
+    def _reset_lif(
+        self, group: Group, du: int, dv: int, threshold: IntArray, bias: tuple[IntArray, IntArray] | None
+    ) -> None:
+        number = len(self.processes)
+        arguments = {
+            "shape": jobs.pair((group.size,)),
+            "du": du,
+            "dv": dv,
+            "vth": jobs.array(self.folder, f"vth{number}", threshold.astype(np.int32)),
+            "reset_interval": self.plan.reset_interval,
+            "reset_offset": (group.depth + 1) % self.plan.reset_interval,
+        }
+        if bias is not None:
+            arguments["bias_mant"] = jobs.array(self.folder, f"bm{number}", bias[0].astype(np.int32))
+            arguments["bias_exp"] = jobs.array(self.folder, f"be{number}", bias[1].astype(np.int32))
+        process = "lava.proc.lif.process:LIFReset"
+        if not self.exact_lava:
+            process = OWN + "counted:CountedLIFReset"
+            arguments |= {"overflows": self._counter(group), "first_step": group.depth + 1}
+        self._process(group.name, process, arguments)
+
+    def _pattern(self, group: Group, bias: IntArray, first: IntArray, guard: int) -> None:
+        """A source that repeats every period: the bias per step that counts, `first` with the first, then `guard`."""
+        phase = (np.arange(self.plan.period) - group.depth) % self.plan.period
+        pattern = np.where(phase < self.plan.active, bias[:, None], guard) + np.where(phase == 0, first[:, None], 0)
+        number = len(self.processes)
+        data = jobs.array(self.folder, f"p{number}", pattern.astype(np.int32))
+        self._process(f"bias {group.name}", "lava.proc.io.source:RingBuffer", {"data": data})
+        self.connections.append(jobs.Connection(f"bias {group.name}.s_out", f"{group.name}.a_in"))
+
+    def _counter(self, group: Group) -> str:
+        path = jobs.output(self.folder, f"overflows{len(self.processes)}", (1,), np.int64)
+        self.overflows[group.name] = path
+        return path
+
+    def _full(self, group: Group, values: IntArray) -> IntArray:
+        """A population's values, one per neuron, in the order of the chip."""
+        return group.population.broadcast(values).reshape(-1)[chip_order(group.shape)].astype(np.int64)

@@ -1,0 +1,158 @@
+"""The target's interface: check, place, run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, get_args
+
+import numpy.typing as npt
+
+from converter.errors import InputError
+from quant.network import IntegerNetwork
+from targets.loihi import simulate
+from targets.loihi.limits import limits
+from targets.loihi.mapper import Mapping, place_on_cores
+from targets.loihi.plan import BalanceBy, FirstLayer, Guard, Options, Plan, SoftReset, plan
+from targets.loihi.rules import Violation, broken_rules
+from targets.loihi.session import require_hardware
+from targets.loihi.simulate import Place
+from targets.record import RecordedPopulation, Recorder
+from targets.registry import Progress
+
+CHIPS = ("loihi2", "loihi1")
+RUN_CONFIGS = ("sim", "hw")
+LAVA_DELAY = 63
+"""Longest delay that Lava's DelaySparse takes; that of Loihi 2 is not published."""
+
+
+@dataclass(frozen=True, eq=False)
+class LoihiPlan:
+    """A network laid out for Loihi. measured: what the last run of it took, filled in by `run`."""
+
+    network: IntegerNetwork
+    plan: Plan
+    chip: str
+    exact_lava: bool
+    timeout: float | None
+    run_config: str
+    measured: dict[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def mapping(self) -> Mapping:
+        """The cores that it takes, made when first asked for."""
+        return place_on_cores(self.plan, limits(self.chip))
+
+    def summary(self) -> dict[str, Any]:
+        roles: dict[str, int] = {}
+        for group in self.plan.groups:
+            roles[group.role] = roles.get(group.role, 0) + group.size
+        return {
+            "chip": self.chip,
+            "soft_reset": self.plan.options.soft_reset,
+            "guard": self.plan.options.guard if self.plan.period > self.plan.active else "none",
+            "period": self.plan.period,
+            "timesteps": self.plan.active,
+            "neurons": roles,
+            "connections": len(self.plan.synapses),
+            "on_host": [g.name for g in self.plan.groups if g.role == "encoder"],
+            "cores": self.mapping.totals(),
+            "violations": [str(v) for v in self.mapping.violations],
+            "unpublished_limits": list(self.mapping.unpublished),
+            "balanced": [
+                {"projection": b.projection, "steps": b.steps, "by": b.by, "reason": b.reason}
+                for b in self.plan.balances
+            ],
+            **self.measured,
+        }
+
+
+def check(network: IntegerNetwork, **options: Any) -> list[Violation]:
+    """The rules that the network breaks, and the limits of the chip's cores. options: as for `place`."""
+    chosen = _options(options)
+    violations = broken_rules(network, chosen)
+    if violations:
+        return violations
+    return list(place_on_cores(plan(network, chosen), limits(options.get("chip", "loihi2"))).violations)
+
+
+def place(
+    network: IntegerNetwork,
+    chip: str = "loihi2",
+    soft_reset: SoftReset = "microcode",
+    balance: BalanceBy = "auto",
+    guard: Guard = "auto",
+    first_layer: FirstLayer = "auto",
+    exact_lava: bool = False,
+    timeout: float | None = None,
+    run_config: str = "sim",
+) -> LoihiPlan:
+    """Lower a network.
+
+    chip: "loihi2" or "loihi1", for the mapping on cores; the simulation is the same. soft_reset, balance, guard,
+    first_layer: see `targets.loihi.plan.Options`. exact_lava: stock process models only, slower. timeout: seconds that
+    a run may take. run_config: "sim", or "hw" for Intel's hardware.
+
+    Raises:
+        InputError: an option that does not exist, or the network breaks a rule that the lowering needs to be exact.
+            (Limits of cores do not stop the simulation; `check` and the plan's mapping name them.)
+        MissingPartError: run_config "hw" without Intel's package.
+    """
+    names = ("chip", "soft_reset", "balance", "guard", "first_layer")
+    options = _options(dict(zip(names, (chip, soft_reset, balance, guard, first_layer), strict=True)))
+    _choice("run-config", run_config, RUN_CONFIGS)
+    if timeout is not None and timeout <= 0:
+        raise InputError(f"--timeout {timeout:g}: give a positive number of seconds")
+    violations = broken_rules(network, options)
+    if violations:
+        raise InputError(f"{network.source}: cannot be lowered to {chip}: " + "; ".join(map(str, violations)))
+    if run_config == "hw":
+        require_hardware()
+    return LoihiPlan(network, plan(network, options), chip, exact_lava, timeout, run_config)
+
+
+def populations(plan: LoihiPlan) -> tuple[RecordedPopulation, ...]:
+    """Every population of the network but the input."""
+    network = plan.network
+    return tuple(
+        RecordedPopulation(p.name, p.shape, p.kind, network.depth[p.name])
+        for p in network.populations
+        if p.kind != "input"
+    )
+
+
+def run(plan: LoihiPlan, inputs: npt.NDArray[Any], recorder: Recorder, progress: Progress | None = None) -> None:
+    """Run quantised images [samples, *shape], streamed back to back. Raises what `simulate` raises."""
+    measured = simulate.simulate(
+        plan.network, plan.plan, inputs, recorder, progress, plan.exact_lava, plan.timeout, plan.run_config
+    )
+    plan.measured.update(measured)
+
+
+def observe(
+    plan: LoihiPlan, inputs: npt.NDArray[Any], population: str, sample: int, timestep: int, neuron: tuple[int, ...]
+) -> tuple[int | None, int | None]:
+    """a and v before the reset, as the simulation held them; see `targets.loihi.simulate.observe`."""
+    place = Place(population, sample, timestep, neuron)
+    return simulate.observe(plan.network, plan.plan, inputs, place, plan.timeout)
+
+
+def _options(options: dict[str, Any]) -> Options:
+    chip = options.get("chip", "loihi2")
+    _choice("chip", chip, CHIPS)
+    allowed: dict[str, Any] = {"soft_reset": SoftReset, "balance": BalanceBy, "guard": Guard, "first_layer": FirstLayer}
+    chosen = {name: options[name] for name in allowed if name in options}
+    for name, value in chosen.items():
+        _choice(name.replace("_", "-"), value, get_args(allowed[name]))
+    known = limits(chip)
+    return Options(
+        **chosen,
+        shared_convolutions=known.shared_convolutions,
+        graded_spikes=known.graded_bits > 0,
+        longest_delay=known.delay or LAVA_DELAY,
+    )
+
+
+def _choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise InputError(f"--{name} {value}: choose one of {', '.join(choices)}")

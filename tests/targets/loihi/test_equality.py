@@ -1,0 +1,74 @@
+"""Lava's simulation against a loop over every neuron and synapse, spike by spike."""
+
+from __future__ import annotations
+
+import os
+
+import brute
+import numpy as np
+import pytest
+from drawn import networks
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from targets import loihi
+from targets.record import Recorder
+
+EXAMPLES = int(os.environ.get("INFLOR_LOIHI_EXAMPLES", "50"))
+pytestmark = pytest.mark.usefixtures("lava")
+
+
+def simulated(net, inputs, **options):
+    plan = loihi.place(net, timeout=120, **options)
+    recorder = Recorder(loihi.populations(plan), net.info.timesteps, len(inputs), True)
+    loihi.run(plan, inputs, recorder)
+    return recorder.finish(None, {}), plan
+
+
+def assert_equal(record, expected):
+    assert sum(v.size for v in expected.values()) > 0
+    for name, values in expected.items():
+        got = record.outputs[name].reshape(values.shape) if name in record.outputs else record.spikes(name)
+        np.testing.assert_array_equal(got, values, err_msg=name)
+
+
+@settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # an example takes seconds: too many to shrink with
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+    derandomize="INFLOR_LOIHI_EXAMPLES" not in os.environ,
+)
+@given(st.data())
+def test_drawn_networks(data):
+    soft_reset = data.draw(st.sampled_from(("microcode", "stock")))
+    net, inputs = data.draw(networks(leaky=soft_reset == "microcode"))
+    options = {
+        "soft_reset": soft_reset,
+        "guard": "long",
+        "balance": data.draw(st.sampled_from(("auto", "relay", "delay"))),
+    }
+    record, _ = simulated(net, inputs, exact_lava=data.draw(st.booleans()), **options)
+    assert_equal(record, brute.run(net, inputs))
+
+
+@pytest.mark.parametrize("balance", ["relay", "delay"])
+@pytest.mark.parametrize(("soft_reset", "guard"), [("microcode", "short"), ("stock", "short"), ("stock", "long")])
+def test_a_residual_network(soft_reset, guard, balance):
+    net, inputs = brute.residual(np.random.default_rng(5))
+    record, plan = simulated(net, inputs, soft_reset=soft_reset, guard=guard, balance=balance)
+    assert_equal(record, brute.run(net, inputs))
+    assert {b["by"] for b in plan.summary()["balanced"]} == {balance}
+    assert {b["steps"] for b in plan.summary()["balanced"]} == {1, 2}
+    firing = [name for name in record.counts if record.counts[name].sum()]
+    assert firing == ["n1", "n2", "n3", "n4", "n5", "n6"]
+
+
+def test_own_models_equal_the_stock_ones():
+    net, inputs = brute.residual(np.random.default_rng(6))
+    for options in ({"balance": "delay"}, {"balance": "relay", "soft_reset": "stock"}):
+        stock, _ = simulated(net, inputs, exact_lava=True, **options)
+        fast, _ = simulated(net, inputs, exact_lava=False, **options)
+        for name in stock.counts:
+            np.testing.assert_array_equal(stock.spikes(name), fast.spikes(name))
+        np.testing.assert_array_equal(stock.outputs["out"], fast.outputs["out"])

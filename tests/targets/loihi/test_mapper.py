@@ -1,0 +1,120 @@
+"""Cores: every neuron on exactly one, every synapse counted once, every limit kept or named."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import brute
+import numpy as np
+import pytest
+
+from quant.network import Projection
+from quant.operators import Linear
+from targets import loihi
+from targets.loihi import mapper
+from targets.loihi.limits import limits
+from targets.loihi.linear import as_matrix, compose
+from targets.loihi.mapper import place_on_cores
+from targets.loihi.plan import Options, plan
+
+
+def residual():
+    return brute.residual(np.random.default_rng(5))[0]
+
+
+@pytest.mark.parametrize("chip", ["loihi1", "loihi2"])
+@pytest.mark.parametrize("neurons", [7, 30, 8192])
+def test_every_neuron_has_one_core_and_every_synapse_is_counted(chip, neurons):
+    network = residual()
+    known = replace(limits(chip), neurons=neurons)
+    laid = plan(network, Options(soft_reset="microcode", balance="relay"))
+    mapping = place_on_cores(laid, known)
+    for group in laid.groups:
+        if group.role == "input":
+            continue
+        covered = np.zeros((*group.shape, 1, 1)[:2], np.int64)
+        for core in (c for c in mapping.cores if c.population == group.name):
+            assert core.neurons <= neurons
+            covered[core.channels[0] : core.channels[1], core.rows[0] : core.rows[1]] += 1
+        assert (covered == 1).all()
+        taps = 0
+        for s in (s for s in laid.synapses if s.target == group.name):
+            if s.kernel is None:
+                taps += s.matrix.nnz
+            else:
+                kernel = replace(s.kernel, weight=np.ones_like(s.kernel.weight))
+                taps += mapper.unroll(kernel).weight.nnz
+        assert sum(c.synapses for c in mapping.cores if c.population == group.name) == taps
+    assert mapping.totals()["neurons"] == sum(g.size for g in laid.groups if g.role != "input")
+
+
+def test_axons_against_a_count_over_the_unrolled_matrix():
+    """n3 on one core, n4 on two channel blocks: axons into each, and out of n3, by looking at every weight."""
+    network = residual()
+    laid = plan(network, Options(balance="relay"))
+    mapping = place_on_cores(laid, replace(limits("loihi1"), neurons=168, thresholds=None))
+    cores = [c for c in mapping.cores if c.population == "n4"]
+    assert len(cores) == 1
+    small = place_on_cores(laid, replace(limits("loihi1"), neurons=40, thresholds=None))
+    projection = next(q for q in network.projections if q.target == "n4")
+    matrix = as_matrix(projection.operators, (4, 7, 6)).weight.toarray().reshape(6, 4, 3, -1) != 0
+    for core in (c for c in small.cores if c.population == "n4"):
+        inside = matrix[core.channels[0] : core.channels[1], core.rows[0] : core.rows[1]]
+        assert core.in_axons == inside.any(axis=(0, 1, 2)).sum()
+
+
+def test_packing_of_synapse_lists():
+    """64 synapses of 20 bits and a 10-bit header: 1,290 bits, 21 words; 1 synapse: 30 bits, one word."""
+    bits = mapper._packed(np.array([0, 1, 64, 65, 130]), 20)
+    assert bits.tolist() == [0, 64, 21 * 64, 22 * 64, 2 * 21 * 64 + 64]
+
+
+def test_what_loihi_1_cannot_hold_is_named():
+    network = residual()
+    violations = [str(v) for v in loihi.check(network, chip="loihi1", first_layer="chip")]
+    assert any("'n1'" in v and "neuron programs" in v and "--soft-reset stock" in v for v in violations)
+    assert any("'input'" in v and "payload" in v and "--chip loihi2" in v for v in violations)
+    assert [str(v) for v in loihi.check(network, chip="loihi1", soft_reset="stock")] == []
+
+
+def test_a_fan_in_that_no_split_mends():
+    made = [
+        brute.population("input", (5000,), "input"),
+        brute.population("n1", (5000,), "if", 10, "zero"),
+        brute.population("out", (3,), "readout"),
+    ]
+    rng = np.random.default_rng(0)
+    eye = compose((), (5000,))
+    assert eye.weight.nnz == 5000
+    projections = [
+        Projection("input", "n1", ()),
+        Projection("n1", "out", (Linear("l", rng.integers(1, 9, (3, 5000))),)),
+    ]
+    network = brute.network(made, projections, 2)
+    (violation,) = loihi.check(network, chip="loihi1", soft_reset="stock")
+    assert (violation.population, violation.number, violation.allowed) == ("out", 5000, 4096)
+    assert "axons into a core" in str(violation)
+    assert "pool" in violation.mend
+
+
+def test_rules_name_population_number_and_mend():
+    network = residual()
+    leaky = replace(network.populations[5], decay=np.array(100), kind="lif")
+    changed = replace(network, populations=(*network.populations[:5], leaky, *network.populations[6:]))
+    (violation,) = loihi.check(changed, soft_reset="stock")
+    assert violation.population == "n5"
+    assert violation.number == "100/4096"
+    assert "microcode" in violation.mend
+    assert loihi.check(changed, soft_reset="microcode") == []
+    high = replace(network.populations[2], threshold=np.array(1 << 17))
+    changed = replace(network, populations=(*network.populations[:2], high, *network.populations[3:]))
+    (violation,) = loihi.check(changed, soft_reset="stock")
+    assert (violation.population, violation.number) == ("n2", 1 << 17)
+
+
+def test_the_table_names_every_core_and_what_is_not_published():
+    mapping = loihi.place(residual()).mapping
+    lines = mapping.table().splitlines()
+    assert len(lines) == 1 + len(mapping.cores) + 1
+    assert {line.split()[1] for line in lines[1:-1]} == {"n1", "n2", "n3", "n4", "n5", "n6", "out"}
+    assert "not published: in_axons" in lines[-1]
