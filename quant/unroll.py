@@ -67,8 +67,8 @@ def _unrolled_convolution(conv: Conv, shape: Shape) -> Any:
     target = np.broadcast_to(np.arange(out_channels)[:, None], source.shape)
     places = np.indices(out_shape[1:]).reshape(dims, -1)  # [dims, P]
     rows, columns, values = [], [], []
-    for k in product(*(range(n) for n in conv.weight.shape[2:])):
-        weight = conv.weight[(..., *k)]
+    for tap, k in enumerate(product(*(range(n) for n in conv.weight.shape[2:]))):
+        weight = conv.weight.reshape(out_channels, inner, -1)[:, :, tap]
         used = weight != 0
         at = [conv.stride[a] * places[a] + conv.dilation[a] * k[a] - conv.padding[a][0] for a in range(dims)]
         inside = reduce(np.logical_and, [(at[a] >= 0) & (at[a] < shape[a + 1]) for a in range(dims)])
