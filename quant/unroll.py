@@ -27,7 +27,7 @@ def unrolled(operators: tuple[Operator, ...], shape: Shape) -> Any:
         total = scipy.sparse.identity(math.prod(shape), dtype=np.int64, format="csr")
     total.sum_duplicates()
     total.eliminate_zeros()
-    return total
+    return total.astype(np.int64, copy=False)  # scipy makes an empty product a float one
 
 
 def as_convolution(operator: Conv | Scale | SumPool, shape: Shape) -> Conv | None:

@@ -45,7 +45,9 @@ class Options:
 
 @dataclass(frozen=True, eq=False)
 class SpinnakerPlan:
-    """Cores are numbered population by population. original, tables: routing tables as routed and as compressed.
+    """Cores are numbered population by population. targets: cores that each core sends to.
+
+    original, tables: routing tables as routed and as compressed.
 
     measured: what the last run of it took, filled in by `run`.
     """
@@ -58,6 +60,7 @@ class SpinnakerPlan:
     memories: tuple[CoreMemory, ...]
     machine: Machine
     placement: Placement
+    targets: tuple[IntArray, ...]
     original: Mapping[Chip, Table]
     tables: Mapping[Chip, Table]
     violations: tuple[Violation, ...]
@@ -89,12 +92,11 @@ class SpinnakerPlan:
         return np.repeat(np.arange(len(self.partitions)), [p.cores for p in self.partitions])
 
     def ways(self) -> Ways:
-        """The packets of every core that somebody listens to, followed through the tables."""
-        listened = {c.source for c in self.lowering.connections}
+        """The packets of every core that anybody listens to (the others send none), followed through the tables."""
         sources = [
             (core, int(self.keys.key[core]), int(self.keys.mask[core]), self.placement.at(self.machine, core)[0])
-            for core, population in enumerate(self.population_of)
-            if self.partitions[population].name in listened
+            for core, targets in enumerate(self.targets)
+            if len(targets)
         ]
         return follow(self.machine, self.tables, sources)
 
@@ -125,7 +127,18 @@ def build(lowering: Lowering, options: Options, limits: Limits) -> SpinnakerPlan
     tables = {chip: compress(t, limits.router_entries) for chip, t in original.items()}
     violations = [*lowering.violations, *_memory_rules(parts, memories, limits), *_table_rules(tables, limits)]
     plan = SpinnakerPlan(
-        lowering, options, limits, parts, keys, tuple(memories), machine, placement, original, tables, tuple(violations)
+        lowering,
+        options,
+        limits,
+        parts,
+        keys,
+        tuple(memories),
+        machine,
+        placement,
+        tuple(targets),
+        original,
+        tables,
+        tuple(violations),
     )
     wrong = plan.compare_tables()
     assert not wrong, f"compression changed routes: {wrong[:3]}"
