@@ -5,13 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from quant.operators import IntArray, Shape
 from targets.spinnaker.arithmetic import TYPE_BITS
 from targets.spinnaker.limits import Limits
 from targets.spinnaker.lowering import Connection, Lowered, Lowering
+
+FloatArray: TypeAlias = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +66,8 @@ def partition(
         incoming = [c for c in lowering.connections if c.target == name]
         allowed = neurons_per_core(lowered, limits, most)
         made = candidates(name, lowered.population.shape, allowed)
-        heard = [_heard(c, incoming, done, rates or {}) for c in made]
+        reached = [_reach(c, done[c.source], rates or {}) for c in incoming]
+        heard = [float(sum(_heard(c, *reach) for reach in reached)) for c in made]
         # without spikes to hear, squarest tiles: what comes after sees neighbours on the same core
         best = min(range(len(made)), key=lambda i: (heard[i], made[i].cores, _perimeter(made[i].tile)))
         other = {"x".join(map(str, c.tile)): h for c, h in zip(made, heard, strict=True)}
@@ -119,13 +124,21 @@ def links(connection: Connection, source: Partition, target: Partition) -> IntAr
     return np.bincount(pair, minlength=source.cores * target.cores).reshape(source.cores, target.cores)
 
 
-def _heard(
-    cut: Partition, incoming: list[Connection], done: Mapping[str, Partition], rates: Mapping[str, float]
-) -> float:
+def _reach(
+    connection: Connection, source: Partition, rates: Mapping[str, float]
+) -> tuple[IntArray, IntArray, FloatArray]:
+    """Each pair of a source core and a target neuron that it has synapses on, and the packets that each core sends."""
+    size = connection.matrix.shape[1]
+    from_core = np.repeat(source.core, np.diff(connection.matrix.indptr))
+    flags = np.zeros(source.cores * size, bool)
+    flags[from_core * size + connection.matrix.indices] = True
+    core, neuron = np.divmod(np.flatnonzero(flags), size)
+    sent = (source.sizes * rates.get(connection.source, 1.0)).astype(np.float64)
+    return core, neuron, sent
+
+
+def _heard(cut: Partition, core: IntArray, neuron: IntArray, sent: FloatArray) -> float:
     """Packets per tick: every spike of a source core reaches every core that one of its neurons has synapses on."""
-    return float(
-        sum(
-            rates.get(c.source, 1.0) * (done[c.source].sizes @ (links(c, done[c.source], cut) > 0)).sum()
-            for c in incoming
-        )
-    )
+    flags = np.zeros((len(sent), cut.cores), bool)
+    flags[core, cut.core[neuron]] = True
+    return float(sent @ flags.sum(1))
