@@ -5,6 +5,7 @@ Tensors are [T, B, ...], time first. Potentials start at 0 for every sample and 
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -218,4 +219,5 @@ class Readout(nn.Module):
     """Integrates and never fires: input current [T, B, ...] -> potentials [T, B, ...], V[t] = V[t-1] + X[t]."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return x.cumsum(dim=0)
+        # Step by step, because torch.cumsum on CUDA does not promise the same sum twice.
+        return torch.stack(list(itertools.accumulate(x)))

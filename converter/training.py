@@ -22,17 +22,16 @@ from torch.nn import functional
 
 from converter.architecture import SpikingNetwork
 from converter.augment import augment
-from converter.checkpoint import load_checkpoint, save_model
+from converter.checkpoint import save_model
 from converter.datasets import Dataset
 from converter.errors import InputError
 from converter.files import atomic_path
 from converter.metadata import ModelInfo
-from converter.networks import build
 from converter.training_config import TrainConfig, default_config
+from converter.training_run import CHECKPOINT, TrainingRun
 
 __all__ = ["Progress", "TrainConfig", "TrainResult", "default_config", "evaluate", "train"]
 
-CHECKPOINT = "checkpoint.pt"
 MODEL = "model.pt"
 METRICS = "metrics.json"
 _EVALUATION_BATCH = 256
@@ -73,18 +72,21 @@ def train(
     out = Path(out)
     device = _device(config)
     with _deterministic(config.seed):
-        run = _Run.restored(dataset, config, out, device) if resume else _Run.fresh(dataset, config, device)
+        if resume:
+            run = TrainingRun.restored(dataset, config, out, device)
+        else:
+            run = TrainingRun.fresh(dataset, config, device)
         x = torch.from_numpy(dataset.x_train).to(device)
         y = torch.from_numpy(dataset.y_train).to(device)
-        _write_metrics(out, run.metrics(dataset, device))  # so that a folder that cannot be written is known at once
+        _write_metrics(out, _metrics(run, dataset, device))  # so that a folder that cannot be written is known at once
         for epoch in range(len(run.history) + 1, config.epochs + 1):
             run.history.append(_train_epoch(run, x, y, epoch, out, progress))
             _check_weights(run.network, epoch, out)
             save_model(out / CHECKPOINT, run.network, run.info, training=run.state(dataset))
-            _write_metrics(out, run.metrics(dataset, device))
+            _write_metrics(out, _metrics(run, dataset, device))
         accuracy = evaluate(run.network, run.info, dataset.x_test, dataset.y_test)
     save_model(out / MODEL, run.network, run.info)
-    metrics = run.metrics(dataset, device) | {"test_accuracy": accuracy, "finished": True}
+    metrics = _metrics(run, dataset, device) | {"test_accuracy": accuracy, "finished": True}
     _write_metrics(out, metrics)
     return TrainResult(out / MODEL, metrics)
 
@@ -104,88 +106,9 @@ def evaluate(network: SpikingNetwork, info: ModelInfo, x: np.ndarray[Any, Any], 
     return right / len(x)
 
 
-@dataclass
-class _Run:
-    """A training between two epochs."""
-
-    config: TrainConfig
-    network: SpikingNetwork
-    optimizer: torch.optim.Optimizer
-    info: ModelInfo
-    history: list[dict[str, float]]
-
-    @classmethod
-    def fresh(cls, dataset: Dataset, config: TrainConfig, device: torch.device) -> _Run:
-        if len(dataset.x_train) < 2:
-            raise InputError(f"{dataset.name}: has {len(dataset.x_train)} training sample; at least 2 are needed")
-        architecture = build(config.network, dataset.shape, dataset.classes, config.channels)
-        if config.augment != "none" and len(dataset.shape) != 3:
-            raise InputError(
-                f"augment {config.augment} needs images, but samples have shape {dataset.shape}; choose none"
-            )
-        network = SpikingNetwork(architecture, config.neuron, config.timesteps).to(device)
-        info = ModelInfo(
-            timesteps=config.timesteps,
-            input_mean=dataset.mean,
-            input_std=dataset.std,
-            class_names=dataset.class_names,
-            dataset=dataset.name,
-            architecture=config.network,
-        )
-        return cls(config, network, _optimizer(network, config), info, [])
-
-    @classmethod
-    def restored(cls, dataset: Dataset, config: TrainConfig, out: Path, device: torch.device) -> _Run:
-        path = out / CHECKPOINT
-        if not path.is_file():
-            raise InputError(f"{path}: there is nothing to resume; train without --resume first")
-        network, info, state = load_checkpoint(path)
-        run = cls.fresh(dataset, config, device)
-        if state is None or set(state) != {"config", "data", "history", "optimizer"}:
-            raise InputError(f"{path}: is a finished model, no checkpoint to resume")
-        _check_same(state["config"], config.to_plain(), path)
-        if state["data"] != dataset.fingerprint():
-            raise InputError(f"{path}: was trained on other data than {dataset.name} holds now; train without --resume")
-        if network.architecture != run.network.architecture:
-            raise InputError(f"{path}: holds another network than {config.network} is now; train without --resume")
-        run.network.load_state_dict(network.state_dict())
-        try:
-            run.optimizer.load_state_dict(state["optimizer"])
-            _check_optimizer(run.optimizer)
-            run.history.extend(_history(state["history"], config.epochs))
-        except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
-            raise InputError(f"{path}: its training state is damaged ({error}); train without --resume") from error
-        run.info = info
-        return run
-
-    def state(self, dataset: Dataset) -> dict[str, Any]:
-        """What the checkpoint needs beside the network."""
-        return {
-            "config": self.config.to_plain(),
-            "data": dataset.fingerprint(),
-            "history": self.history,
-            "optimizer": self.optimizer.state_dict(),
-        }
-
-    def metrics(self, dataset: Dataset, device: torch.device) -> dict[str, Any]:
-        return {
-            "config": self.config.to_plain(),
-            "dataset": {"name": dataset.name, "train": len(dataset.x_train), "test": len(dataset.x_test)},
-            "parameters": sum(parameter.numel() for parameter in self.network.parameters()),
-            "epochs": self.history,
-            "seconds": sum(entry["seconds"] for entry in self.history),
-            "finished": False,
-            "device": _device_name(device),
-            "versions": {
-                "inflor": self.info.version,
-                "torch": torch.__version__,
-                "numpy": np.__version__,
-                "python": platform.python_version(),
-            },
-        }
-
-
-def _train_epoch(run: _Run, x: Tensor, y: Tensor, epoch: int, out: Path, progress: Progress | None) -> dict[str, float]:
+def _train_epoch(
+    run: TrainingRun, x: Tensor, y: Tensor, epoch: int, out: Path, progress: Progress | None
+) -> dict[str, float]:
     config = run.config
     began = time.perf_counter()
     generator = _generator(config.seed, epoch)
@@ -211,7 +134,7 @@ def _train_epoch(run: _Run, x: Tensor, y: Tensor, epoch: int, out: Path, progres
     return metrics
 
 
-def _step(run: _Run, images: Tensor, labels: Tensor, rate: float) -> tuple[float, int]:
+def _step(run: TrainingRun, images: Tensor, labels: Tensor, rate: float) -> tuple[float, int]:
     """One update of the weights, unless the loss is not finite; (loss, number of images classified rightly)."""
     logits = run.network(images)
     loss = functional.cross_entropy(logits, labels, label_smoothing=run.config.label_smoothing)
@@ -258,60 +181,11 @@ def _normalise(x: Tensor, info: ModelInfo) -> Tensor:
     return (x - mean.reshape(shape)) / std.reshape(shape)
 
 
-def _optimizer(network: SpikingNetwork, config: TrainConfig) -> torch.optim.Optimizer:
-    weights = [parameter for parameter in network.parameters() if parameter.dim() > 1]
-    others = [parameter for parameter in network.parameters() if parameter.dim() <= 1]
-    groups = [{"params": weights, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    if config.optimizer == "sgd":
-        return torch.optim.SGD(groups, lr=config.learning_rate, momentum=config.momentum)
-    kind = torch.optim.Adam if config.optimizer == "adam" else torch.optim.AdamW
-    return kind(groups, lr=config.learning_rate)
-
-
-def _check_same(saved: Any, given: Mapping[str, Any], path: Path) -> None:
-    """That a checkpoint's configuration is the given one, the device aside."""
-    before, now = _flat(saved), _flat(given)
-    for name in sorted((before.keys() | now.keys()) - {"device"}):
-        if before.get(name) != now.get(name):
-            raise InputError(
-                f"{path}: was trained with {name} {before.get(name)!r}, not {now.get(name)!r}; "
-                "resume with the same options, or train without --resume"
-            )
-
-
-def _flat(config: Any, prefix: str = "") -> dict[str, Any]:
-    if not isinstance(config, Mapping):
-        return {prefix.rstrip("."): config}
-    return {name: value for key, inner in config.items() for name, value in _flat(inner, f"{prefix}{key}.").items()}
-
-
-def _history(entries: Any, epochs: int) -> list[dict[str, float]]:
-    keys = {"epoch", "loss", "train_accuracy", "learning_rate", "seconds"}
-    if not isinstance(entries, list) or len(entries) > epochs:
-        raise ValueError("no list of epochs")
-    for number, entry in enumerate(entries, start=1):
-        if set(entry) != keys or entry["epoch"] != number or not all(math.isfinite(v) for v in entry.values()):
-            raise ValueError(f"epoch {number} is not recorded as the trainer does")
-    return [dict(entry) for entry in entries]
-
-
-def _check_optimizer(optimizer: torch.optim.Optimizer) -> None:
-    for parameter, state in optimizer.state.items():
-        for name, value in state.items():
-            fits = not isinstance(value, Tensor) or value.shape in (parameter.shape, torch.Size([]))
-            if not fits or (isinstance(value, Tensor) and not torch.isfinite(value).all()):
-                raise ValueError(f"{name} of the optimizer does not fit its weights")
-
-
 def _device(config: TrainConfig) -> torch.device:
     if config.device == "cuda" and not torch.cuda.is_available():
         raise InputError("device cuda: this machine or this build of torch has none; choose cpu or auto")
     cuda = config.device != "cpu" and torch.cuda.is_available()
     return torch.device("cuda" if cuda else "cpu")
-
-
-def _device_name(device: torch.device) -> str:
-    return f"cuda ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else "cpu"
 
 
 @contextmanager
@@ -320,6 +194,24 @@ def _deterministic(seed: int) -> Iterator[None]:
     with torch.random.fork_rng(), torch.backends.cudnn.flags(deterministic=True, benchmark=False):
         torch.manual_seed(seed)
         yield
+
+
+def _metrics(run: TrainingRun, dataset: Dataset, device: torch.device) -> dict[str, Any]:
+    return {
+        "config": run.config.to_plain(),
+        "dataset": {"name": dataset.name, "train": len(dataset.x_train), "test": len(dataset.x_test)},
+        "parameters": sum(parameter.numel() for parameter in run.network.parameters()),
+        "epochs": run.history,
+        "seconds": sum(entry["seconds"] for entry in run.history),
+        "finished": False,
+        "device": f"cuda ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else "cpu",
+        "versions": {
+            "inflor": run.info.version,
+            "torch": torch.__version__,
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+        },
+    }
 
 
 def _write_metrics(out: Path, metrics: Mapping[str, Any]) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from converter.errors import InflorError, InputError, MissingPartError
-    from inflor.api import Conversion, Quantised, TargetInfo, convert, quantize, run, targets, train
+    from inflor.api import Conversion, Quantised, TargetInfo, check, convert, quantize, run, targets, train
     from inflor.demonstrate import DemoResult, demo
     from inflor.describe import Description, info
 
@@ -29,6 +29,7 @@ __all__ = [
     "MissingPartError",
     "Quantised",
     "TargetInfo",
+    "check",
     "convert",
     "demo",
     "info",
@@ -40,7 +41,7 @@ __all__ = [
 
 _PLACES = {
     "converter.errors": ("InflorError", "InputError", "MissingPartError"),
-    "inflor.api": ("Conversion", "Quantised", "TargetInfo", "convert", "quantize", "run", "targets", "train"),
+    "inflor.api": ("Conversion", "Quantised", "TargetInfo", "check", "convert", "quantize", "run", "targets", "train"),
     "inflor.demonstrate": ("DemoResult", "demo"),
     "inflor.describe": ("Description", "info"),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.metadata
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -25,7 +25,8 @@ from quant import quantize as stage2
 from quant.network import IntegerNetwork
 from quant.quantize import Granularity, Options
 from quant.report import QuantReport
-from targets import registry, running
+from targets import equivalence, registry, running
+from targets.equivalence import Equivalence
 from targets.record import Record
 
 PathLike: TypeAlias = str | os.PathLike[str]
@@ -211,6 +212,60 @@ def run(
         provenance=about,
         progress=None if progress is None else lambda done, total: progress(done, total, "samples"),
     )
+
+
+def to_netx(model: PathLike, out: PathLike) -> tuple[str, ...]:
+    """Write an integer network as a netx file, which lava-dl reads; returns notes for the user.
+
+    Raises:
+        InputError: a float network, or one that netx cannot express; names the first node that it cannot.
+    """
+    from targets.loihi import netx
+
+    refuse_overwrite(out, model)
+    network = load_network(model)
+    if not isinstance(network, IntegerNetwork):
+        raise InputError(f"{os.fspath(model)}: is a float network; make an integer one first with: inflor quantize")
+    return tuple(netx.write(out, network))
+
+
+def check(
+    network: IntegerNetwork | PathLike,
+    targets: Sequence[str],
+    *,
+    dataset: Dataset | PathLike,
+    split: str = "test",
+    samples: int = 4,
+    data_dir: PathLike | None = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> Equivalence:
+    """Run the first `samples` of a split on every target and compare every spike of every population.
+
+    options: each goes to those of the targets that have it, e.g. soft_reset to "loihi".
+
+    Raises:
+        InputError: a float network, fewer than two targets, an option that none has, or what a target refuses.
+        MissingPartError: a target is not installed.
+    """
+    if samples < 1:
+        raise InputError(f"{samples} samples: compare at least 1")
+    source = os.fspath(network) if not isinstance(network, IntegerNetwork) else network.source
+    loaded = network if isinstance(network, IntegerNetwork) else load_network(network)
+    if not isinstance(loaded, IntegerNetwork):
+        raise InputError(f"{source}: is a float network; make an integer one first with: inflor quantize {source}")
+    data = load_dataset(dataset, data_dir)
+    check_fit(loaded, data)
+    given = {name: value for name, value in options.items() if value is not None}
+    takes = {name: set(registry.load(name).OPTIONS) for name in targets}
+    unknown = sorted(set(given) - set().union(*takes.values()))
+    if unknown:
+        raise InputError(f"none of the targets {', '.join(targets)} has the option {', '.join(unknown)}")
+    images, _ = datasets.split(data, split)
+    inputs = loaded.quantise_input(loaded.info.normalise(images[:samples]))
+    chosen = {name: {k: v for k, v in given.items() if k in takes[name]} for name in targets}
+    watch = None if progress is None else lambda done, total: progress(done, total, "samples")
+    return equivalence.check(loaded, targets, inputs, chosen, watch)
 
 
 def targets() -> tuple[TargetInfo, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -66,3 +67,43 @@ def beside(path: Path, suffix: str) -> Path:
     for known in (".pt", ".pth", ".int.nir", ".nir"):
         stem = stem.removesuffix(known)
     return path.with_name(stem + suffix)
+
+
+class Seconds(click.ParamType[float]):
+    """A positive number of seconds."""
+
+    name = "seconds"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            number = float(value)
+        except ValueError:
+            number = 0.0
+        if not 0 < number < 1e9:
+            self.fail(f"{value} is not a positive number of seconds.", param, ctx)
+        return number
+
+
+def loihi_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that only the target loihi has."""
+    for option in reversed(
+        (
+            click.option("--chip", type=click.Choice(["loihi2", "loihi1"]), metavar="NAME", help="loihi2 or loihi1."),
+            click.option(
+                "--soft-reset",
+                type=click.Choice(["microcode", "stock"]),
+                metavar="HOW",
+                help="microcode or stock neurons (loihi).  [default: microcode]",
+            ),
+            click.option("--exact-lava", is_flag=True, default=None, help="Lava's own models only, slower (loihi)."),
+            click.option("--timeout", type=Seconds(), metavar="S", help="End a simulation after S seconds (loihi)."),
+            click.option(
+                "--run-config",
+                type=click.Choice(["sim", "hw"]),
+                metavar="WHERE",
+                help="sim or hw, Intel's boards (loihi).  [default: sim]",
+            ),
+        )
+    ):
+        command = option(command)
+    return command

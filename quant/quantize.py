@@ -189,7 +189,7 @@ class _Quantizer:
             population,
             list(zip(incoming, projections, strict=True)),
             unit,
-            scales.exact,
+            scales.exact and _ratios_hold(neuron, unit),
             self.float_run.spikes.get(name),
             self.integer_spikes.get(name),
         )
@@ -298,6 +298,13 @@ def _reference(
         return reference, ratios
     largest = max(float(np.abs(s.operator.weight).max()) for s in synapses) or 1.0
     return np.full(channels, largest), []
+
+
+def _ratios_hold(neuron: FloatNeuron, unit: FloatArray) -> bool:
+    """Whether threshold and resets are whole numbers of units, up to the float32 they were written in."""
+    fixed = [v for v in (neuron.threshold, neuron.reset_value, neuron.v_reset) if v is not None]
+    counts = [v / channels_first(unit, v.ndim) for v in fixed]
+    return all(np.allclose(c, np.rint(c), rtol=2.0**-20, atol=1e-9) for c in counts)
 
 
 def _population(name: str, neuron: FloatNeuron, unit: FloatArray, bits: int, shape: tuple[int, ...]) -> Population:

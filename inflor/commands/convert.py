@@ -16,14 +16,33 @@ from inflor.options import FILE, beside, example, json_option
 )
 @click.argument("model", type=FILE)
 @click.option("--out", type=FILE, metavar="FILE", help="The .nir to write.  [default: beside a model.pt]")
+@click.option(
+    "--to",
+    "form",
+    type=click.Choice(["nir", "netx"]),
+    default="nir",
+    show_default=True,
+    metavar="FORM",
+    help="nir, or netx: lava-dl's file, of an integer network with hard reset.",
+)
 @json_option
-def command(model: Path, out: Path | None, as_json: bool) -> None:
+def command(model: Path, out: Path | None, form: str, as_json: bool) -> None:
     """Export a trained MODEL (.pt) to NIR, or validate one (.nir).
 
     A .nir is written, in the order of evaluation, only where --out says so.
     """
     from inflor import api
 
+    if form == "netx":
+        out = out or beside(model, ".net")
+        notes = api.to_netx(model, out)
+        if as_json:
+            console.print_json({"model": model, "out": out, "notes": notes})
+            return
+        for note in notes:
+            console.print_line(f"note: {note}")
+        console.print_line(f"wrote {out}")
+        return
     if out is None and api.kind_of(model) == "checkpoint":
         out = beside(model, ".nir")
     result = api.convert(model, out)

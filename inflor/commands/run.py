@@ -9,7 +9,17 @@ import click
 
 from inflor import console
 from inflor.console import Column
-from inflor.options import FILE, WHOLE, Memory, Whole, data_dir_option, example, json_option, threads_option
+from inflor.options import (
+    FILE,
+    WHOLE,
+    Memory,
+    Whole,
+    data_dir_option,
+    example,
+    json_option,
+    loihi_options,
+    threads_option,
+)
 
 if TYPE_CHECKING:
     from targets.record import Record
@@ -49,6 +59,7 @@ POPULATIONS = (
     metavar="RULE",
     help="error, saturate or wrap beyond --state-bits.  [default: error]",
 )
+@loihi_options
 @threads_option
 @data_dir_option
 @json_option

@@ -34,10 +34,14 @@ BIAS_MANTISSA = (-4096, 4095)
 
 @dataclass(frozen=True)
 class Outputs:
-    """Files that the job writes: one bit per spike or int32 per potential, per step; int64[1] overflow counters."""
+    """Files that the job writes: one bit per spike or int32 per potential, per step; int64[1] overflow counters.
+
+    clock: int64[1], the time step that the source has come to.
+    """
 
     rows: Mapping[str, str]
     overflows: Mapping[str, str]
+    clock: str
 
 
 def lower(
@@ -61,7 +65,7 @@ def lower(
         builder.watch(builder.by_name[watch])
     models = {} if exact_lava else FAST_MODELS
     job = jobs.Job(builder.steps, tuple(builder.processes), tuple(builder.connections), models, run_config)
-    return job, Outputs(builder.rows, builder.overflows)
+    return job, Outputs(builder.rows, builder.overflows, builder.clock)
 
 
 def bias_registers(bias: IntArray) -> tuple[IntArray, IntArray] | None:
@@ -80,6 +84,7 @@ class _Builder:
         self.rows: dict[str, str] = {}
         self.overflows: dict[str, str] = {}
         self.by_name = {g.name: g for g in plan.groups}
+        self.clock = jobs.output(folder, "clock", (1,), np.int64)
 
     def group(self, group: Group, frames: npt.NDArray[np.int8]) -> None:
         if group.role == "input":
@@ -165,6 +170,7 @@ class _Builder:
                 "period": self.plan.period,
                 "active": self.plan.active,
                 "delay": group.depth,
+                "clock": self.clock if group.depth == 0 else "",
             },
         )
 

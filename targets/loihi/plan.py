@@ -226,6 +226,9 @@ def _connect(
     """The synapses of a projection, with `steps` steps more than the one that synapses take."""
     source, target = groups[projection.source], groups[projection.target]
     linear = compose(projection.operators, source.shape)
+    name = f"{number} {projection.name} {projection.source}->{projection.target}"
+    if not _weights(linear).any():
+        return [_silent(name, source, target, projection.name)], None
     relays: list[Synapses] = []
     balance, delay = None, 0
     if steps:
@@ -238,9 +241,19 @@ def _connect(
             )
         else:
             source, relays = _relays(source, steps, groups)
-    name = f"{number} {projection.name} {projection.source}->{projection.target}"
     made = _synapses(name, source.name, target.name, linear, projection.exponent, delay, projection.name)
     return relays + made, balance
+
+
+def _weights(linear: Kernel | Matrix) -> IntArray:
+    values: IntArray = linear.weight.data if isinstance(linear, Matrix) else linear.weight
+    return values
+
+
+def _silent(name: str, source: Group, target: Group, projection: str) -> Synapses:
+    """A connection of zeros: it carries nothing, but Lava runs only what is connected to the rest of the graph."""
+    matrix = scipy.sparse.csr_matrix((target.size, source.size), dtype=np.int64)
+    return Synapses(name, source.name, target.name, 0, None, matrix, 0, projection)
 
 
 def _balance(
@@ -301,7 +314,7 @@ def _synapses(
     name: str, source: str, target: str, linear: Kernel | Matrix, exponent: int, delay: int, projection: str
 ) -> list[Synapses]:
     """One connection for every 8-bit part of the weights; none where all are zero."""
-    parts = digits(linear.weight.data if isinstance(linear, Matrix) else linear.weight)
+    parts = digits(_weights(linear))
     made = []
     for number, (mantissa, shift) in enumerate(parts):
         kernel = matrix = None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import json
+import math
 import os
 import shutil
 import signal
@@ -16,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from targets.loihi.worker import remove_segments
 INSTALL = "pip install 'inflor[lava]' && pip install --ignore-requires-python --no-deps lava-nc==0.10.0"
 ROOT = Path(__file__).resolve().parents[2]
 LOG_TAIL = 2_000
+TICK = 0.2
 LONGEST_END = 5.0
 """Seconds that killed processes are given to be gone."""
 
@@ -70,10 +72,13 @@ def job_folder() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def run(folder: Path, job: jobs.Job, timeout: float | None = None) -> dict[str, Any]:
+def run(
+    folder: Path, job: jobs.Job, timeout: float | None = None, tick: Callable[[], None] | None = None
+) -> dict[str, Any]:
     """Run `job`, whose arrays are in `folder`; returns the worker's measurements (seconds, OS processes).
 
     timeout: seconds for all of it; None for no limit (a graph in which nothing moves ends by itself all the same).
+    tick: called a few times a second; whatever it raises ends the worker.
 
     Raises:
         MissingPartError: Lava, or Intel's hardware package, is not installed.
@@ -91,7 +96,7 @@ def run(folder: Path, job: jobs.Job, timeout: float | None = None) -> dict[str, 
             start_new_session=True,
         )
         try:
-            code = _wait(worker, timeout)
+            code = _wait(worker, timeout, tick)
         finally:
             _end_group(worker, folder)
     return _result(folder, code, timeout)
@@ -104,12 +109,15 @@ def _environment(folder: Path) -> dict[str, str]:
     return {**os.environ, **threads, "PYTHONPATH": os.pathsep.join(paths), "TMPDIR": str(folder)}
 
 
-def _wait(worker: subprocess.Popen[bytes], timeout: float | None) -> int | None:
+def _wait(worker: subprocess.Popen[bytes], timeout: float | None, tick: Callable[[], None] | None) -> int | None:
     """The worker's exit code, or None where it ran out of time."""
-    try:
-        return worker.wait(timeout)
-    except subprocess.TimeoutExpired:
-        return None
+    ends = math.inf if timeout is None else time.monotonic() + timeout
+    while time.monotonic() < ends:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return worker.wait(min(TICK, max(0.0, ends - time.monotonic())))
+        if tick is not None:
+            tick()
+    return None
 
 
 def _end_group(worker: subprocess.Popen[bytes], folder: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,19 +62,22 @@ def simulate(
         return {"build_seconds": 0.0, "run_seconds": 0.0, "os_processes": 0, "steps": 0}
     with job_folder() as folder:
         job, outputs = lower(plan, inputs.astype(np.int8)[:, None], folder, exact_lava, run_config)
-        measured = run(folder, job, timeout)
-        collect(network, plan, outputs, len(inputs), recorder, progress)
+        measured = run(
+            folder, job, timeout, None if progress is None else _ticker(plan, outputs, len(inputs), progress)
+        )
+        collect(network, plan, outputs, len(inputs), recorder)
+    if progress is not None:
+        progress(len(inputs), len(inputs))
     return {**measured, "steps": job.steps}
 
 
-def collect(
-    network: IntegerNetwork,
-    plan: Plan,
-    outputs: Outputs,
-    samples: int,
-    recorder: Recorder,
-    progress: Progress | None = None,
-) -> None:
+def _ticker(plan: Plan, outputs: Outputs, samples: int, progress: Progress) -> Callable[[], None]:
+    """Reports the samples that have been sent in."""
+    clock = np.load(outputs.clock, mmap_mode="r")
+    return lambda: progress(min(samples, int(clock[0]) // plan.period), samples)
+
+
+def collect(network: IntegerNetwork, plan: Plan, outputs: Outputs, samples: int, recorder: Recorder) -> None:
     """Read what a job wrote, check that it can be trusted, and hand it to the recorder in reference time.
 
     Raises:
@@ -86,8 +89,6 @@ def collect(
     for start, batch in _batches(network, plan, outputs, samples):
         first = {n: c for n, c in overflows.items() if c} if start == 0 else {}
         recorder.add(Batch(*batch, first))
-        if progress is not None:
-            progress(min(start + CHUNK, samples), samples)
 
 
 def observe(

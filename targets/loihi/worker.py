@@ -66,6 +66,8 @@ def _run(job: jobs.Job, folder: Path, watch: Watch) -> dict[str, Any]:
     processes = _build(job, folder)
     first = next(iter(processes.values()))
     executable = first.compile(_run_config(job))
+    if len(executable.proc_builders) < len(processes):  # more: a process may be made of others
+        raise RuntimeError("a part of the graph is not connected to the rest, and Lava would not run it")
     runtime = Runtime(executable, ActorType.MultiProcessing)
     executable.assign_runtime_to_all_processes(runtime)
     names = [p.name for p in executable.proc_builders]
@@ -211,7 +213,7 @@ class Watch:
         pids = [pid for _, actor in self._actors() if (pid := _pid(actor))]
         counters, ready = _activity([os.getpid(), *pids], threading.get_native_id())
         now = time.monotonic()
-        if ready or counters != self.counters:
+        if ready or not counters or counters != self.counters:  # no counters: a system without /proc
             self.counters, self.moved_at = counters, now
         elif now - self.moved_at > STALLED_AFTER:
             self.fail("stalled", *self._who_waits())

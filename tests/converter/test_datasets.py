@@ -333,6 +333,7 @@ def test_cifar100(tmp_path):
     data = load("cifar100", tmp_path)
     assert data.y_train.tolist() == LABELS
     assert data.classes == 100
+    assert list(data.class_names) == sorted(set(data.class_names))  # the publisher numbers them by the alphabet
     (tmp_path / "py").mkdir()
     for name in ("train", "test"):
         batch = {b"data": PIXELS, b"fine_labels": LABELS, b"coarse_labels": [0] * 4}

@@ -22,11 +22,12 @@ class FrameSource(AbstractProcess):
     """Sends samples back to back as graded spikes: `active` frames of a sample, then zeros until `period` is over.
 
     Parameters: size; frames: path of an .npy [samples, 1 or active, size] of small integers (one frame per sample is
-    repeated); period, active, delay: steps (frame f is sent at time step f + 1 + delay).
+    repeated); period, active, delay: steps (frame f is sent at time step f + 1 + delay). clock: path of an .npy of one
+    int64, to which the time step is written, or "".
     """
 
-    def __init__(self, *, size: int, frames: str, period: int, active: int, delay: int = 0) -> None:
-        super().__init__(size=size, frames=frames, period=period, active=active, delay=delay)
+    def __init__(self, *, size: int, frames: str, period: int, active: int, delay: int = 0, clock: str = "") -> None:
+        super().__init__(size=size, frames=frames, period=period, active=active, delay=delay, clock=clock)
         self.s_out = OutPort(shape=(size,))
 
 
@@ -40,8 +41,11 @@ class PyFrameSource(PyLoihiProcessModel):
         super().__init__(proc_params)
         self.frames = np.load(proc_params["frames"], mmap_mode="r")
         self.period, self.active, self.delay = (proc_params[n] for n in ("period", "active", "delay"))
+        self.clock = np.load(proc_params["clock"], mmap_mode="r+") if proc_params["clock"] else None
 
     def run_spk(self) -> None:
+        if self.clock is not None:
+            self.clock[0] = self.time_step
         sample, phase = divmod(self.time_step - 1 - self.delay, self.period)
         samples, repeats, size = self.frames.shape
         if 0 <= sample < samples and phase < self.active:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 import brute
 import numpy as np
@@ -72,3 +73,23 @@ def test_own_models_equal_the_stock_ones():
         for name in stock.counts:
             np.testing.assert_array_equal(stock.spikes(name), fast.spikes(name))
         np.testing.assert_array_equal(stock.outputs["out"], fast.outputs["out"])
+
+
+@pytest.mark.parametrize("soft_reset", ["microcode", "stock"])
+def test_connections_of_zeros_and_neurons_with_nothing_but_a_bias(soft_reset):
+    net, inputs = brute.residual(np.random.default_rng(7))
+
+    def silenced(projection):
+        if (projection.source, projection.target) not in (("input", "n1"), ("n3", "n6"), ("n1", "n3")):
+            return projection
+        return replace(projection, operators=tuple(replace(op, weight=0 * op.weight) for op in projection.operators))
+
+    net = replace(
+        net,
+        projections=tuple(map(silenced, net.projections)),
+        populations=tuple(replace(p, bias=p.bias + 900) if p.name == "n1" else p for p in net.populations),
+    )
+    expected = brute.run(net, inputs)
+    assert expected["n2"].any()
+    record, _ = simulated(net, inputs, soft_reset=soft_reset)
+    assert_equal(record, expected)

@@ -151,6 +151,37 @@ def test_nothing_outlives_the_parent(ending):
     assert_a_run_works()
 
 
+@pytest.mark.usefixtures("lava")
+def test_a_killed_worker_is_reported():
+    """The worker itself, not one of its actors: the system may choose it when memory runs out."""
+    with session.job_folder() as folder:
+
+        def kill():
+            if len(leftovers(folder)) > 6:  # the graph's processes have been started
+                for pid in Path("/proc").glob("[0-9]*"):
+                    parent = (pid / "stat").read_text().rpartition(")")[2].split()[1]
+                    if int(parent) == os.getpid() and str(folder).encode() in (pid / "cmdline").read_bytes():
+                        os.kill(int(pid.name), signal.SIGKILL)
+
+        with pytest.raises(session.SimulationError, match="ended by SIGKILL without a result"):
+            session.run(folder, make(folder, "slow")[0], timeout=30, tick=kill)
+    assert_clean(folder)
+    assert_a_run_works()
+
+
+@pytest.mark.usefixtures("lava")
+def test_what_the_tick_raises_ends_the_worker():
+    """As a signal handler's exception does, which the command line raises from its progress."""
+
+    def stop():
+        if len(leftovers(folder)) > 6:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), session.job_folder() as folder:
+        session.run(folder, make(folder, "slow")[0], timeout=30, tick=stop)
+    assert_clean(folder)
+
+
 def test_without_lava_the_message_says_what_to_type(monkeypatch):
     monkeypatch.setattr(session.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(MissingPartError, match="pip install") as caught:

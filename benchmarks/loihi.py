@@ -1,0 +1,87 @@
+"""The cpu target against Lava's simulation of the same integer network: same samples, same run, ratio printed.
+
+    python benchmarks/loihi.py [--network convnet] [--samples 16] [--stock-models]
+
+Both fire the same spikes, which is checked. Lava's time is that of its steps; what it takes to start the worker and
+build the graph is printed beside it, and so is the number of its processes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+import numpy as np
+import torch
+
+from converter import export
+from converter.architecture import SpikingNetwork
+from converter.metadata import ModelInfo
+from converter.networks import build
+from converter.neurons import NeuronConfig
+from quant.network import IntegerNetwork
+from quant.quantize import Options, quantize
+from targets import cpu, equivalence, loihi
+from targets.record import Record, recording
+
+TIMESTEPS = 4
+SHAPES = {"convnet": (1, 28, 28), "resnet8": (1, 8, 8), "resnet20": (3, 32, 32)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--network", choices=sorted(SHAPES), default="convnet")
+    parser.add_argument("--samples", type=int, default=16)
+    parser.add_argument("--stock-models", action="store_true", help="Lava's own process models only")
+    arguments = parser.parse_args()
+    torch.set_num_threads(2)
+    network, inputs = random_network(arguments.network, arguments.samples)
+    records = {}
+    seconds = {}
+    records["cpu"], seconds["cpu"] = timed(cpu, cpu.place(network), network, inputs)
+    for soft_reset in ("microcode", "stock"):
+        plan = loihi.place(network, soft_reset=soft_reset, exact_lava=arguments.stock_models)
+        records[soft_reset], seconds[soft_reset] = timed(loihi, plan, network, inputs)
+        measured = plan.measured
+        steps = measured["run_seconds"] / measured["steps"]
+        print(
+            f"loihi {soft_reset}: {seconds[soft_reset]:.2f} s in all, {measured['run_seconds']:.2f} s for "
+            f"{measured['steps']} steps ({1000 * steps:.1f} ms each), build {measured['build_seconds']:.2f} s, "
+            f"{measured['os_processes']} processes, {plan.plan.period} steps per sample, "
+            f"{sum(plan.summary()['neurons'].values())} neurons"
+        )
+        print(
+            f"  cpu {seconds['cpu']:.3f} s: {seconds[soft_reset] / seconds['cpu']:.0f} times faster in all, "
+            f"{measured['run_seconds'] / seconds['cpu']:.0f} times by steps alone"
+        )
+    result = equivalence.compare(network, records, inputs)
+    print(f"{'equal' if result.equal else 'DIFFERENT'}: {result.compared_spikes} spikes and silences compared")
+
+
+def random_network(name: str, samples: int) -> tuple[IntegerNetwork, np.ndarray]:
+    """Random weights, normalised by a few batches so that every layer fires."""
+    torch.manual_seed(0)
+    architecture = build(name, SHAPES[name], 10, 16 if name == "resnet20" else None)
+    network = SpikingNetwork(architecture, NeuronConfig.preset("srif"), TIMESTEPS)
+    images = torch.randn(max(samples, 8), *SHAPES[name])
+    with torch.no_grad():
+        for _ in range(10):
+            network(images[:8])
+    graph, _ = export.to_nir(network.eval(), ModelInfo(timesteps=TIMESTEPS))
+    integers, _ = quantize(graph, images[:8].numpy(), None, Options(samples=8))
+    return integers, integers.quantise_input(images[:samples].numpy())
+
+
+def timed(module, plan, network: IntegerNetwork, inputs: np.ndarray) -> tuple[Record, float]:
+    """The record of a run, and its seconds; the cpu target is run once before, to be warm."""
+    for _ in range(2 if module is cpu else 1):
+        with recording(module.populations(plan), network.info.timesteps, len(inputs)) as recorder:
+            started = time.perf_counter()
+            module.run(plan, inputs, recorder)
+            seconds = time.perf_counter() - started
+            record = recorder.finish(None, {})
+    return record, seconds
+
+
+if __name__ == "__main__":
+    main()

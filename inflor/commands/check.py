@@ -1,0 +1,83 @@
+"""inflor check"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from inflor import console
+from inflor.console import Column
+from inflor.options import FILE, WHOLE, data_dir_option, example, json_option, loihi_options
+
+DIFFERENT = 1
+LAYERS = (
+    Column("name", "population", left=True),
+    Column("depth", "depth"),
+    Column("compared", "compared"),
+    Column("fired", "spikes"),
+    Column("mismatches", "different"),
+    Column("agreement", "agreement", console.percent),
+)
+
+
+class SeveralNames(click.Command):
+    """Takes `--targets cpu loihi` as `--targets cpu --targets loihi`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        found: list[str] = []
+        naming = first = False
+        for arg in args:
+            if arg.startswith("-"):
+                naming = first = arg == "--targets"
+            elif naming and not first:
+                found.append("--targets")
+            else:
+                first = False
+            found.append(arg)
+        return super().parse_args(ctx, found)
+
+
+@click.command(
+    cls=SeveralNames,
+    short_help="Compare targets spike for spike.",
+    epilog=example("inflor check model.int.nir --targets cpu loihi --dataset digits --samples 4"),
+)
+@click.argument("model", type=FILE)
+@click.option("--targets", multiple=True, required=True, metavar="NAME...", help="Two or more; see inflor targets.")
+@click.option("--dataset", required=True, metavar="DATA", help="digits, mnist, cifar10, ... or an .npz with x and y.")
+@click.option(
+    "--split",
+    type=click.Choice(["train", "test"]),
+    default="test",
+    show_default=True,
+    metavar="PART",
+    help="train or test.",
+)
+@click.option("--samples", type=WHOLE, default=4, show_default=True, metavar="N", help="Compare the first N.")
+@loihi_options
+@data_dir_option
+@json_option
+def command(model: Path, targets: tuple[str, ...], as_json: bool, **options: Any) -> int:
+    """Run MODEL (an integer .nir) on several targets and compare every spike.
+
+    Ends with 0 if all are equal. If not, says where the first difference in
+    causal order is, with both sides' input, potential and threshold: 1.
+    """
+    from inflor import api
+
+    with console.progress("comparing") as progress:
+        result = api.check(model, targets, progress=progress, **options)
+    if as_json:
+        console.print_json({"model": model, **result.to_json()})
+        return 0 if result.equal else DIFFERENT
+    console.print_table(LAYERS, result.to_json()["layers"])
+    verdict = "equal" if result.equal else f"{result.mismatches} different"
+    console.print_line(
+        f"{' and '.join(result.targets)}: {verdict}; {result.compared_spikes} spikes and silences of {result.samples} "
+        "samples compared"
+    )
+    if result.first_mismatch is not None:
+        console.print_line(str(result.first_mismatch))
+    return 0 if result.equal else DIFFERENT

@@ -1,0 +1,116 @@
+"""The netx file, read and run by lava-dl's own reader, fires the same spikes; what netx cannot express is refused."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import replace
+from pathlib import Path
+
+import brute
+import numpy as np
+import pytest
+
+from converter.errors import InputError
+from quant.network import Projection
+from quant.operators import Flatten, Linear, SumPool
+from targets.loihi import job as jobs
+from targets.loihi import netx, session
+from targets.loihi.job import Connection, Job, ProcessSpec
+from targets.loihi.plan import chip_order
+
+HERE = Path(__file__).parent
+OWN = "targets.loihi.processes."
+
+
+def chain(rng, timesteps=4):
+    made = [
+        brute.population("input", (2, 8, 7), "input"),
+        brute.population(
+            "n1", (4, 8, 7), "if", rng.integers(500, 900, (4, 1, 1)), "zero", bias=rng.integers(-90, 90, (4, 1, 1))
+        ),
+        brute.population("n2", (6, 4, 4), "if", 120, "zero", bias=rng.integers(-20, 20, (6, 1, 1))),
+        brute.population("n3", (9,), "if", rng.integers(50, 90, 9), "zero", bias=rng.integers(-20, 20, 9)),
+        brute.population("out", (5,), "readout", bias=rng.integers(-50, 50, 5)),
+    ]
+    projections = [
+        Projection("input", "n1", (brute.conv(rng, 4, 2, low=-15, high=16),)),
+        Projection("n1", "n2", (brute.conv(rng, 6, 4, stride=2, groups=2),), exponent=1),
+        Projection(
+            "n2",
+            "n3",
+            (SumPool("p", (2, 2), (2, 2), (0, 0)), Flatten("f", 0, 2), Linear("l", rng.integers(-60, 61, (9, 24)))),
+        ),
+        Projection("n3", "out", (Linear("r", rng.integers(-127, 128, (5, 9))),)),
+    ]
+    return brute.network(made, projections, timesteps), rng.integers(-128, 128, (3, 2, 8, 7)).astype(np.int8)
+
+
+def test_the_reader_fires_the_same_spikes(lava, tmp_path):
+    if importlib.util.find_spec("lava.lib") is None or importlib.util.find_spec("h5py") is None:
+        pytest.skip("lava-dl is not installed (pip install --no-deps lava-dl==0.6.0)")
+    network, inputs = chain(np.random.default_rng(2))
+    timesteps, samples = network.info.timesteps, len(inputs)
+    path = tmp_path / "model.net"
+    netx.write(path, network)
+    expected = brute.run(network, inputs)
+    depth = 3
+    steps = samples * timesteps + depth + 1
+    with session.job_folder() as folder:
+        order = chip_order((2, 8, 7))
+        np.save(folder / "frames.npy", inputs.reshape(samples, 1, -1)[:, :, order])
+        rows = jobs.output(folder, "rows", (steps, 9), np.int32)
+        source = {"size": 112, "frames": str(folder / "frames.npy"), "period": timesteps, "active": timesteps}
+        reader = {
+            "net_config": str(path),
+            "input_message_bits": 8,
+            "input_shape": jobs.pair((7, 8, 2)),
+            "reset_interval": timesteps,
+            "reset_offset": 1,
+            "num_layers": 5,
+        }
+        processes = (
+            ProcessSpec("source", OWN + "streams:FrameSource", source),
+            ProcessSpec("net", "netx_reader:Network", reader),
+            ProcessSpec("sink", OWN + "streams:Sink", {"size": 9, "rows": rows, "packed": False}),
+        )
+        connections = (
+            Connection("source.s_out", "net.inp", (7, 8, 2)),
+            Connection("net.out", "sink.a_in"),
+        )
+        session.run(folder, Job(steps, processes, connections, paths=(str(HERE),)), timeout=60)
+        fired = np.load(rows)
+    at = np.arange(samples)[:, None] * timesteps + np.arange(timesteps) + depth
+    assert expected["n3"].sum() > 5
+    np.testing.assert_array_equal(fired[at], expected["n3"])
+
+
+def changed(network, number, **changes):
+    made = list(network.populations)
+    made[number] = replace(made[number], **changes)
+    return replace(network, populations=tuple(made))
+
+
+def test_what_netx_cannot_express_is_refused(tmp_path):
+    network, _ = chain(np.random.default_rng(2))
+    path = tmp_path / "model.net"
+    soft = changed(network, 2, reset="subtract", reset_value=np.array(242))
+    with pytest.raises(InputError, match=r"'n2' has a soft reset.*--target loihi"):
+        netx.write(path, soft)
+    with pytest.raises(InputError, match="'n1' resets to another potential"):
+        netx.write(path, changed(network, 1, v_reset=np.array(3)))
+    with pytest.raises(InputError, match="'n3' has thresholds beyond"):
+        netx.write(path, changed(network, 3, threshold=np.array(1 << 17)))
+    with pytest.raises(InputError, match="'n2' has a branch or a shortcut"):
+        netx.write(path, _branched(network))
+    zero = replace(
+        network,
+        projections=(*network.projections[:3], Projection("n3", "out", (Linear("r", np.zeros((5, 9), np.int64)),))),
+    )
+    with pytest.raises(InputError, match="'out' has no weight but 0"):
+        netx.write(path, zero)
+    assert not path.exists()
+
+
+def _branched(network):
+    extra = Projection("n1", "n2", network.projections[1].operators)
+    return replace(network, projections=(*network.projections, extra))

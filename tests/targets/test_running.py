@@ -1,0 +1,74 @@
+"""Choosing and running a target: the right kind of network, options that exist, inputs that fit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from integer_networks import integer_networks
+
+from converter.errors import InputError
+from quant.network import IntegerNetwork
+from targets import registry
+from targets.running import run
+
+NETWORKS = integer_networks(leaky=False)
+ONCE = settings(deadline=None, max_examples=1, suppress_health_check=list(HealthCheck))
+
+
+def test_every_registered_target_has_the_whole_interface() -> None:
+    members = ("NAME", "SUMMARY", "INPUT", "OPTIONS", "available", "check", "place", "populations", "run")
+    assert {"cpu", "float"} <= set(registry.names())
+    for name in ("cpu", "float"):
+        target = registry.load(name)
+        assert name == target.NAME
+        assert all(hasattr(target, member) for member in members)
+
+
+def test_an_unknown_target_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(InputError, match=r"unknown target 'abacus'.*cpu.*float"):
+        registry.load("abacus")
+
+
+@given(network=NETWORKS)
+@ONCE
+def test_the_float_target_refuses_an_integer_network(network: IntegerNetwork) -> None:
+    with pytest.raises(InputError, match="runs a float network"):
+        run(network, "float", np.zeros((1, *network.inputs[0].shape), np.float32))
+
+
+@given(network=NETWORKS)
+@ONCE
+def test_an_option_of_another_target_is_refused(network: IntegerNetwork) -> None:
+    with pytest.raises(InputError, match=r"'cpu' has no option board; it has memory"):
+        run(network, "cpu", np.zeros((1, *network.inputs[0].shape), np.float32), options={"board": 5})
+
+
+@given(network=NETWORKS)
+@ONCE
+def test_images_of_another_shape_are_refused(network: IntegerNetwork) -> None:
+    with pytest.raises(InputError, match="takes images of"):
+        run(network, "cpu", np.zeros((1, 9, 9, 9, 9), np.float32))
+
+
+@given(network=NETWORKS)
+@ONCE
+def test_the_host_rounds_half_to_even_and_clips(network: IntegerNetwork) -> None:
+    unit = 0.25  # so that the halves are exact
+    source, *rest = network.populations
+    network = replace(network, populations=(replace(source, scale=np.asarray(unit)), *rest))
+    values = np.array([0.5, 1.5, -0.5, -2.5, 126.7, 200, -128.4, -300]) * unit
+    assert network.quantise_input(values.astype(np.float32)).tolist() == [0, 2, 0, -2, 127, 127, -128, -128]
+
+
+@given(network=NETWORKS)
+@ONCE
+def test_the_run_says_what_produced_it(network: IntegerNetwork) -> None:
+    x = np.zeros((3, *network.inputs[0].shape), np.float32)
+    record = run(network, "cpu", x, np.zeros(3, np.int64), provenance={"dataset": "zeros"})
+    assert record.run["target"] == "cpu"
+    assert record.run["dataset"] == "zeros"
+    assert record.run["samples_per_second"] == pytest.approx(3 / record.run["seconds"])
+    assert record.run["plan"]["overflow"] == "error"
