@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.metadata
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -128,6 +127,7 @@ def quantize(
     granularity: Granularity = "channel",
     samples: int = 256,
     clip: bool = True,
+    compensate: bool = True,
     correct_bias: bool = True,
     seed: int = 0,
     data_dir: PathLike | None = None,
@@ -137,13 +137,14 @@ def quantize(
     """Fix a float graph to integers, calibrated on the train split of a data set; written to `out` if it is given.
 
     bits: of the weights, 2 to 8. granularity: one scale per output channel or per population. samples: most calibration
-    images used. clip: choose the step by output error instead of by the largest weight. correct_bias: make the mean
-    current of every channel what it was in float.
+    images used. clip: choose the step by output error instead of by the largest weight. compensate: let
+    the roundings of one output make up for each other. correct_bias: make the mean current of every channel what it was
+    in float.
 
     Raises:
         InputError: the graph has no integer form, or the data do not fit it; names both.
     """
-    options = Options(bits, granularity, clip, correct_bias, samples, seed)
+    options = Options(bits, granularity, clip, compensate, correct_bias, samples, seed)
     source = graph.source if isinstance(graph, Graph) else os.fspath(graph)
     before = {"made_from": source} if isinstance(graph, Graph) else made_from(graph)
     graph = graph if isinstance(graph, Graph) else nir_file.read(graph)
@@ -156,8 +157,8 @@ def quantize(
     network, report = stage2.quantize(graph, graph.info.normalise(data.x_train), data.y_train, options, watch)
     provenance = {
         **before,
-        "calibration": {"dataset": data.name, "split": "train", "samples": report.samples, "seed": seed},
-        "options": {"bits": bits, "granularity": granularity, "clip": clip, "correct_bias": correct_bias},
+        "calibration": {"dataset": data.name, "split": "train", "samples": report.samples},
+        "options": asdict(options),
         "versions": versions(),
         "float": dict(graph.info.provenance),
     }
@@ -175,15 +176,16 @@ def run(
     samples: int | None = None,
     target: str | None = None,
     out: PathLike | None = None,
-    spikes: bool = False,
+    spikes: bool | None = None,
     data_dir: PathLike | None = None,
     progress: Progress | None = None,
     **options: Any,
 ) -> Record:
     """Run the first `samples` (None: all) of a split on a target; the record is written to `out` if it is given.
 
-    target: None means "float" for a float network and "cpu" for an integer one. spikes: keep them in memory too (the
-    file always has them). options: of the target, e.g. memory (bytes), threads, device, state_bits, overflow for "cpu".
+    target: None means "float" for a float network and "cpu" for an integer one. spikes: keep every one, in the file or
+    in memory; None keeps them where there is a file. options: of the target, e.g. memory (bytes), threads, device,
+    state_bits, overflow for "cpu".
 
     Raises:
         InputError: the data do not fit the network (names both), or the target refuses it. MissingPartError: the target
@@ -270,13 +272,11 @@ def check(
 
 def targets() -> tuple[TargetInfo, ...]:
     """Every target that is registered, whether it can run here or not."""
-    found = {}
-    for entry in importlib.metadata.entry_points(group=registry.GROUP):
-        module: registry.Target = entry.load()
-        found[entry.name] = TargetInfo(
-            entry.name, module.SUMMARY, module.INPUT, tuple(module.OPTIONS), module.available()
-        )
-    return tuple(found[name] for name in sorted(found))
+    found = {name: registry.find(name) for name in registry.names()}
+    return tuple(
+        TargetInfo(name, module.SUMMARY, module.INPUT, tuple(module.OPTIONS), module.available())
+        for name, module in found.items()
+    )
 
 
 def load_dataset(dataset: Dataset | PathLike, data_dir: PathLike | None = None) -> Dataset:

@@ -11,13 +11,35 @@ from torch import Tensor
 
 from quant.apply import apply_chain, weight_tensor, windows
 from quant.fuse import FloatProjection
-from quant.operators import Conv, Operator, Scale, weighted
+from quant.operators import Conv, Linear, Operator, Scale, weighted
 
 FloatArray = npt.NDArray[np.float64]
-COLUMNS = 1024
+COLUMNS = 2048
 """Inputs of a layer that are drawn for judging its rounding."""
+DRAWN = 20_000
+"""Input values that the input's unit is judged by."""
+UNITS = np.concatenate([np.linspace(1.0, 2.0, 1001), np.linspace(0.75, 1.0, 250, endpoint=False)])
+"""Input units tried, relative to the one that just clips nothing; of equal ones the first is taken."""
 CHUNK = 64
 """Samples x steps that pass through a layer at once."""
+
+
+def input_unit(x: npt.NDArray[np.float32], bits: int) -> float:
+    """The value of one integer step of a signed input of `bits`, by the least squared error over samples.
+
+    Not simply the largest value over 127: images have few values (a black background, 17 or 256 greys), and a unit
+    that puts the common ones on the grid errs several times less. That matters, for the error of a static image is the
+    same at every step and adds up in the potential.
+    """
+    limit = 2 ** (bits - 1) - 1
+    values = np.random.default_rng(0).choice(x.ravel(), min(x.size, DRAWN), replace=False).astype(np.float64)
+    values, counts = np.unique(values, return_counts=True)
+    units = float(np.abs(x).max()) / limit * UNITS
+
+    def error(unit: float) -> float:
+        return float(((np.clip(np.rint(values / unit), -limit - 1, limit) * unit) - values) ** 2 @ counts)
+
+    return min(units.tolist(), key=error)
 
 
 def split_chain(operators: tuple[Operator, ...]) -> tuple[tuple[Operator, ...], Operator, tuple[Operator, ...]]:
@@ -35,7 +57,9 @@ def sample_columns(projection: FloatProjection, spikes: Tensor, rng: np.random.G
     matrix, and for a scale the variance per channel [C].
     """
     before, operator, _ = split_chain(projection.operators)
-    chosen = np.sort(rng.choice(len(spikes), min(len(spikes), CHUNK * 4), replace=False))
+    chosen = np.sort(
+        rng.choice(len(spikes), min(len(spikes), COLUMNS if isinstance(operator, Linear) else CHUNK * 4), replace=False)
+    )
     x = apply_chain(before, spikes[torch.from_numpy(chosen)].float(), None)
     if isinstance(operator, Scale):
         return x.double().transpose(0, 1).flatten(1).var(1, correction=0).numpy()
@@ -46,7 +70,7 @@ def sample_columns(projection: FloatProjection, spikes: Tensor, rng: np.random.G
         drawn = [torch.from_numpy(rng.integers(0, n, COLUMNS)) for n in (len(x), *spatial)]
         columns = view.movedim(1, 1 + dimensions)[tuple(drawn)].flatten(1).T  # [I*k, COLUMNS]
     else:
-        columns = x.flatten(0, -2)[:COLUMNS].T
+        columns = x[:COLUMNS].T
     values = columns.double().numpy()
     return values - values.mean(1, keepdims=True)
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from quant.apply import apply_operator
-from quant.operators import Conv
+from quant.operators import Conv, Shape
 
 LARGEST_ACTIVITY = 128
 """Activities (unsigned bytes) above this could saturate 16-bit pair sums, on processors without 8-bit dot products."""
@@ -49,13 +49,22 @@ class Int8Convolution:
         )
 
 
-def suits(operator: Conv, largest_activity: int) -> bool:
-    """Whether this convolution may run on 8-bit sums: two dimensions, symmetric padding, small enough operands."""
+def suits(operator: Conv, shape: Shape, largest_activity: int) -> bool:
+    """Whether this convolution over `shape` [I, H, W] may run on 8-bit sums.
+
+    Two dimensions, symmetric padding, small enough operands, and no window that lies in the padding or between the
+    pixels of a dilated kernel alone: there oneDNN reads past its buffers.
+    """
     return (
         len(operator.stride) == 2
-        and all(before == after for before, after in operator.padding)
+        and all(
+            before == after and before <= dilation * (kernel - 1) and size >= dilation
+            for (before, after), dilation, kernel, size in zip(
+                operator.padding, operator.dilation, operator.weight.shape[2:], shape[1:], strict=True
+            )
+        )
         and largest_activity <= LARGEST_ACTIVITY
-        and abs(int(operator.weight.max(initial=0))) <= 127
+        and int(operator.weight.max(initial=0)) <= 127
         and int(operator.weight.min(initial=0)) >= -127
         and available()
     )

@@ -22,7 +22,7 @@ from converter import execute
 from converter.errors import InputError
 from converter.graph import Graph
 from quant.apply import channels_first
-from quant.calibration import CHUNK, mean_current, sample_columns, split_chain
+from quant.calibration import CHUNK, input_unit, mean_current, sample_columns, split_chain
 from quant.fuse import FloatProjection, fuse, least_shape, scale_source, with_unique_names
 from quant.measure import measure_layer, predictions
 from quant.network import DECAY_ONE, IntegerNetwork, Population, Projection
@@ -44,13 +44,15 @@ MAX_ACTIVATIONS = 1 << 29
 class Options:
     """How to quantise. bits: of the weights, 2 to 8. granularity: one scale per output channel or per population.
 
-    clip: choose the step by output error instead of by the largest weight. correct_bias: make the mean current of
+    clip: choose the step by output error instead of by the largest weight. compensate: let the roundings of one output
+    make up for each other instead of rounding each weight to its nearest. correct_bias: make the mean current of
     every channel what it was in float. samples: most calibration images used.
     """
 
     bits: int = 8
     granularity: Granularity = "channel"
     clip: bool = True
+    compensate: bool = True
     correct_bias: bool = True
     samples: int = 256
     seed: int = 0
@@ -146,11 +148,10 @@ class _Quantizer:
 
     def _input_population(self, x: npt.NDArray[np.float32]) -> Population:
         (name,) = self.graph.inputs()
-        largest = float(np.abs(x).max())
-        if largest == 0:
+        if not x.any():
             raise InputError("calibration data is all zero; calibrate with real samples")
         zero = np.zeros((), np.int64)
-        unit = np.asarray(largest / (2 ** (INPUT_BITS - 1) - 1))
+        unit = np.asarray(input_unit(x, INPUT_BITS))
         return Population(name, self.graph.output_shapes[name], "input", zero, "none", zero, zero, zero, zero, unit, 0)
 
     def _outputs(self) -> tuple[str, ...]:
@@ -210,7 +211,8 @@ class _Quantizer:
         per_channel = self.options.granularity == "channel" and neuron.kind != "readout"
         groups = scale_groups([s.rows for s in synapses], shape[0], per_channel)
         reference, ratios = _reference(neuron, synapses, groups)
-        scales = choose_scales(synapses, reference, groups, self.options.bits, ratios, self.options.clip)
+        how = self.options
+        scales = choose_scales(synapses, reference, groups, how.bits, ratios, how.clip, how.compensate)
         return scales, reference / scales.t
 
     def _float_source(self, name: str) -> Tensor:

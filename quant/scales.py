@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from quant.operators import Conv, Flatten, Linear, Scale, Shape
+from quant.rounding import round_compensated
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -103,12 +104,14 @@ def choose_scales(
     bits: int,
     ratios: Sequence[FloatArray],
     clip: bool = True,
+    compensate: bool = True,
 ) -> Scales:
     """Pick t, the exponents and the mantissas of one population.
 
     reference: what t units stand for, per channel [C], the same within a group; the threshold, or for a readout the
     largest weight. groups: int64 [C] from `scale_groups`. ratios: fixed ratios to the reference (reset, v_reset).
-    clip: whether to look for a smaller step than the one at which nothing is clipped.
+    clip: whether to look for a smaller step than the one at which nothing is clipped. compensate: whether roundings of
+    one output make up for each other, or each weight goes to its nearest.
     """
     limit = 2 ** (bits - 1) - 1
     count = int(groups.max()) + 1
@@ -124,7 +127,8 @@ def choose_scales(
             best = (error, t, exponents)
     assert best is not None
     _, t, exponents = best
-    mantissas = tuple(_mantissa(s, (reference / t)[groups], e, limit) for s, e in zip(synapses, exponents, strict=True))
+    final = _compensated if compensate else _mantissa
+    mantissas = tuple(final(s, (reference / t)[groups], e, limit) for s, e in zip(synapses, exponents, strict=True))
     return Scales(t[groups], exponents, mantissas, exact)
 
 
@@ -233,38 +237,47 @@ def _snap(t: FloatArray, step: int, identities: Sequence[tuple[IntArray, FloatAr
     return nearest.astype(np.int64)
 
 
-def _mantissa(s: Synapses, unit: FloatArray, exponent: int, limit: int) -> IntArray:
-    """Real weights in units of `unit` [C] << exponent, rounded half to even and clipped."""
-    weight = s.operator.weight
+def _row_step(s: Synapses, unit: FloatArray, exponent: int) -> FloatArray:
+    """Real value of one step of the mantissa, `unit` [C] << exponent, broadcastable against the weight array."""
     if isinstance(s.operator, Scale):
-        per_row = unit.reshape(-1, *(1,) * (max(weight.ndim, 1) - 1))
-    else:
-        row_unit = np.empty(weight.shape[0])
-        row_unit[s.rows] = unit
-        per_row = row_unit.reshape(-1, *(1,) * (weight.ndim - 1))
-    return np.clip(np.rint(weight / (per_row * 2.0**exponent)), -limit, limit).astype(np.int64)
+        return unit.reshape(-1, *(1,) * (max(s.operator.weight.ndim, 1) - 1)) * 2.0**exponent
+    per_row = np.empty(s.operator.weight.shape[0])
+    per_row[s.rows] = unit
+    return per_row.reshape(-1, *(1,) * (s.operator.weight.ndim - 1)) * 2.0**exponent
+
+
+def _mantissa(s: Synapses, unit: FloatArray, exponent: int, limit: int) -> IntArray:
+    """Every weight at its nearest step, half to even, and clipped."""
+    return np.clip(np.rint(s.operator.weight / _row_step(s, unit, exponent)), -limit, limit).astype(np.int64)
+
+
+def _compensated(s: Synapses, unit: FloatArray, exponent: int, limit: int) -> IntArray:
+    """Weights rounded so that the error of each output is least on the sampled inputs (`quant.rounding`)."""
+    if isinstance(s.operator, Scale):
+        return _mantissa(s, unit, exponent, limit)
+    weight = (s.operator.weight / _row_step(s, unit, exponent)).reshape(s.operator.weight.shape[0], -1)
+    parts = s.operator.groups if isinstance(s.operator, Conv) else 1
+    rounded = [
+        round_compensated(rows, columns, limit)
+        for rows, columns in zip(np.split(weight, parts), np.split(s.columns, parts), strict=True)
+    ]
+    return np.concatenate(rounded).reshape(s.operator.weight.shape)
 
 
 def _group_error(s: Synapses, unit: FloatArray, exponent: int, limit: int, groups: IntArray, count: int) -> FloatArray:
     """Squared error of the current that this projection brings, summed over the rows of each group."""
-    mantissa = _mantissa(s, unit, exponent, limit)
-    if isinstance(s.operator, Scale):
-        step = unit.reshape(-1, *(1,) * (max(s.operator.weight.ndim, 1) - 1)) * 2.0**exponent
-        difference = (s.operator.weight - mantissa * step).reshape(len(unit), -1)
-        per_channel = (difference**2).mean(1) * s.columns
-        error = np.zeros(count)
-        np.add.at(error, groups, per_channel)
-        return error
-    row_unit, row_group = np.empty(s.operator.weight.shape[0]), np.empty(s.operator.weight.shape[0], np.int64)
-    row_unit[s.rows], row_group[s.rows] = unit, groups
-    scale = row_unit.reshape(-1, *(1,) * (mantissa.ndim - 1)) * 2.0**exponent
-    difference = (s.operator.weight - mantissa * scale).reshape(len(row_unit), -1)
-    convolution_groups = s.operator.groups if isinstance(s.operator, Conv) else 1
-    parts = difference.reshape(convolution_groups, -1, difference.shape[1]).astype(np.float32)
-    residue = parts @ s.columns.reshape(convolution_groups, difference.shape[1], -1).astype(np.float32)
-    per_row = (residue.astype(np.float64) ** 2).mean(2).reshape(-1)
-    activity = float(np.mean(s.columns**2))
-    per_row += 0.01 * activity * (difference**2).sum(1)  # also weigh what the samples never excited
+    step = _row_step(s, unit, exponent)
+    difference = s.operator.weight - _mantissa(s, unit, exponent, limit) * step
     error = np.zeros(count)
+    if isinstance(s.operator, Scale):
+        np.add.at(error, groups, (difference.reshape(len(unit), -1) ** 2).mean(1) * s.columns)
+        return error
+    difference = difference.reshape(len(difference), -1)
+    parts = s.operator.groups if isinstance(s.operator, Conv) else 1
+    residue = difference.reshape(parts, -1, difference.shape[1]) @ s.columns.reshape(parts, difference.shape[1], -1)
+    per_row = (residue**2).mean(2).reshape(-1)
+    per_row += 0.01 * float(np.mean(s.columns**2)) * (difference**2).sum(1)  # weigh what the samples never excited too
+    row_group = np.empty(len(difference), np.int64)
+    row_group[s.rows] = groups
     np.add.at(error, row_group, per_row)
     return error

@@ -178,11 +178,12 @@ class Synapses:
         # the effective weight, mantissa << exponent, is as exact in a binary format as the mantissa itself
         self._weight = torch.as_tensor(self._last.weight << projection.exponent).to(device=device, dtype=dtype)
         self._bytes: Int8Convolution | None = None
-        activity = 1
+        activity, shape = 1, source.shape
         for operator in self._before:
             activity *= math.prod(operator.kernel) if isinstance(operator, SumPool) else 1
+            shape = operator.output_shape(shape)
         eligible = device == "cpu" and dtype == torch.float32 and source.kind != "input"
-        if eligible and isinstance(self._last, Conv) and suits(self._last, activity):
+        if eligible and isinstance(self._last, Conv) and suits(self._last, shape, activity):
             self._bytes = Int8Convolution(self._last, projection.exponent, self._bias)
 
     def __call__(self, x: Tensor) -> Tensor:

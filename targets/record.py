@@ -15,7 +15,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +25,7 @@ import numpy.typing as npt
 
 from converter.errors import InputError
 from converter.files import atomic_path
+from targets.spool import Spool
 
 FORMAT, SCHEMA = "inflor-record", 1
 
@@ -85,7 +86,7 @@ class Record:
         elif self.path is not None:
             with h5py.File(self.path, "r") as file:
                 if "spikes" not in file["populations"][name]:
-                    raise InputError(f"{self.path}: was written without spikes; run again with --spikes")
+                    raise InputError(f"{self.path}: was written without spikes; run again without --no-spikes")
                 packed = file["populations"][name]["spikes"][samples]
         else:
             raise InputError("this run kept no spikes; run it again with spikes=True")
@@ -118,9 +119,11 @@ class Recorder:
         keep_spikes: bool,
         file: h5py.File | None = None,
         path: str | None = None,
+        check: Callable[[], None] = lambda: None,
     ):
         self.populations, self.timesteps, self.samples = tuple(populations), timesteps, samples
         self.keep_spikes, self.done, self._file, self._path = keep_spikes, 0, file, path
+        self._check = check
         firing = [p for p in self.populations if p.kind not in ("readout", "input")]
         self._counts = {p.name: np.zeros(samples, np.int64) for p in firing}
         self._outputs: dict[str, npt.NDArray[Any]] = {}
@@ -158,6 +161,7 @@ class Recorder:
             self._overflows[name] = self._overflows.get(name, 0) + overflows
         self._predictions[where] = batch.predictions
         self.done = where.stop
+        self._check()
 
     def finish(self, labels: npt.NDArray[np.int64] | None, run: Mapping[str, Any]) -> Record:
         """The record of all samples; `run` says what produced it (plain data)."""
@@ -206,8 +210,8 @@ def recording(
     if path is None:
         yield Recorder(populations, timesteps, samples, keep_spikes)
         return
-    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
-        yield Recorder(populations, timesteps, samples, keep_spikes, file, str(path))
+    with atomic_path(path) as temporary, Spool(temporary) as spool, h5py.File(spool, "w") as file:
+        yield Recorder(populations, timesteps, samples, keep_spikes, file, str(path), spool.check)
 
 
 def read(path: str | os.PathLike[str]) -> Record:
@@ -220,29 +224,35 @@ def read(path: str | os.PathLike[str]) -> Record:
         with h5py.File(path, "r") as file:
             if file.attrs.get("format") != FORMAT or int(file.attrs["schema"]) > SCHEMA:
                 raise InputError(f"{path}: is not a record that this version reads; make one with: inflor run --out")
-            groups = file["populations"]
-            populations = tuple(
-                sorted(
-                    (
-                        RecordedPopulation(
-                            n, tuple(int(s) for s in g.attrs["shape"]), str(g.attrs["kind"]), int(g.attrs["depth"])
-                        )
-                        for n, g in groups.items()
-                    ),
-                    key=lambda p: p.depth,
-                )
-            )
-            labels = file["labels"][()]
-            return Record(
-                populations,
-                int(file.attrs["timesteps"]),
-                {n: g["counts"][()] for n, g in groups.items() if "counts" in g},
-                {n: v[()] for n, v in file["outputs"].items()} if "outputs" in file else {},
-                file["predictions"][()],
-                None if (labels < 0).all() else labels,
-                {n: int(g.attrs["overflows"]) for n, g in groups.items() if g.attrs.get("overflows", 0)},
-                json.loads(file.attrs["run"]),
-                path=str(path),
-            )
+            return _read(file, str(path))
     except (OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
         raise InputError(f"{path}: cannot be read as a record ({error}); make one with: inflor run --out") from error
+
+
+def _read(file: h5py.File, path: str) -> Record:
+    groups, timesteps, samples = file["populations"], int(file.attrs["timesteps"]), int(file.attrs["samples"])
+    populations = tuple(
+        RecordedPopulation(n, tuple(int(s) for s in g.attrs["shape"]), str(g.attrs["kind"]), int(g.attrs["depth"]))
+        for n, g in groups.items()
+    )
+    sizes = {p.name: p.size for p in populations}
+    outputs = file.get("outputs", {})
+    labels = _array(file["labels"], (samples,))
+    return Record(
+        tuple(sorted(populations, key=lambda p: p.depth)),
+        timesteps,
+        {n: _array(g["counts"], (samples,)) for n, g in groups.items() if "counts" in g},
+        {n: _array(v, (samples, timesteps, sizes[n])) for n, v in outputs.items()},
+        _array(file["predictions"], (samples,)),
+        None if (labels < 0).all() else labels,
+        {n: int(g.attrs["overflows"]) for n, g in groups.items() if g.attrs.get("overflows", 0)},
+        json.loads(file.attrs["run"]),
+        path=path,
+    )
+
+
+def _array(dataset: h5py.Dataset, shape: tuple[int, ...]) -> npt.NDArray[Any]:
+    """A dataset that holds what it claims: it is of this shape, of numbers, and its bytes are in the file."""
+    if dataset.shape != shape or dataset.dtype.kind not in "if" or dataset.id.get_storage_size() != dataset.nbytes:
+        raise ValueError(f"{dataset.name} is not {shape} numbers")
+    return dataset[()]

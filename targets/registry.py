@@ -65,16 +65,25 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(entry.name for entry in importlib.metadata.entry_points(group=GROUP)))
 
 
-def load(name: str) -> Target:
-    """The target called `name`.
+def find(name: str) -> Target:
+    """The target called `name`, whether or not what it needs is installed.
 
     Raises:
-        InputError: there is none of this name. MissingPartError: what it needs is not installed.
+        InputError: there is none of this name.
     """
     entry = next((e for e in importlib.metadata.entry_points(group=GROUP) if e.name == name), None)
     if entry is None:
         raise InputError(f"unknown target {name!r}; choose one of {', '.join(names())}")
-    target = cast(Target, entry.load())
+    return cast(Target, entry.load())
+
+
+def load(name: str) -> Target:
+    """The target called `name`, ready to be used.
+
+    Raises:
+        InputError: there is none of this name. MissingPartError: what it needs is not installed.
+    """
+    target = find(name)
     command = target.available()
     if command is not None:
         raise MissingPartError(f"target {name!r} needs a part that is not installed; install it with: {command}")

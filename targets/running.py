@@ -24,15 +24,16 @@ def run(
     labels: npt.NDArray[np.int64] | None = None,
     *,
     out: str | os.PathLike[str] | None = None,
-    keep_spikes: bool = False,
+    keep_spikes: bool | None = None,
     options: Mapping[str, Any] | None = None,
     provenance: Mapping[str, Any] | None = None,
     progress: registry.Progress | None = None,
 ) -> Record:
     """Run normalised images on a target and return the record, written to `out` where given.
 
-    x: float32 [samples, *shape], normalised; the host rounds it for integer targets. keep_spikes: also keep every
-    spike (always so with `out`). The record's `run` holds target, seconds, samples_per_second, the plan and provenance.
+    x: float32 [samples, *shape], normalised; the host rounds it for integer targets. keep_spikes: keep every spike, in
+    the file or in memory; None keeps them where there is a file. The record's `run` holds target, seconds,
+    samples_per_second, the plan and provenance.
 
     Raises:
         InputError: the network is of the wrong kind for the target, breaks a limit of it, or x does not fit it.
@@ -55,7 +56,11 @@ def run(
             raise InputError(f"{network.source}: takes images of {network.inputs[0].shape}, not {x.shape[1:]}")
         inputs = network.quantise_input(x)
     with recording(
-        module.populations(plan), network.info.timesteps, len(x), out, keep_spikes or out is not None
+        module.populations(plan),
+        network.info.timesteps,
+        len(x),
+        out,
+        out is not None if keep_spikes is None else keep_spikes,
     ) as recorder:
         started = time.perf_counter()
         module.run(plan, inputs, recorder, progress)

@@ -47,6 +47,7 @@ LAYERS = (
 )
 @click.option("--samples", type=WHOLE, default=256, show_default=True, metavar="N", help="Calibration samples.")
 @click.option("--no-clip", is_flag=True, help="Scale by the largest weight.")
+@click.option("--no-compensation", is_flag=True, help="Round each weight to its nearest.")
 @click.option("--no-bias-correction", is_flag=True, help="Leave mean currents as rounded.")
 @click.option("--seed", type=SEED, default=0, show_default=True, metavar="N", help="Draws the samples.")
 @click.option("--out", type=FILE, metavar="FILE", help="The .int.nir to write.  [default: beside MODEL]")
@@ -60,6 +61,7 @@ def command(
     granularity: str,
     samples: int,
     no_clip: bool,
+    no_compensation: bool,
     no_bias_correction: bool,
     seed: int,
     out: Path | None,
@@ -86,6 +88,7 @@ def command(
             granularity="channel" if granularity == "channel" else "population",
             samples=samples,
             clip=not no_clip,
+            compensate=not no_compensation,
             correct_bias=not no_bias_correction,
             seed=seed,
             data_dir=data_dir,

@@ -50,6 +50,7 @@ POPULATIONS = (
 )
 @click.option("--samples", type=WHOLE, metavar="N", help="Run the first N only.  [default: all]")
 @click.option("--out", type=FILE, metavar="FILE", help="Record every spike in this .h5 file.")
+@click.option("--no-spikes", is_flag=True, help="Leave the spikes out of it: counts and outputs only.")
 @click.option("--memory", type=Memory(), metavar="SIZE", help="Cap on activations, e.g. 512M.  [default: 1G]")
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), metavar="NAME", help="cpu or cuda.  [default: cpu]")
 @click.option("--state-bits", type=Whole(2, 63), metavar="N", help="Of the potential, 2 to 63.  [default: enough]")
@@ -63,7 +64,7 @@ POPULATIONS = (
 @threads_option
 @data_dir_option
 @json_option
-def command(model: Path, as_json: bool, out: Path | None, **options: Any) -> None:
+def command(model: Path, as_json: bool, out: Path | None, no_spikes: bool, **options: Any) -> None:
     """Run MODEL (a .nir, float or integer) on a target and count its spikes.
 
     Rates are spikes per neuron and timestep.
@@ -72,7 +73,7 @@ def command(model: Path, as_json: bool, out: Path | None, **options: Any) -> Non
     from inflor.summary import summarise
 
     with console.progress("running") as progress:
-        record = api.run(model, out=out, progress=progress, **options)
+        record = api.run(model, out=out, spikes=False if no_spikes else None, progress=progress, **options)
     result = summarise(record)
     if as_json:
         console.print_json({"model": model, **result})
