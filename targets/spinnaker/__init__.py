@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+from targets.spinnaker.draw import draw
 from targets.spinnaker.plan import SpinnakerPlan
+from targets.spinnaker.report import describe
 from targets.spinnaker.target import check, observe, place, populations, run
 
 NAME = "spinnaker"
@@ -29,4 +31,4 @@ def available() -> str | None:
     return None
 
 
-__all__ = ["SpinnakerPlan", "available", "check", "observe", "place", "populations", "run"]
+__all__ = ["SpinnakerPlan", "available", "check", "describe", "draw", "observe", "place", "populations", "run"]
