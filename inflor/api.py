@@ -240,6 +240,23 @@ def to_netx(model: PathLike, out: PathLike) -> tuple[str, ...]:
     return tuple(netx.write(out, network))
 
 
+def to_spynnaker(model: PathLike, out: PathLike, **options: Any) -> tuple[str, ...]:
+    """Write an integer network as a sPyNNaker script (and its arrays, .npz); returns notes for the user.
+
+    options: those of the target spinnaker.
+
+    Raises:
+        InputError: a float network, or one that stock neurons cannot express; names the first such population.
+    """
+    from targets.spinnaker import script
+
+    refuse_overwrite(out, model)
+    network = load_network(model)
+    if not isinstance(network, IntegerNetwork):
+        raise InputError(f"{os.fspath(model)}: is a float network; make an integer one first with: inflor quantize")
+    return script.write(network, out, **options)
+
+
 def place(
     network: IntegerNetwork | PathLike,
     target: str = "spinnaker",
