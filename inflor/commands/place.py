@@ -26,7 +26,7 @@ POPULATIONS = (
 
 @click.command(
     short_help="Place a network on a machine.",
-    epilog=example("inflor place model.int.nir --target spinnaker --out place.json --draw board.svg"),
+    epilog=example("inflor place model.int.nir --out place.json --draw board.svg"),
 )
 @click.argument("model", type=FILE)
 @click.option("--target", default="spinnaker", show_default=True, metavar="NAME", help="See inflor targets.")
@@ -34,8 +34,8 @@ POPULATIONS = (
 @click.option("--draw", type=FILE, metavar="FILE", help="Draw the board, .svg or .png.")
 @click.option("--record", type=FILE, metavar="FILE", help="A record.h5, whose spike rates weigh the traffic.")
 @click.option("--dead", type=FILE, metavar="FILE", help="JSON of chips, cores and links that are dead.")
-@click.option("--chip", metavar="NAME", help="spinnaker1 or spinnaker2, for the limits.  [default: spinnaker1]")
-@click.option("--boards", type=WHOLE, metavar="N", help="Of 48 chips: 1 or a multiple of 3.  [default: as needed]")
+@click.option("--chip", metavar="NAME", help="Whose limits.  [default: spinnaker1]")
+@click.option("--boards", type=WHOLE, metavar="N", help="1 or a multiple of 3.  [default: as needed]")
 @click.option("--neurons-per-core", type=WHOLE, metavar="N", help="At most.  [default: 256]")
 @click.option("--cores-per-chip", type=WHOLE, metavar="N", help="At most.  [default: all there are]")
 @json_option
