@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from quant.operators import IntArray
 from targets.spinnaker.arithmetic import TYPE_BITS
-from targets.spinnaker.keys import COLOUR_BITS, Keys
+from targets.spinnaker.keys import COLOUR_BITS, FULL, Keys
 from targets.spinnaker.partition import Partition
 
 Words = npt.NDArray[np.uint32]
@@ -100,7 +100,9 @@ def _core(
     entries = np.zeros(len(pieces), ENTRY)
     for place, i in enumerate(order):
         key, mask, neurons = pieces[i]
-        entries[place] = (key, mask, place | COLOUR_BITS << 13 | 1 << 16, 0, neurons | -(-neurons // 32) << 16)
+        low = (FULL ^ mask).bit_length()
+        start = place | COLOUR_BITS << 13 | 1 << 16
+        entries[place] = (key, mask, start, low << 16, neurons | -(-neurons // 32) << 16)
     addresses = np.array([address[i] for i in order], np.uint32)
     memory = np.concatenate(rows) if rows else np.zeros(0, np.uint32)
     return CoreMemory(memory, entries, addresses, bits, slots)

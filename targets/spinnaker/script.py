@@ -44,7 +44,7 @@ def write(network: IntegerNetwork, path: str | os.PathLike[str], **options: Any)
                 "sPyNNaker does; train with --neuron if or lif, or run it with: inflor run --target spinnaker"
             )
     plan = place(network, **options)
-    arrays, cores, links = _arrays(plan)
+    arrays, cores, links = layout(plan)
     text = TEMPLATE.format(
         network=network.source or "an integer network",
         data=out.with_suffix(".npz").name,
@@ -71,7 +71,7 @@ def write(network: IntegerNetwork, path: str | os.PathLike[str], **options: Any)
     return tuple(notes)
 
 
-def _arrays(plan: SpinnakerPlan) -> tuple[dict[str, Any], list[dict[str, Any]], list[tuple[Any, ...]]]:
+def layout(plan: SpinnakerPlan) -> tuple[dict[str, Any], list[dict[str, Any]], list[tuple[Any, ...]]]:
     """Arrays by name, one row of facts per core, and one row per connection of two cores and synapse type."""
     arrays: dict[str, Any] = {}
     cores: list[dict[str, Any]] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from dataclasses import replace
@@ -113,11 +114,11 @@ def hard_reset(decay):
     rng = np.random.default_rng(8)
     populations = (
         source((6,)),
-        population("n1", (10,), "lif", threshold=300, reset="zero", bias=40, decay=decay),
-        population("n2", (7,), "lif", threshold=120, reset="zero", bias=-3, v_reset=-4, decay=decay),
-        population("out", (3,), "readout", reset="none"),
+        population("n1", (12,), "lif", threshold=300, reset="zero", bias=40, decay=decay),
+        population("n2", (8,), "lif", threshold=120, reset="zero", bias=-3, v_reset=-4, decay=decay),
+        population("out", (4,), "readout", reset="none"),
     )
-    weights = [rng.integers(-60, 100, shape) for shape in ((10, 6), (7, 10), (3, 7))]
+    weights = [rng.integers(-60, 100, shape) for shape in ((12, 6), (8, 12), (4, 8))]
     names = [p.name for p in populations]
     projections = tuple(
         Projection(a, b, (Linear(f"to_{b}", w),)) for a, b, w in zip(names, names[1:], weights, strict=False)
@@ -155,6 +156,75 @@ def test_spynnaker_takes_the_script_and_lays_it_out_as_we_did(tmp_path, decay):
     wanted = {f"{r['population']}.{r['core']}": (r["x"], r["y"], r["p"]) for r in report_of(plan)}
     assert placed == wanted
     assert len({at[:2] for at in wanted.values()}) >= 3
+    cores = [wanted[f"{r['population']}.{r['core']}"] for r in report_of(plan)]
+    scale = {c: s.get("scale", 0) for c, s in zip(cores, script.layout(plan)[1], strict=True)}
+    compared = compare_memories(plan, cores, scale, report / "ds.sqlite3")
+    assert compared == sum(c.matrix.nnz for c in plan.lowering.connections) > 100
+
+
+def regions(database, at):
+    """Regions of one core by number, as words."""
+    with sqlite3.connect(database) as connection:
+        query = "select region_num, content from region where x = ? and y = ? and p = ?"
+        return {n: np.frombuffer(c, "<u4") for n, c in connection.execute(query, at) if c is not None}
+
+
+def compare_memories(plan, cores, scale, database):
+    """Every row of every core: theirs hold the same synapses as ours, in the same words but for the weight's shift."""
+    key_of = {
+        int(r[1][7]): core
+        for core, at in enumerate(cores)
+        if (r := regions(database, at)).get(1) is not None and r[1][0]
+    }
+    compared = 0
+    for core, at in enumerate(cores):
+        held = regions(database, at)
+        _, _, neuron_bits, type_bits, _, _, buffer, *shifts = held[4].tolist()
+        memory = plan.memories[core]
+        assert (neuron_bits, type_bits, buffer) == (memory.neuron_bits, 1, 256)
+        count, listed = held[5][:2]
+        theirs = rows_of(held[5][2:], int(count), int(listed), held.get(6))
+        ours = rows_of(
+            np.concatenate([memory.entries.view("<u4"), memory.addresses]),
+            len(memory.entries),
+            len(memory.addresses),
+            memory.rows,
+        )
+        lowered = plan.lowering.populations[plan.population_of[core]]
+        as_weights = [
+            {
+                (key_of[entry[0]] if known is None else known.index(entry[0]), entry[1:], row): {
+                    (word & 0xFFFF, (word >> 16 << shift[word >> neuron_bits & 1]) / unit) for word in words
+                }
+                for (entry, row), words in rows.items()
+                if words
+            }
+            for rows, known, shift, unit in (
+                (theirs, None, shifts, scale[at] * 32768),
+                (ours, plan.keys.key.tolist(), lowered.shifts, 1 << lowered.neurons.unit),
+            )
+        ]
+        assert as_weights[0] == as_weights[1]
+        compared += sum(map(len, as_weights[0].values()))
+    return compared
+
+
+def rows_of(table, count, listed, memory):
+    """Rows of a population table and its blocks by (entry's key, bits below its mask, neurons), and number."""
+    entries, addresses = table[: 5 * count].reshape(count, 5).tolist(), table[5 * count : 5 * count + listed].tolist()
+    rows = {}
+    for key, mask, start, core, neurons in entries:
+        assert start >> 13 & 7 == 4  # colour bits
+        where = (key, (core >> 16, mask ^ 0xFFFFFFFF, neurons))
+        for address in addresses[start & 0x1FFF : (start & 0x1FFF) + (start >> 16)]:
+            length, at = (address & 0xFF) + 1, (address >> 8) * 4
+            if address >> 8 == 0xFFFFFF:
+                continue
+            for row in range(neurons & 0xFFFF):
+                words = memory[at + row * (3 + length) :][: 3 + length].tolist()
+                assert (words[0], words[2]) == (0, 0)
+                rows.setdefault((where, row), []).extend(words[3 : 3 + words[1]])
+    return rows
 
 
 def report_of(plan):
