@@ -85,7 +85,7 @@ def default_config(dataset_name: str, network: str, **overrides: Any) -> TrainCo
     return TrainConfig(**(values | overrides))
 
 
-_SMALL_GREY = {"epochs": 5, "learning_rate": 4e-3, "augment": "shift"}
+_SMALL_GREY = {"epochs": 5, "learning_rate": 2e-2, "augment": "shift"}
 _CIFAR = {"epochs": 200, "optimizer": "sgd", "learning_rate": 0.1, "weight_decay": 5e-4, "augment": "crop_flip"}
 _BY_DATASET: dict[str, dict[str, Any]] = {
     "digits": {"epochs": 40, "batch_size": 64, "learning_rate": 4e-3, "augment": "shift"},
@@ -96,6 +96,6 @@ _BY_DATASET: dict[str, dict[str, Any]] = {
     "cifar100": _CIFAR,
 }
 _BY_BOTH: dict[tuple[str, str], dict[str, Any]] = {
-    ("digits", "convnet"): {"channels": 32},
+    ("digits", "convnet"): {"channels": 32, "epochs": 30, "learning_rate": 1e-2},
     ("digits", "resnet8"): {"epochs": 20},
 }

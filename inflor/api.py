@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
-
-import torch
 
 from converter import checkpoint, datasets, export, nir_file, training
 from converter.datasets import Dataset
 from converter.errors import InputError
 from converter.graph import Graph
 from converter.neurons import NeuronConfig
+from converter.threads import torch_threads
 from converter.training import TrainResult
 from inflor.fit import check_fit
 from inflor.provenance import made_from, sha256, versions
@@ -101,7 +99,7 @@ def train(
         settings["neuron"] = neuron if surrogate is None else replace(neuron, surrogate=surrogate)  # type: ignore[arg-type]
     config = training.default_config(data.name, model, **{k: v for k, v in settings.items() if v is not None})
     watch = None if progress is None else _watch_training(progress)
-    with _threads(threads):
+    with torch_threads(threads):
         return training.train(data, config, Path(out), resume=resume, progress=watch)
 
 
@@ -395,13 +393,3 @@ def _watch_training(progress: Progress) -> training.Progress:
         progress(done, now["epochs"] * now["batches"], f"epoch {now['epoch']}/{now['epochs']} loss {now['loss']:.3f}")
 
     return watch
-
-
-@contextlib.contextmanager
-def _threads(count: int | None) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(count or before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -228,7 +228,8 @@ class _Quantizer:
         kernel = Kernel(self.network, population, state_range(self.network, population), Profile(), "cpu")
         total = np.zeros(population.shape[0])
         for chunk in self._chunks():
-            current = kernel.current({q.source: self.integer_spikes[q.source][:, chunk] for q in incoming})
+            sources = {q.source: self.integer_spikes[q.source][:, chunk] for q in incoming}
+            current = kernel.current(sources, self.timesteps)
             total += current.double().mean(0).transpose(0, 1).flatten(1).mean(1).numpy() * current.shape[1]
         return wanted - total / len(self.x) * unit
 

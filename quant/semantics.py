@@ -79,7 +79,7 @@ class Kernel:
         bias = population.bias if population.bias.any() else None
         carrier = None if bias is None else self._bias_carrier()
         self._synapses = [
-            (q.source, Synapses(network, q, self.dtype, device, bias if q is carrier else None))
+            (q, Synapses(network, q, self.dtype, device, bias if q is carrier else None))
             for q in sorted(self.projections, key=lambda q: q is not carrier)
         ]
         self._bias = None if bias is None or carrier is not None else self._tensor(bias)
@@ -93,13 +93,13 @@ class Kernel:
 
         spikes: per source [T, B, *shape], or [1, B, *shape] for a source that is the same at every step; bytes.
         """
-        return self._integrate(self.current(spikes), timesteps)
+        return self._integrate(self.current(spikes, timesteps), timesteps)
 
-    def current(self, spikes: Mapping[str, Tensor]) -> Tensor:
+    def current(self, spikes: Mapping[str, Tensor], timesteps: int) -> Tensor:
         """a, the input of every step, bias included: [T or 1, B, *shape]."""
         total: Tensor | None = None
-        for name, synapses in self._synapses:
-            source = spikes[name]
+        for projection, synapses in self._synapses:
+            source = delayed(spikes[projection.source], projection.delay, timesteps)
             arriving = torch.unflatten(synapses(source.flatten(0, 1)), 0, source.shape[:2])
             total = arriving if total is None else _add(total, arriving)
         assert total is not None
@@ -195,6 +195,14 @@ class Synapses:
             x = apply_chain(self._before, x.to(self.dtype), None)
             x = _weigh(self._last, x, self._weight, self._bias)
         return apply_chain(self._after, x, None)
+
+
+def delayed(source: Tensor, delay: int, timesteps: int) -> Tensor:
+    """What a projection with `delay` delivers of [T or 1, B, *shape]: nothing at first, then the past."""
+    if not delay:
+        return source
+    every_step = source.expand(timesteps, *source.shape[1:])
+    return torch.cat([torch.zeros_like(every_step[:delay]), every_step[: max(timesteps - delay, 0)]])
 
 
 class StateOverflowError(ArithmeticError):

@@ -23,6 +23,7 @@ import torch
 from converter.errors import InputError
 from quant.apply import apply_chain, weight_tensor
 from quant.network import DECAY_ONE, IntegerNetwork, Population
+from quant.semantics import delayed
 from targets import registry
 from targets.record import Record, recording
 
@@ -274,7 +275,8 @@ def _current(
         else:
             sent = _values(record, source, slice(sample, sample + 1))[0]
         weight = weight_tensor(projection.operators, torch.int64)
-        arriving = apply_chain(projection.operators, torch.from_numpy(sent), weight)
+        arrived = delayed(torch.from_numpy(sent), projection.delay, record.timesteps)
+        arriving = apply_chain(projection.operators, arrived, weight)
         total += arriving.numpy() << projection.exponent
     return cast("npt.NDArray[np.int64]", total)
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
-
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from converter.errors import InputError
+from converter.threads import torch_threads
 from quant.semantics import StateOverflowError, Step
 from targets.cpu.plan import CpuPlan
 from targets.record import Batch, Recorder
@@ -31,7 +29,7 @@ def emulate(
             f"{plan.network.source}: inputs are {inputs.dtype} {inputs.shape[1:]}, but node {source.name!r} takes "
             f"integers of {source.shape}"
         )
-    with torch.inference_mode(), _threads(plan.threads):
+    with torch.inference_mode(), torch_threads(plan.threads):
         for start in range(0, len(inputs), plan.batch):
             images = torch.from_numpy(inputs[start : start + plan.batch]).to(plan.device)
             try:
@@ -72,13 +70,3 @@ def _run_batch(plan: CpuPlan, images: Tensor, source: str, keep_spikes: bool) ->
     assert scores is not None
     predictions = scores.flatten(1).argmax(1).cpu().numpy().astype(np.int64)
     return Batch(kept if keep_spikes else None, counts, outputs, predictions, overflows)
-
-
-@contextlib.contextmanager
-def _threads(count: int | None) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(count or before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -14,6 +14,7 @@ import torch
 from converter import execute
 from converter.errors import InputError
 from converter.graph import INTEGRATORS, SPIKING, Graph
+from converter.threads import torch_threads
 from targets.record import Batch, RecordedPopulation, Recorder
 from targets.registry import Progress
 
@@ -70,26 +71,25 @@ def run(plan: FloatPlan, inputs: npt.NDArray[np.float32], recorder: Recorder, pr
     """Run normalised images [samples, *shape]."""
     graph = plan.graph
     outputs = [n for output in graph.outputs() for n in graph.predecessors(output)]
-    if plan.threads is not None:
-        torch.set_num_threads(plan.threads)
-    for start in range(0, len(inputs), plan.batch):
-        result = execute.run(graph, torch.from_numpy(inputs[start : start + plan.batch]), graph.info.timesteps)
-        name = outputs[0]
-        if name in result.potentials:
-            scores = result.potentials[name][-1]
-        elif name in result.spikes:
-            scores = result.spikes[name].sum(0)
-        else:
-            raise InputError(
-                f"{graph.source}: node {name!r} feeds the output but is no neuron; end with an integrator (I)"
+    with torch_threads(plan.threads):
+        for start in range(0, len(inputs), plan.batch):
+            result = execute.run(graph, torch.from_numpy(inputs[start : start + plan.batch]), graph.info.timesteps)
+            name = outputs[0]
+            if name in result.potentials:
+                scores = result.potentials[name][-1]
+            elif name in result.spikes:
+                scores = result.spikes[name].sum(0)
+            else:
+                raise InputError(
+                    f"{graph.source}: node {name!r} feeds the output but is no neuron; end with an integrator (I)"
+                )
+            recorder.add(
+                Batch(
+                    {n: s.numpy() for n, s in result.spikes.items()} if recorder.keep_spikes else None,
+                    {n: s.sum((0, *range(2, s.ndim))).numpy() for n, s in result.spikes.items()},
+                    {n: v.numpy() for n, v in result.potentials.items()},
+                    scores.flatten(1).argmax(1).numpy(),
+                )
             )
-        recorder.add(
-            Batch(
-                {n: s.numpy() for n, s in result.spikes.items()} if recorder.keep_spikes else None,
-                {n: s.sum((0, *range(2, s.ndim))).numpy() for n, s in result.spikes.items()},
-                {n: v.numpy() for n, v in result.potentials.items()},
-                scores.flatten(1).argmax(1).numpy(),
-            )
-        )
-        if progress is not None:
-            progress(min(start + plan.batch, len(inputs)), len(inputs))
+            if progress is not None:
+                progress(min(start + plan.batch, len(inputs)), len(inputs))

@@ -10,6 +10,12 @@ from quant.network import DECAY_ONE, IntegerNetwork, Population
 from quant.operators import Conv, Flatten, Linear, Operator, Scale, SumPool
 
 
+def run_all(network: IntegerNetwork, images: np.ndarray) -> dict[str, np.ndarray]:
+    """Quantised images [samples, *shape] -> per population: spikes, or v of a readout, [samples, T, *shape]."""
+    results = [run(network, image) for image in images]
+    return {name: np.stack([result[name] for result in results]) for name in results[0]}
+
+
 def run(network: IntegerNetwork, image: np.ndarray) -> dict[str, np.ndarray]:
     """One quantised image [*shape] -> per population: spikes [T, *shape], or v [T, *shape] of a readout."""
     timesteps = network.info.timesteps
@@ -32,7 +38,7 @@ def _population(network: IntegerNetwork, p: Population, sent: dict, timesteps: i
     for t in range(timesteps):
         a = np.zeros(p.shape, dtype=object)
         for q in network.incoming[p.name]:
-            x = sent[q.source][t]
+            x = sent[q.source][t - q.delay] if t >= q.delay else np.zeros_like(sent[q.source][t])
             for operator in q.operators:
                 x = operate(operator, x)
             a = a + (x.astype(object) << q.exponent)
@@ -56,7 +62,11 @@ def operate(operator: Operator, x: np.ndarray) -> np.ndarray:
     if isinstance(operator, Scale):
         return x * np.broadcast_to(operator.weight, x.shape)
     if isinstance(operator, Linear):
-        return np.array([sum(int(w) * int(s) for w, s in zip(row, x, strict=True)) for row in operator.weight])
+        out = np.zeros(operator.output_shape(x.shape), dtype=np.int64)
+        for index in np.ndindex(out.shape):
+            row = operator.weight[index[-1]]
+            out[index] = sum(int(w) * int(s) for w, s in zip(row, x[index[:-1]], strict=True))
+        return out
     out = np.zeros(operator.output_shape(x.shape), dtype=np.int64)
     for index in np.ndindex(out.shape):
         out[index] = _pooled(operator, x, index) if isinstance(operator, SumPool) else _convolved(operator, x, index)

@@ -19,6 +19,7 @@ def integer_networks(
     hard_reset: bool = True,
     one_dimensional: bool = True,
     asymmetric: bool = True,
+    delays: bool = False,
 ) -> IntegerNetwork:
     """A feed-forward network: one to three spiking layers, residual joins of unequal depth, a readout.
 
@@ -41,7 +42,8 @@ def integer_networks(
         name = f"n{depth + 1}"
         operators = _chain(draw, rng, source.shape, f"w{depth + 1}", bits, asymmetric)
         target = output_shape(operators, source.shape)
-        incoming = [Projection(source.name, name, operators, draw(st.integers(0, 3)))]
+        delay = draw(st.integers(0, 2)) if delays else 0
+        incoming = [Projection(source.name, name, operators, draw(st.integers(0, 3)), delay)]
         for other in populations[1:]:
             if draw(st.booleans()):
                 skip = _shortcut(draw, rng, other.shape, target, f"{other.name}_{name}", bits)

@@ -8,6 +8,7 @@ import brute_force
 import numpy as np
 import pytest
 import torch
+from chip_networks import networks
 from hypothesis import HealthCheck, assume, given, settings
 from integer_networks import ZERO, images, integer_networks
 
@@ -43,10 +44,17 @@ def assert_equal(network: IntegerNetwork, record: Record, x: np.ndarray) -> None
             np.testing.assert_array_equal(actual, expected[p.name], err_msg=p.name)
 
 
-@given(integer_networks())
+@given(integer_networks(delays=True))
 @RELAXED
 def test_equals_the_brute_force_loop(network: IntegerNetwork) -> None:
     x = images(network, 2)
+    assert_equal(network, emulate(network, x), x)
+
+
+@given(networks())
+@settings(RELAXED, max_examples=40)
+def test_equals_the_brute_force_loop_on_networks_for_chips(drawn: tuple[IntegerNetwork, np.ndarray]) -> None:
+    network, x = drawn
     assert_equal(network, emulate(network, x), x)
 
 

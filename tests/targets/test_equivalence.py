@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import brute
+import brute_force
 import numpy as np
 import pytest
+import small_networks
 
 from converter.errors import InputError
 from quant.network import IntegerNetwork, Projection
@@ -18,23 +19,23 @@ from targets.record import Recorder
 def small(rng, timesteps=4):
     threshold = rng.integers(300, 600, (3, 1, 1))
     made = [
-        brute.population("input", (2, 5, 5), "input"),
-        brute.population(
+        small_networks.population("input", (2, 5, 5), "input"),
+        small_networks.population(
             "n1", (3, 5, 5), "if", threshold - 1, "subtract", 2 * threshold, bias=rng.integers(-9, 9, (3, 1, 1))
         ),
-        brute.population("n2", (3, 5, 5), "if", 60, "subtract", 122, bias=rng.integers(-9, 9, (3, 1, 1))),
-        brute.population("n3", (3, 5, 5), "if", 60, "zero", bias=-3),
-        brute.population("out", (4,), "readout"),
+        small_networks.population("n2", (3, 5, 5), "if", 60, "subtract", 122, bias=rng.integers(-9, 9, (3, 1, 1))),
+        small_networks.population("n3", (3, 5, 5), "if", 60, "zero", bias=-3),
+        small_networks.population("out", (4,), "readout"),
     ]
     weight = rng.integers(-127, 128, (4, 75))
     projections = [
-        Projection("input", "n1", (brute.conv(rng, 3, 2, low=-10, high=11),)),
-        Projection("n1", "n2", (brute.conv(rng, 3, 3),)),
-        Projection("n2", "n3", (brute.conv(rng, 3, 3),)),
+        Projection("input", "n1", (small_networks.conv(rng, 3, 2, low=-10, high=11),)),
+        Projection("n1", "n2", (small_networks.conv(rng, 3, 3),)),
+        Projection("n2", "n3", (small_networks.conv(rng, 3, 3),)),
         Projection("n1", "n3", (Scale("identity", rng.integers(20, 60, (3, 1, 1))),), exponent=1),
         Projection("n3", "out", (Flatten("f", 0, 2), Linear("readout", weight))),
     ]
-    return brute.network(made, projections, timesteps), rng.integers(-128, 128, (3, 2, 5, 5)).astype(np.int8)
+    return small_networks.network(made, projections, timesteps), rng.integers(-128, 128, (3, 2, 5, 5)).astype(np.int8)
 
 
 def on_cpu(network, inputs):
@@ -90,7 +91,7 @@ def test_a_planted_fault_is_located(fault):
     result = equivalence.compare(network, {"cpu": on_cpu(network, inputs), "wrong": on_cpu(wrong, inputs)}, inputs)
     found = result.first_mismatch
     assert found is not None
-    expected = first_by_brute_force(network, brute.run(network, inputs), brute.run(wrong, inputs))
+    expected = first_by_brute_force(network, brute_force.run_all(network, inputs), brute_force.run_all(wrong, inputs))
     assert (found.population, found.timestep, found.neuron, found.sample) == expected
     right, bad = found.sides
     assert (right.target, bad.target) == ("cpu", "wrong")

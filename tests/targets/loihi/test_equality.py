@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 
-import brute
+import brute_force
 import numpy as np
 import pytest
-from drawn import networks
+import small_networks
+from chip_networks import networks
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -50,15 +51,15 @@ def test_drawn_networks(data):
         "balance": data.draw(st.sampled_from(("auto", "relay", "delay"))),
     }
     record, _ = simulated(net, inputs, exact_lava=data.draw(st.booleans()), **options)
-    assert_equal(record, brute.run(net, inputs))
+    assert_equal(record, brute_force.run_all(net, inputs))
 
 
 @pytest.mark.parametrize("balance", ["relay", "delay"])
 @pytest.mark.parametrize(("soft_reset", "guard"), [("microcode", "short"), ("stock", "short"), ("stock", "long")])
 def test_a_residual_network(soft_reset, guard, balance):
-    net, inputs = brute.residual(np.random.default_rng(5))
+    net, inputs = small_networks.residual(np.random.default_rng(5))
     record, plan = simulated(net, inputs, soft_reset=soft_reset, guard=guard, balance=balance)
-    assert_equal(record, brute.run(net, inputs))
+    assert_equal(record, brute_force.run_all(net, inputs))
     assert {b["by"] for b in plan.summary()["balanced"]} == {balance}
     assert {b["steps"] for b in plan.summary()["balanced"]} == {1, 2}
     firing = [name for name in record.counts if record.counts[name].sum()]
@@ -66,7 +67,7 @@ def test_a_residual_network(soft_reset, guard, balance):
 
 
 def test_own_models_equal_the_stock_ones():
-    net, inputs = brute.residual(np.random.default_rng(6))
+    net, inputs = small_networks.residual(np.random.default_rng(6))
     for options in ({"balance": "delay"}, {"balance": "relay", "soft_reset": "stock"}):
         stock, _ = simulated(net, inputs, exact_lava=True, **options)
         fast, _ = simulated(net, inputs, exact_lava=False, **options)
@@ -77,7 +78,7 @@ def test_own_models_equal_the_stock_ones():
 
 @pytest.mark.parametrize("soft_reset", ["microcode", "stock"])
 def test_connections_of_zeros_and_neurons_with_nothing_but_a_bias(soft_reset):
-    net, inputs = brute.residual(np.random.default_rng(7))
+    net, inputs = small_networks.residual(np.random.default_rng(7))
 
     def silenced(projection):
         if (projection.source, projection.target) not in (("input", "n1"), ("n3", "n6"), ("n1", "n3")):
@@ -89,7 +90,7 @@ def test_connections_of_zeros_and_neurons_with_nothing_but_a_bias(soft_reset):
         projections=tuple(map(silenced, net.projections)),
         populations=tuple(replace(p, bias=p.bias + 900) if p.name == "n1" else p for p in net.populations),
     )
-    expected = brute.run(net, inputs)
+    expected = brute_force.run_all(net, inputs)
     assert expected["n2"].any()
     record, _ = simulated(net, inputs, soft_reset=soft_reset)
     assert_equal(record, expected)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import brute
+import brute_force
 import numpy as np
 import pytest
+import small_networks
 
 from targets import cpu, equivalence, loihi
 from targets.loihi import session
@@ -83,7 +84,7 @@ FAULTS = {
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_in_the_simulation_is_located(fault):
-    network, inputs = brute.residual(np.random.default_rng(5))
+    network, inputs = small_networks.residual(np.random.default_rng(5))
     plan = loihi.place(network, balance="delay")
     where, changes = FAULTS[fault]
     records = {"cpu": on_cpu(network, inputs), "loihi": recorded(plan, network, inputs, **changes)}
@@ -98,9 +99,9 @@ def test_a_fault_in_the_simulation_is_located(fault):
 
 @pytest.mark.parametrize("soft_reset", ["microcode", "stock"])
 def test_the_simulation_shows_its_own_state(soft_reset):
-    network, inputs = brute.residual(np.random.default_rng(5))
+    network, inputs = small_networks.residual(np.random.default_rng(5))
     plan = loihi.place(network, soft_reset=soft_reset)
-    spikes = brute.run(network, inputs)
+    spikes = brute_force.run_all(network, inputs)
     for population, sample, timestep, neuron in (
         ("n3", 1, 3, (2, 4, 1)),
         ("n1", 0, 2, (1, 6, 5)),
@@ -117,7 +118,7 @@ def test_the_simulation_shows_its_own_state(soft_reset):
 
 
 def test_check_runs_both_and_compares(lava):
-    network, inputs = brute.residual(np.random.default_rng(5))
+    network, inputs = small_networks.residual(np.random.default_rng(5))
     result = equivalence.check(network, ["cpu", "loihi"], inputs, {"loihi": {"soft_reset": "stock", "timeout": 120}})
     assert result.equal
     assert result.compared_spikes == 3 * 4 * (3 * 168 + 3 * 72)

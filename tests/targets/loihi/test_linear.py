@@ -59,8 +59,9 @@ def chains(draw):
             operator = Linear("l", weights(rng, (3, int(np.prod(here)))))
         here = operator.output_shape(here) if name != "linear" else (3,)
         operators.append(operator)
-    if min(output_shape(tuple(operators), shape)) < 1:
-        operators = operators[:0]
+    made = [output_shape(tuple(operators[: i + 1]), shape) for i in range(len(operators))]
+    if any(min(here) < 1 for here in made):  # a window larger than its map
+        operators = []
     return tuple(operators), shape, rng
 
 

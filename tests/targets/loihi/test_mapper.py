@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import brute
 import numpy as np
 import pytest
+import small_networks
 
 from quant.network import Projection
 from quant.operators import Linear
@@ -19,7 +19,7 @@ from targets.loihi.plan import Options, plan
 
 
 def residual():
-    return brute.residual(np.random.default_rng(5))[0]
+    return small_networks.residual(np.random.default_rng(5))[0]
 
 
 @pytest.mark.parametrize("chip", ["loihi1", "loihi2"])
@@ -79,9 +79,9 @@ def test_what_loihi_1_cannot_hold_is_named():
 
 def test_a_fan_in_that_no_split_mends():
     made = [
-        brute.population("input", (5000,), "input"),
-        brute.population("n1", (5000,), "if", 10, "zero"),
-        brute.population("out", (3,), "readout"),
+        small_networks.population("input", (5000,), "input"),
+        small_networks.population("n1", (5000,), "if", 10, "zero"),
+        small_networks.population("out", (3,), "readout"),
     ]
     rng = np.random.default_rng(0)
     eye = compose((), (5000,))
@@ -90,7 +90,7 @@ def test_a_fan_in_that_no_split_mends():
         Projection("input", "n1", ()),
         Projection("n1", "out", (Linear("l", rng.integers(1, 9, (3, 5000))),)),
     ]
-    network = brute.network(made, projections, 2)
+    network = small_networks.network(made, projections, 2)
     (violation,) = loihi.check(network, chip="loihi1", soft_reset="stock")
     assert (violation.population, violation.number, violation.allowed) == ("out", 5000, 4096)
     assert "axons into a core" in str(violation)

@@ -6,9 +6,10 @@ import importlib.util
 from dataclasses import replace
 from pathlib import Path
 
-import brute
+import brute_force
 import numpy as np
 import pytest
+import small_networks
 
 from converter.errors import InputError
 from quant.network import Projection
@@ -24,17 +25,17 @@ OWN = "targets.loihi.processes."
 
 def chain(rng, timesteps=4):
     made = [
-        brute.population("input", (2, 8, 7), "input"),
-        brute.population(
+        small_networks.population("input", (2, 8, 7), "input"),
+        small_networks.population(
             "n1", (4, 8, 7), "if", rng.integers(500, 900, (4, 1, 1)), "zero", bias=rng.integers(-90, 90, (4, 1, 1))
         ),
-        brute.population("n2", (6, 4, 4), "if", 120, "zero", bias=rng.integers(-20, 20, (6, 1, 1))),
-        brute.population("n3", (9,), "if", rng.integers(50, 90, 9), "zero", bias=rng.integers(-20, 20, 9)),
-        brute.population("out", (5,), "readout", bias=rng.integers(-50, 50, 5)),
+        small_networks.population("n2", (6, 4, 4), "if", 120, "zero", bias=rng.integers(-20, 20, (6, 1, 1))),
+        small_networks.population("n3", (9,), "if", rng.integers(50, 90, 9), "zero", bias=rng.integers(-20, 20, 9)),
+        small_networks.population("out", (5,), "readout", bias=rng.integers(-50, 50, 5)),
     ]
     projections = [
-        Projection("input", "n1", (brute.conv(rng, 4, 2, low=-15, high=16),)),
-        Projection("n1", "n2", (brute.conv(rng, 6, 4, stride=2, groups=2),), exponent=1),
+        Projection("input", "n1", (small_networks.conv(rng, 4, 2, low=-15, high=16),)),
+        Projection("n1", "n2", (small_networks.conv(rng, 6, 4, stride=2, groups=2),), exponent=1),
         Projection(
             "n2",
             "n3",
@@ -42,7 +43,7 @@ def chain(rng, timesteps=4):
         ),
         Projection("n3", "out", (Linear("r", rng.integers(-127, 128, (5, 9))),)),
     ]
-    return brute.network(made, projections, timesteps), rng.integers(-128, 128, (3, 2, 8, 7)).astype(np.int8)
+    return small_networks.network(made, projections, timesteps), rng.integers(-128, 128, (3, 2, 8, 7)).astype(np.int8)
 
 
 def test_the_reader_fires_the_same_spikes(lava, tmp_path):
@@ -52,7 +53,7 @@ def test_the_reader_fires_the_same_spikes(lava, tmp_path):
     timesteps, samples = network.info.timesteps, len(inputs)
     path = tmp_path / "model.net"
     netx.write(path, network)
-    expected = brute.run(network, inputs)
+    expected = brute_force.run_all(network, inputs)
     depth = 3
     steps = samples * timesteps + depth + 1
     with session.job_folder() as folder:

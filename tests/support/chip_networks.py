@@ -1,12 +1,12 @@
-"""Random small integer networks for hypothesis: branches, shortcuts, every operator, every kind of neuron."""
+"""Draws small integer networks whose sums fit the registers of a chip, with images to run them on."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 import numpy as np
-from brute import network, population
 from hypothesis import strategies as st
+from small_networks import network, population
 
 from quant.network import Projection
 from quant.operators import Conv, Flatten, Linear, Scale, SumPool
