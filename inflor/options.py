@@ -56,6 +56,17 @@ def example(*commands: str) -> str:
     return "\b\nExample:\n" + "\n".join(f"  {command}" for command in commands)
 
 
+dataset_option = click.option(
+    "--dataset", required=True, metavar="DATA", help="digits, mnist, cifar10, ... or an .npz with x and y."
+)
+split_option = click.option(
+    "--split",
+    type=click.Choice(["train", "test"]),
+    default="test",
+    show_default=True,
+    metavar="PART",
+    help="train or test.",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 data_dir_option = click.option("--data-dir", type=FILE, metavar="DIR", help="Folder of mnist, cifar10 and the like.")
 threads_option = click.option("--threads", type=WHOLE, metavar="N", help="CPU threads to use.  [default: all]")

@@ -25,6 +25,7 @@ import numpy.typing as npt
 
 from converter.errors import InputError
 from converter.files import atomic_path
+from quant.network import IntegerNetwork
 from targets.spool import Spool
 
 FORMAT, SCHEMA = "inflor-record", 1
@@ -42,6 +43,15 @@ class RecordedPopulation:
     @property
     def size(self) -> int:
         return int(np.prod(self.shape))
+
+
+def recorded_populations(network: IntegerNetwork) -> tuple[RecordedPopulation, ...]:
+    """What a run of an integer network records: every population but the input."""
+    return tuple(
+        RecordedPopulation(p.name, p.shape, p.kind, network.depth[p.name])
+        for p in network.populations
+        if p.kind != "input"
+    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,16 @@ import click
 
 from inflor import console
 from inflor.console import Column
-from inflor.options import FILE, WHOLE, data_dir_option, example, json_option, loihi_options
+from inflor.options import (
+    FILE,
+    WHOLE,
+    data_dir_option,
+    dataset_option,
+    example,
+    json_option,
+    loihi_options,
+    split_option,
+)
 
 DIFFERENT = 1
 LAYERS = (
@@ -46,15 +55,8 @@ class SeveralNames(click.Command):
 )
 @click.argument("model", type=FILE)
 @click.option("--targets", multiple=True, required=True, metavar="NAME...", help="Two or more; see inflor targets.")
-@click.option("--dataset", required=True, metavar="DATA", help="digits, mnist, cifar10, ... or an .npz with x and y.")
-@click.option(
-    "--split",
-    type=click.Choice(["train", "test"]),
-    default="test",
-    show_default=True,
-    metavar="PART",
-    help="train or test.",
-)
+@dataset_option
+@split_option
 @click.option("--samples", type=WHOLE, default=4, show_default=True, metavar="N", help="Compare the first N.")
 @loihi_options
 @data_dir_option

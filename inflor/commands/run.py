@@ -15,9 +15,11 @@ from inflor.options import (
     Memory,
     Whole,
     data_dir_option,
+    dataset_option,
     example,
     json_option,
     loihi_options,
+    split_option,
     threads_option,
 )
 
@@ -38,16 +40,9 @@ POPULATIONS = (
     epilog=example("inflor run model.int.nir --dataset digits --out record.h5 --json"),
 )
 @click.argument("model", type=FILE)
-@click.option("--dataset", required=True, metavar="DATA", help="digits, mnist, cifar10, ... or an .npz with x and y.")
+@dataset_option
 @click.option("--target", metavar="NAME", help="See inflor targets.  [default: float or cpu, by MODEL]")
-@click.option(
-    "--split",
-    type=click.Choice(["train", "test"]),
-    default="test",
-    show_default=True,
-    metavar="PART",
-    help="train or test.",
-)
+@split_option
 @click.option("--samples", type=WHOLE, metavar="N", help="Run the first N only.  [default: all]")
 @click.option("--out", type=FILE, metavar="FILE", help="Record every spike in this .h5 file.")
 @click.option("--no-spikes", is_flag=True, help="Leave the spikes out of it: counts and outputs only.")

@@ -8,7 +8,17 @@ from typing import Any
 import click
 
 from inflor import console
-from inflor.options import FILE, SEED, WHOLE, Whole, data_dir_option, example, json_option, threads_option
+from inflor.options import (
+    FILE,
+    SEED,
+    WHOLE,
+    Whole,
+    data_dir_option,
+    dataset_option,
+    example,
+    json_option,
+    threads_option,
+)
 
 OPTIMIZERS = ("sgd", "adam", "adamw")
 NEURONS = ("srif", "if", "lif")
@@ -22,7 +32,7 @@ DEVICES = ("auto", "cpu", "cuda")
     short_help="Train a spiking network.",
     epilog=example("inflor train --dataset digits --model convnet --out runs/digits"),
 )
-@click.option("--dataset", required=True, metavar="DATA", help="digits, mnist, cifar10, ... or an .npz with x and y.")
+@dataset_option
 @click.option(
     "--model",
     default="convnet",

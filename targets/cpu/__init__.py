@@ -11,7 +11,7 @@ from quant.network import IntegerNetwork
 from quant.ranges import OverflowRisk, prove_no_overflow
 from targets.cpu.emulator import emulate
 from targets.cpu.plan import DEFAULT_MEMORY, CpuPlan, make_plan
-from targets.record import RecordedPopulation, Recorder
+from targets.record import RecordedPopulation, Recorder, recorded_populations
 from targets.registry import Progress
 
 NAME = "cpu"
@@ -44,12 +44,7 @@ def place(
 
 def populations(plan: CpuPlan) -> tuple[RecordedPopulation, ...]:
     """Every population of the network but the input."""
-    network = plan.network
-    return tuple(
-        RecordedPopulation(p.name, p.shape, p.kind, network.depth[p.name])
-        for p in network.populations
-        if p.kind != "input"
-    )
+    return recorded_populations(plan.network)
 
 
 def run(plan: CpuPlan, inputs: npt.NDArray[Any], recorder: Recorder, progress: Progress | None = None) -> None:

@@ -17,7 +17,7 @@ from targets.loihi.plan import BalanceBy, FirstLayer, Guard, Options, Plan, Soft
 from targets.loihi.rules import Violation, broken_rules
 from targets.loihi.session import require_hardware
 from targets.loihi.simulate import Place
-from targets.record import RecordedPopulation, Recorder
+from targets.record import RecordedPopulation, Recorder, recorded_populations
 from targets.registry import Progress
 
 CHIPS = ("loihi2", "loihi1")
@@ -113,12 +113,7 @@ def place(
 
 def populations(plan: LoihiPlan) -> tuple[RecordedPopulation, ...]:
     """Every population of the network but the input."""
-    network = plan.network
-    return tuple(
-        RecordedPopulation(p.name, p.shape, p.kind, network.depth[p.name])
-        for p in network.populations
-        if p.kind != "input"
-    )
+    return recorded_populations(plan.network)
 
 
 def run(plan: LoihiPlan, inputs: npt.NDArray[Any], recorder: Recorder, progress: Progress | None = None) -> None:
