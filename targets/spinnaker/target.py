@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from converter.errors import InputError
 from quant.network import IntegerNetwork
-from targets.record import RecordedPopulation, Recorder
+from targets.record import RecordedPopulation, Recorder, recorded_populations
 from targets.registry import Progress
 from targets.spinnaker import report
 from targets.spinnaker.limits import CHIPS, limits
@@ -76,10 +76,7 @@ def place(
 
 def populations(plan: SpinnakerPlan) -> tuple[RecordedPopulation, ...]:
     """Every population of the network but the input."""
-    return tuple(
-        RecordedPopulation(p.population.name, p.population.shape, p.population.kind, p.depth)
-        for p in plan.lowering.populations
-    )
+    return recorded_populations(plan.network)
 
 
 def run(plan: SpinnakerPlan, inputs: npt.NDArray[Any], recorder: Recorder, progress: Progress | None = None) -> None:
