@@ -23,6 +23,7 @@ from quant.network import IntegerNetwork
 from quant.quantize import Granularity, Options
 from quant.report import QuantReport
 from targets import equivalence, registry, running
+from targets import record as records
 from targets.equivalence import Equivalence
 from targets.record import Record
 
@@ -48,6 +49,14 @@ class Quantised:
     network: IntegerNetwork
     report: QuantReport
     path: Path | None
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A network placed on a target. plan: the target's own; description: all of it as plain data for JSON."""
+
+    plan: Any
+    description: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -227,6 +236,64 @@ def to_netx(model: PathLike, out: PathLike) -> tuple[str, ...]:
     if not isinstance(network, IntegerNetwork):
         raise InputError(f"{os.fspath(model)}: is a float network; make an integer one first with: inflor quantize")
     return tuple(netx.write(out, network))
+
+
+def to_spynnaker(model: PathLike, out: PathLike, **options: Any) -> tuple[str, ...]:
+    """Write an integer network as a sPyNNaker script (and its arrays, .npz); returns notes for the user.
+
+    options: those of the target spinnaker.
+
+    Raises:
+        InputError: a float network, or one that stock neurons cannot express; names the first such population.
+    """
+    from targets.spinnaker import script
+
+    refuse_overwrite(out, model)
+    network = load_network(model)
+    if not isinstance(network, IntegerNetwork):
+        raise InputError(f"{os.fspath(model)}: is a float network; make an integer one first with: inflor quantize")
+    return script.write(network, out, **options)
+
+
+def place(
+    network: IntegerNetwork | PathLike,
+    target: str = "spinnaker",
+    *,
+    record: PathLike | None = None,
+    draw: PathLike | None = None,
+    **options: Any,
+) -> Placed:
+    """Place an integer network on a target's cores. record: a run of it, whose spike rates weigh the traffic.
+
+    draw: where to draw the board. options: those of the target.
+
+    Raises:
+        InputError: a float network, an option that the target does not have, a target that places nothing, or no fit.
+        MissingPartError: the target, or what draws, is not installed.
+    """
+    source = os.fspath(network) if not isinstance(network, IntegerNetwork) else network.source
+    loaded = network if isinstance(network, IntegerNetwork) else load_network(network)
+    if not isinstance(loaded, IntegerNetwork):
+        raise InputError(f"{source}: is a float network; make an integer one first with: inflor quantize {source}")
+    module: Any = registry.load(target)
+    if not hasattr(module, "describe"):
+        raise InputError(f"target {target!r} has no board to place on")
+    given = {name: value for name, value in options.items() if value is not None}
+    unknown = sorted(set(given) - set(module.OPTIONS))
+    if unknown:
+        raise InputError(f"target {target!r} has no option {', '.join(unknown)}; it has {', '.join(module.OPTIONS)}")
+    if record is not None:
+        given["rates"] = _rates(records.read(record))
+    plan = module.place(loaded, **given)
+    if draw is not None:
+        module.draw(plan, draw)
+    return Placed(plan, module.describe(plan))
+
+
+def _rates(record: Record) -> dict[str, float]:
+    """Spikes per neuron and step of every population that fires."""
+    sizes = {p.name: p.size * record.timesteps * record.samples for p in record.populations}
+    return {name: float(counts.sum()) / sizes[name] for name, counts in record.counts.items()}
 
 
 def check(

@@ -19,11 +19,11 @@ from inflor.options import FILE, beside, example, json_option
 @click.option(
     "--to",
     "form",
-    type=click.Choice(["nir", "netx"]),
+    type=click.Choice(["nir", "netx", "spynnaker"]),
     default="nir",
     show_default=True,
     metavar="FORM",
-    help="nir, or netx: lava-dl's file, of an integer network with hard reset.",
+    help="nir; of integer networks with hard reset: netx (lava-dl's file), spynnaker (a script).",
 )
 @json_option
 def command(model: Path, out: Path | None, form: str, as_json: bool) -> None:
@@ -33,9 +33,9 @@ def command(model: Path, out: Path | None, form: str, as_json: bool) -> None:
     """
     from inflor import api
 
-    if form == "netx":
-        out = out or beside(model, ".net")
-        notes = api.to_netx(model, out)
+    if form != "nir":
+        out = out or beside(model, ".net" if form == "netx" else ".spynnaker.py")
+        notes = api.to_netx(model, out) if form == "netx" else api.to_spynnaker(model, out)
         if as_json:
             console.print_json({"model": model, "out": out, "notes": notes})
             return

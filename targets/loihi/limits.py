@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
-import yaml
-
-DATA = Path(__file__).parents[1] / "cost" / "hardware.yaml"
+from targets.cost.limits import published
 
 
 @dataclass(frozen=True)
@@ -44,8 +41,7 @@ class Limits:
 @cache
 def limits(chip: str) -> Limits:
     """The limits of "loihi1" or "loihi2". Where sources disagree, the stricter figure."""
-    with DATA.open(encoding="utf-8") as file:
-        data: dict[str, dict[str, Any]] = yaml.safe_load(file)["limits"][chip]
+    data = published(chip)
 
     def value(name: str, key: str = "value") -> Any:
         return data.get(name, {}).get(key)

@@ -9,15 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from functools import reduce
 from itertools import product
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import scipy.sparse
 
-from quant.operators import Conv, Flatten, IntArray, Linear, Operator, Scale, Shape, SumPool
+from quant.operators import Conv, Flatten, IntArray, Linear, Operator, Scale, Shape
+from quant.unroll import as_convolution, unrolled
 
 MANTISSA_BITS = 8
 LARGEST_GEOMETRY = 127
@@ -75,13 +74,7 @@ def _fits(kernel: Kernel) -> bool:
 
 def as_matrix(operators: tuple[Operator, ...], shape: Shape) -> Matrix:
     """The chain as a matrix."""
-    total = scipy.sparse.identity(math.prod(shape), dtype=np.int64, format="csr")
-    for operator in operators:
-        total = (_unrolled(operator, shape) @ total).tocsr()
-        shape = operator.output_shape(shape)
-    total.sum_duplicates()
-    total.eliminate_zeros()
-    return Matrix(total)
+    return Matrix(unrolled(operators, shape))
 
 
 def unroll(kernel: Kernel) -> Matrix:
@@ -117,28 +110,13 @@ def _as_convolution(operators: tuple[Operator, ...], shape: Shape) -> Conv | Non
     whole: Conv | None = None
     here = shape
     for operator in operators or (Scale("", np.ones((), np.int64)),):
-        step = _convolution(operator, here)
+        assert not isinstance(operator, Linear | Flatten)
+        step = as_convolution(operator, here)
         whole = step if whole is None or step is None else _merged(whole, step, shape)
         if whole is None:
             return None
         here = operator.output_shape(here)
     return whole
-
-
-def _convolution(operator: Operator, shape: Shape) -> Conv | None:
-    channels, dimensions = shape[0], len(shape) - 1
-    ones = (1,) * dimensions
-    if isinstance(operator, Conv):
-        return operator
-    if isinstance(operator, SumPool):
-        weight = np.ones((channels, 1, *operator.kernel), np.int64)
-        return Conv("", weight, operator.stride, tuple((p, p) for p in operator.padding), ones, channels)
-    assert isinstance(operator, Scale)
-    full = np.broadcast_to(operator.weight, shape).reshape(channels, -1)
-    if (full != full[:, :1]).any():
-        return None
-    weight = full[:, :1].reshape(channels, *(1,) * (dimensions + 1))
-    return Conv("", weight, ones, ((0, 0),) * dimensions, ones, channels)
 
 
 def _merged(first: Conv, second: Conv, shape: Shape) -> Conv | None:
@@ -258,39 +236,3 @@ def _undilated(conv: Conv) -> IntArray:
     weight = np.zeros((*conv.weight.shape[:2], *extent), np.int64)
     weight[_at(slice(None, None, d) for d in conv.dilation)] = conv.weight
     return weight
-
-
-def _unrolled(operator: Operator, shape: Shape) -> Any:
-    """One operator's matrix."""
-    size = math.prod(shape)
-    if isinstance(operator, Flatten):
-        return scipy.sparse.identity(size, dtype=np.int64, format="csr")
-    if isinstance(operator, Scale):
-        return scipy.sparse.diags(np.broadcast_to(operator.weight, shape).ravel(), dtype=np.int64, format="csr")
-    if isinstance(operator, Linear):
-        rows = scipy.sparse.identity(math.prod(shape[:-1]), dtype=np.int64)
-        return scipy.sparse.kron(rows, scipy.sparse.csr_matrix(operator.weight), format="csr")
-    conv = _convolution(operator, shape)
-    assert conv is not None
-    return _unrolled_convolution(conv, shape)
-
-
-def _unrolled_convolution(conv: Conv, shape: Shape) -> Any:
-    out_shape, dims = conv.output_shape(shape), len(shape) - 1
-    out_channels, inner = conv.weight.shape[:2]
-    groups_out = out_channels // conv.groups
-    places = np.indices(out_shape[1:]).reshape(dims, -1)  # [dims, P]
-    rows, columns, values = [], [], []
-    o = np.arange(out_channels)
-    for k in product(*(range(n) for n in conv.weight.shape[2:])):
-        at = [conv.stride[a] * places[a] + conv.dilation[a] * k[a] - conv.padding[a][0] for a in range(dims)]
-        inside = reduce(np.logical_and, [(at[a] >= 0) & (at[a] < shape[a + 1]) for a in range(dims)])
-        flat_in = np.ravel_multi_index([x[inside] for x in at], shape[1:])
-        flat_out = np.flatnonzero(inside)
-        for i in range(inner):
-            source = (o // groups_out) * inner + i  # [O]
-            rows.append((o[:, None] * places.shape[1] + flat_out).ravel())
-            columns.append((source[:, None] * math.prod(shape[1:]) + flat_in).ravel())
-            values.append(np.repeat(conv.weight[_at(k)][o, i], flat_out.size))
-    parts = (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns)))
-    return scipy.sparse.csr_matrix(parts, shape=(math.prod(out_shape), math.prod(shape)), dtype=np.int64)

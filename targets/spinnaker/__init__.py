@@ -1,0 +1,34 @@
+"""Target `spinnaker`: a SpiNNaker machine of cores, packets and routing tables, simulated packet by packet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from targets.spinnaker.draw import draw
+from targets.spinnaker.plan import SpinnakerPlan
+from targets.spinnaker.report import describe
+from targets.spinnaker.target import check, observe, place, populations, run
+
+NAME = "spinnaker"
+SUMMARY = "SpiNNaker: placed, routed and packed, then run packet by packet in its own arithmetic"
+INPUT: Literal["float", "integer"] = "integer"
+OPTIONS: Sequence[str] = (
+    "chip",
+    "neurons",
+    "neurons_per_core",
+    "cores_per_chip",
+    "boards",
+    "dead",
+    "placement",
+    "rates",
+    "time_scale",
+)
+
+
+def available() -> str | None:
+    """Nothing optional is needed."""
+    return None
+
+
+__all__ = ["SpinnakerPlan", "available", "check", "describe", "draw", "observe", "place", "populations", "run"]

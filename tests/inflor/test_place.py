@@ -1,0 +1,104 @@
+"""inflor place, and inflor convert --to spynnaker."""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ElementTree
+
+import numpy as np
+import pytest
+from command_line import invoke
+from spinnaker_networks import population, residual, source
+
+from converter.metadata import ModelInfo
+from quant import integer_nir
+from quant.network import IntegerNetwork, Projection
+from quant.operators import Linear
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    path = tmp_path_factory.mktemp("place") / "small.int.nir"
+    integer_nir.write(path, residual())
+    return path
+
+
+def test_place_writes_what_it_prints(model, tmp_path):
+    pytest.importorskip("matplotlib")
+    out, board = tmp_path / "place.json", tmp_path / "board.svg"
+    result = invoke("place", str(model), "--out", str(out), "--draw", str(board), "--neurons-per-core", "50", "--json")
+    assert result.exit_code == 0, result.output
+    printed = json.loads(result.stdout)
+    written = json.loads(out.read_text())
+    assert written.items() <= printed.items()
+    assert sum(p["neurons"] for p in written["placements"]) == 3 * 384 + 5
+    assert len({(p["x"], p["y"], p["p"]) for p in written["placements"]}) == written["cores"]
+    assert len({p["key"] for p in written["placements"]}) == written["cores"]
+    assert sum(len(t["entries"]) for t in written["routing_tables"]) == written["routing_entries"]["after"]
+    assert written["traffic"]["packet_hops"] <= written["traffic"]["naive_order"]
+    assert len(ElementTree.parse(board).getroot()) > 0
+
+
+def test_place_says_why(model):
+    result = invoke("place", str(model), "--cores-per-chip", "1")
+    assert result.exit_code == 0, result.output
+    assert "neurons per core" in result.stdout
+    assert "packets x hops" in result.stdout
+
+
+def test_dead_chips_and_rates_are_taken(model, tmp_path):
+    dead, record = tmp_path / "dead.json", tmp_path / "record.h5"
+    dead.write_text('{"chips": [[0, 0], [1, 1]]}')
+    data = tmp_path / "data.npz"
+    np.savez(data, x=np.random.default_rng(0).random((25, 2, 8, 8)).astype(np.float32), y=np.arange(25) % 5)
+    ran = invoke("run", str(model), "--target", "spinnaker", "--dataset", str(data), "--out", str(record))
+    assert ran.exit_code == 0, ran.output
+    result = invoke("place", str(model), "--dead", str(dead), "--record", str(record), "--json")
+    assert result.exit_code == 0, result.output
+    plain = json.loads(result.stdout)
+    assert {(p["x"], p["y"]) for p in plain["placements"]}.isdisjoint({(0, 0), (1, 1)})
+    uniform = json.loads(invoke("place", str(model), "--dead", str(dead), "--json").stdout)
+    heard, all_fire = (p["populations"][2]["packets_heard"] for p in (plain, uniform))
+    assert 0 < heard < all_fire
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--target", "cpu"], "no board"),
+        (["--boards", "2"], "1 or a multiple of 3"),
+        (["--chip", "spinnaker3"], "spinnaker1, spinnaker2"),
+        (["--neurons-per-core", "300"], "1 to 256"),
+        (["--dead", "missing.json"], "missing.json"),
+        (["--draw", "board.jpg"], ".svg or .png"),
+    ],
+)
+def test_bad_arguments_end_with_one_message(model, arguments, message):
+    result = invoke("place", str(model), *arguments)
+    assert result.exit_code == 2
+    assert result.stderr.startswith("error: ")
+    assert message in result.stderr
+
+
+def test_convert_refuses_soft_reset_and_writes_hard_reset(model, tmp_path):
+    refused = invoke("convert", str(model), "--to", "spynnaker", "--out", str(tmp_path / "a.py"))
+    assert refused.exit_code == 2
+    assert "resets by subtraction" in refused.stderr
+    populations = (
+        source((4,)),
+        population("n1", (3,), threshold=50, reset="zero"),
+        population("out", (2,), "readout", reset="none"),
+    )
+    weights = [[[9] * 4] * 3, [[5] * 3] * 2]
+    projections = (
+        Projection("input", "n1", (Linear("a", np.array(weights[0])),)),
+        Projection("n1", "out", (Linear("b", np.array(weights[1])),)),
+    )
+    network = IntegerNetwork(populations, projections, ("out",), ModelInfo(timesteps=2, stage="integer"), 8, "hard")
+    path, out = tmp_path / "hard.int.nir", tmp_path / "hard.py"
+    integer_nir.write(path, network)
+    done = invoke("convert", str(path), "--to", "spynnaker", "--out", str(out))
+    assert done.exit_code == 0, done.output
+    assert "0.1 %" in done.stdout
+    compile(out.read_text(), str(out), "exec")
+    assert set(np.load(out.with_suffix(".npz")).files) >= {"link0", "n1.0.v_thresh", "n1.host.weight"}

@@ -1,0 +1,63 @@
+"""A small network that fires, and runs of a plan."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from converter.metadata import ModelInfo
+from quant.network import IntegerNetwork, Population, Projection
+from quant.operators import Conv, Flatten, Linear, Scale
+from targets import cpu, spinnaker
+from targets.record import Recorder
+
+ZERO = np.zeros((), np.int64)
+
+
+def population(name, shape, kind="if", threshold=0, reset="subtract", bias=0, v_reset=0, decay=0):
+    threshold = np.asarray(threshold, np.int64)
+    value = 2 * (threshold + 1) if reset == "subtract" else ZERO
+    arrays = (np.asarray(v, np.int64) for v in (v_reset, bias, decay))
+    return Population(name, shape, kind, threshold, reset, value, *arrays, np.asarray(0.5), 8)
+
+
+def source(shape):
+    return Population("input", shape, "input", ZERO, "none", ZERO, ZERO, ZERO, ZERO, np.asarray(0.1), 0)
+
+
+def residual():
+    """Two convolutions with a residual join, and a readout; every layer fires."""
+    rng = np.random.default_rng(5)
+
+    def conv(name, out, inner):
+        return Conv(name, rng.integers(-60, 100, (out, inner, 3, 3)), (1, 1), ((1, 1), (1, 1)), (1, 1), 1)
+
+    shape = (6, 8, 8)
+    populations = (
+        source((2, 8, 8)),
+        population("n1", shape, threshold=9000, bias=rng.integers(-300, 900, (6, 1, 1))),
+        population("n2", shape, threshold=250, bias=rng.integers(-30, 60, (6, 1, 1))),
+        population("n3", shape, threshold=300, reset="zero", bias=rng.integers(-30, 60, shape)),
+        population("out", (5,), "readout", reset="none", bias=rng.integers(-9, 9, 5)),
+    )
+    projections = (
+        Projection("input", "n1", (conv("c1", 6, 2),)),
+        Projection("n1", "n2", (conv("c2", 6, 6),)),
+        Projection("n2", "n3", (conv("c3", 6, 6),)),
+        Projection("n1", "n3", (Scale("identity", rng.integers(40, 99, (6, 1, 1))),), exponent=1),
+        Projection("n3", "out", (Flatten("f", 0, 2), Linear("readout", rng.integers(-90, 90, (5, 384))))),
+    )
+    return IntegerNetwork(populations, projections, ("out",), ModelInfo(timesteps=4, stage="integer"), 8, "small")
+
+
+def record(target, plan, inputs):
+    recorder = Recorder(target.populations(plan), plan.network.info.timesteps, len(inputs), True)
+    target.run(plan, inputs, recorder)
+    return recorder.finish(None, {})
+
+
+def on_cpu(network, inputs):
+    return record(cpu, cpu.place(network), inputs)
+
+
+def on_spinnaker(plan, inputs):
+    return record(spinnaker, plan, inputs)

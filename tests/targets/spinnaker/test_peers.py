@@ -1,0 +1,237 @@
+"""Other programs' word on our routes and spikes. Each is skipped where it is not installed."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from integer_networks import images
+from spinnaker_networks import on_spinnaker, population, residual, source
+
+from converter.errors import InputError
+from converter.metadata import ModelInfo
+from quant.network import IntegerNetwork, Projection
+from quant.operators import Linear
+from targets import spinnaker
+from targets.spinnaker import script
+
+
+def pacman_table(chip, table, default):
+    from pacman.model.routing_tables import UnCompressedMulticastRoutingTable
+    from spinn_machine import MulticastRoutingEntry, RoutingEntry
+
+    made = UnCompressedMulticastRoutingTable(*chip)
+    for key, mask, route, straight in zip(
+        table.key.tolist(), table.mask.tolist(), table.route.tolist(), default.tolist(), strict=True
+    ):
+        entry = RoutingEntry(spinnaker_route=route, defaultable=straight)
+        made.add_multicast_routing_entry(MulticastRoutingEntry(key, mask, entry))
+    return made
+
+
+def test_pacman_proves_the_compressed_tables_and_rejects_a_changed_one():
+    checker = pytest.importorskip("pacman.operations.router_compressors.routing_compression_checker")
+    from pacman.exceptions import PacmanRoutingException
+
+    plan = spinnaker.place(residual(), neurons_per_core=24, cores_per_chip=2)
+    assert sum(map(len, plan.tables.values())) < sum(map(len, plan.original.values()))
+    changed = 0
+    for chip, original in plan.original.items():
+        before = pacman_table(chip, original, original.default)
+        short = plan.tables[chip]
+        checker.compare_tables(before, pacman_table(chip, short, np.zeros(len(short), bool)))
+        if len(short):
+            route = short.route.copy()
+            route[0] ^= 1 << 8
+            mutant = pacman_table(chip, replace(short, route=route), np.zeros(len(short), bool))
+            with pytest.raises(PacmanRoutingException):
+                checker.compare_tables(before, mutant)
+            changed += 1
+    assert changed > 10
+
+
+def test_brian2_fires_the_same_spikes_with_soft_reset():
+    """INFLOR_BRIAN2 names the interpreter that has Brian2, this one if it is not set."""
+    python = os.environ.get("INFLOR_BRIAN2", sys.executable)
+    found = subprocess.run([python, "-c", "import brian2"], capture_output=True, text=True)
+    if found.returncode:
+        pytest.skip(f"Brian2 cannot be imported by {python}: {found.stderr.strip().splitlines()[-1]}")
+    rng = np.random.default_rng(3)
+    first, second = rng.integers(-60, 100, (12, 8)), rng.integers(-60, 100, (10, 12))
+    timesteps, thresholds = 8, (400, 150)
+    populations = (
+        source((8,)),
+        population("n0", (12,), threshold=thresholds[0]),
+        population("n1", (10,), threshold=thresholds[1]),
+    )
+    projections = (
+        Projection("input", "n0", (Linear("w0", first),)),
+        Projection("n0", "n1", (Linear("w1", second),)),
+    )
+    info = ModelInfo(timesteps=timesteps, stage="integer")
+    network = IntegerNetwork(populations, projections, ("n1",), info, 8, "brian")
+    x = images(network, 2)[1] // 16
+    got = on_spinnaker(spinnaker.place(network, neurons_per_core=3, cores_per_chip=2), x[None])
+    task = {
+        "sizes": [12, 10],
+        "thresholds": thresholds,
+        "current": (first @ x.astype(np.int64)).tolist(),
+        "weights": second.tolist(),
+        "ticks": timesteps + 1,
+    }
+    peer = Path(__file__).with_name("brian2_peer.py")
+    done = subprocess.run([python, str(peer)], input=json.dumps(task), capture_output=True, text=True, check=True)
+    for depth, (name, spikes) in enumerate(zip(("n0", "n1"), json.loads(done.stdout), strict=True)):
+        expected = np.zeros((timesteps + 2, network.by_name[name].size), bool)
+        for tick, neuron in spikes:
+            expected[tick - depth if tick >= depth else -1, neuron] = True
+        assert expected[:timesteps].any()
+        np.testing.assert_array_equal(got.spikes(name)[0], expected[:timesteps])
+
+
+CONFIGURATION = """
+[Machine]
+version = 5
+virtual_board = True
+[Mode]
+mode = Debug
+[Reports]
+write_network_graph = False
+[Mapping]
+validate_routes_uncompressed = True
+"""
+
+
+def hard_reset(decay):
+    rng = np.random.default_rng(8)
+    populations = (
+        source((6,)),
+        population("n1", (12,), "lif", threshold=300, reset="zero", bias=40, decay=decay),
+        population("n2", (8,), "lif", threshold=120, reset="zero", bias=-3, v_reset=-4, decay=decay),
+        population("out", (4,), "readout", reset="none"),
+    )
+    weights = [rng.integers(-60, 100, shape) for shape in ((12, 6), (8, 12), (4, 8))]
+    names = [p.name for p in populations]
+    projections = tuple(
+        Projection(a, b, (Linear(f"to_{b}", w),)) for a, b, w in zip(names, names[1:], weights, strict=False)
+    )
+    return IntegerNetwork(populations, projections, ("out",), ModelInfo(timesteps=4, stage="integer"), 8, "hard")
+
+
+@pytest.mark.parametrize("decay", [0, 400])
+def test_spynnaker_takes_the_script_and_lays_it_out_as_we_did(tmp_path, decay):
+    """On its virtual board: our cores where we put them, its routes checked, its rows the same synapses as ours."""
+    if importlib.util.find_spec("spynnaker") is None:
+        pytest.skip("sPyNNaker is not installed: pip install 'inflor[spinnaker]'")
+    network = hard_reset(decay)
+    path = tmp_path / "net.py"
+    notes = script.write(network, path, neurons_per_core=4, cores_per_chip=2)
+    assert len(notes) == (2 if not decay else 3)
+    (tmp_path / ".spynnaker.cfg").write_text(CONFIGURATION)
+    np.save(tmp_path / "image.npy", images(network, 1)[0])
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", str(path), "image.npy"],
+        cwd=tmp_path,
+        env={**os.environ, "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    (report,) = (tmp_path / "reports").glob("*/run_1")
+    placed = {
+        row["vertex_label"].partition("(")[0]: (row["x"], row["y"], row["p"])
+        for row in json.loads((report / "json_files" / "placements.json").read_text())
+        if not row["vertex_label"].startswith("SYSTEM")
+    }
+    plan = spinnaker.place(network, neurons_per_core=4, cores_per_chip=2)
+    wanted = {f"{r['population']}.{r['core']}": (r["x"], r["y"], r["p"]) for r in report_of(plan)}
+    assert placed == wanted
+    assert len({at[:2] for at in wanted.values()}) >= 3
+    cores = [wanted[f"{r['population']}.{r['core']}"] for r in report_of(plan)]
+    scale = {c: s.get("scale", 0) for c, s in zip(cores, script.layout(plan)[1], strict=True)}
+    compared = compare_memories(plan, cores, scale, report / "ds.sqlite3")
+    assert compared == sum(c.matrix.nnz for c in plan.lowering.connections) > 100
+
+
+def regions(database, at):
+    """Regions of one core by number, as words."""
+    with sqlite3.connect(database) as connection:
+        query = "select region_num, content from region where x = ? and y = ? and p = ?"
+        return {n: np.frombuffer(c, "<u4") for n, c in connection.execute(query, at) if c is not None}
+
+
+def compare_memories(plan, cores, scale, database):
+    """Every row of every core: theirs hold the same synapses as ours, in the same words but for the weight's shift."""
+    key_of = {
+        int(r[1][7]): core
+        for core, at in enumerate(cores)
+        if (r := regions(database, at)).get(1) is not None and r[1][0]
+    }
+    compared = 0
+    for core, at in enumerate(cores):
+        held = regions(database, at)
+        _, _, neuron_bits, type_bits, _, _, buffer, *shifts = held[4].tolist()
+        memory = plan.memories[core]
+        assert (neuron_bits, type_bits, buffer) == (memory.neuron_bits, 1, 256)
+        count, listed = held[5][:2]
+        theirs = rows_of(held[5][2:], int(count), int(listed), held.get(6))
+        ours = rows_of(
+            np.concatenate([memory.entries.view("<u4"), memory.addresses]),
+            len(memory.entries),
+            len(memory.addresses),
+            memory.rows,
+        )
+        lowered = plan.lowering.populations[plan.population_of[core]]
+        as_weights = [
+            {
+                (key_of[entry[0]] if known is None else known.index(entry[0]), entry[1:], row): {
+                    (word & 0xFFFF, (word >> 16 << shift[word >> neuron_bits & 1]) / unit) for word in words
+                }
+                for (entry, row), words in rows.items()
+                if words
+            }
+            for rows, known, shift, unit in (
+                (theirs, None, shifts, scale[at] * 32768),
+                (ours, plan.keys.key.tolist(), lowered.shifts, 1 << lowered.neurons.unit),
+            )
+        ]
+        assert as_weights[0] == as_weights[1]
+        compared += sum(map(len, as_weights[0].values()))
+    return compared
+
+
+def rows_of(table, count, listed, memory):
+    """Rows of a population table and its blocks by (entry's key, bits below its mask, neurons), and number."""
+    entries, addresses = table[: 5 * count].reshape(count, 5).tolist(), table[5 * count : 5 * count + listed].tolist()
+    rows = {}
+    for key, mask, start, core, neurons in entries:
+        assert start >> 13 & 7 == 4  # colour bits
+        where = (key, (core >> 16, mask ^ 0xFFFFFFFF, neurons))
+        for address in addresses[start & 0x1FFF : (start & 0x1FFF) + (start >> 16)]:
+            length, at = (address & 0xFF) + 1, (address >> 8) * 4
+            if address >> 8 == 0xFFFFFF:
+                continue
+            for row in range(neurons & 0xFFFF):
+                words = memory[at + row * (3 + length) :][: 3 + length].tolist()
+                assert (words[0], words[2]) == (0, 0)
+                rows.setdefault((where, row), []).extend(words[3 : 3 + words[1]])
+    return rows
+
+
+def report_of(plan):
+    return spinnaker.describe(plan)["placements"]
+
+
+def test_soft_reset_is_refused_by_name(tmp_path):
+    with pytest.raises(InputError, match=r"'n1' resets by subtraction"):
+        script.write(residual(), tmp_path / "net.py")
+    assert not list(tmp_path.iterdir())
