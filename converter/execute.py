@@ -245,6 +245,11 @@ class _Leak:
     def __init__(self, node: nir.LIF | nir.LI, current: Tensor, graph: Graph) -> None:
         self.r, self.v_leak = _parameter(node.r, current), _parameter(node.v_leak, current)
         self.steps = _parameter(node.tau, current) / graph.info.dt
+        if float(np.min(node.tau)) < graph.info.dt:
+            raise InputError(
+                f"{graph.source}: a time constant of {float(np.min(node.tau)):g} is shorter than the step of "
+                f"{graph.info.dt:g}, which Euler's rule does not follow; write tau in steps, or dt into the metadata"
+            )
 
     def __call__(self, v: Tensor, arriving: Tensor) -> Tensor:
         driven = arriving if _is_one(self.r) else arriving * self.r

@@ -275,9 +275,11 @@ def place(
     loaded = network if isinstance(network, IntegerNetwork) else load_network(network)
     if not isinstance(loaded, IntegerNetwork):
         raise InputError(f"{source}: is a float network; make an integer one first with: inflor quantize {source}")
-    module: Any = registry.load(target)
+    module: Any = registry.find(target)  # a plan needs nothing of what a run does
     if not hasattr(module, "describe"):
-        raise InputError(f"target {target!r} has no board to place on")
+        raise InputError(f"target {target!r} has no cores to place on")
+    if draw is not None and not hasattr(module, "draw"):
+        raise InputError(f"target {target!r} has no board to draw; leave out --draw")
     given = {name: value for name, value in options.items() if value is not None}
     unknown = sorted(set(given) - set(module.OPTIONS))
     if unknown:

@@ -36,6 +36,7 @@ def summarise(record: Record) -> dict[str, Any]:
         **{key: about.pop(key, None) for key in ("seconds", "samples_per_second")},
         "populations": populations,
         "overflows": dict(record.overflows),
+        "notes": about.pop("notes", []),
         "record": record.path,
         "provenance": about,
     }

@@ -211,6 +211,8 @@ def _read_population(graph: Graph, name: str, bias: npt.NDArray[np.float64]) -> 
     bits = int(node.metadata.get("weight_bits", 8))
     if isinstance(node, nir.I | nir.LI):
         return Population(name, shape, "readout", zero, "none", zero, zero, least_shape(total), decay, scale, bits)
+    if isinstance(node, nir.LIF) and not decay.any():
+        raise InputError(f"{graph.source}: node {name!r}: a leaky neuron without its integer decay; quantise it again")
     reset, value = reset_of(node)
     amount = integers(value, "reset_value" if reset == "subtract" else "v_reset")
     subtract, to = (amount, zero) if reset == "subtract" else (zero, amount)

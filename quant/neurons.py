@@ -59,7 +59,9 @@ def read_neuron(graph: Graph, name: str) -> FloatNeuron:
         decay = dt / full(node.tau)
         gain, leak = full(node.r) * decay, full(node.v_leak)
         if (decay > 1).any():
-            raise InputError(f"{graph.source}: node {name!r}: tau is shorter than dt ({dt:g}); use a smaller --dt")
+            raise InputError(
+                f"{graph.source}: node {name!r}: tau is shorter than the step, dt = {dt:g}; write tau in steps"
+            )
     else:
         raise InputError(
             f"{graph.source}: node {name!r}: a {type(node).__name__} cannot be quantised; IF, LIF, I and LI can"

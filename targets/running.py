@@ -33,7 +33,7 @@ def run(
 
     x: float32 [samples, *shape], normalised; the host rounds it for integer targets. keep_spikes: keep every spike, in
     the file or in memory; None keeps them where there is a file. The record's `run` holds target, seconds,
-    samples_per_second, the plan and provenance.
+    samples_per_second, the plan, notes for the reader and provenance.
 
     Raises:
         InputError: the network is of the wrong kind for the target, breaks a limit of it, or x does not fit it.
@@ -71,6 +71,23 @@ def run(
             "seconds": seconds,
             "samples_per_second": len(x) / seconds,
             "plan": plan.summary(),
+            "notes": _notes(network, x, plan.summary()),
             **(provenance or {}),
         }
         return recorder.finish(labels, about)
+
+
+def _notes(network: IntegerNetwork | Graph, x: npt.NDArray[np.float32], plan: Mapping[str, Any]) -> list[str]:
+    """What a person should know who reads the numbers."""
+    notes = [f"the mapping breaks a limit of the chip: {violation}" for violation in plan.get("violations", ())]
+    if not network.info.known:
+        notes.append(
+            f"{network.source} says nothing about time or input scaling: {network.info.timesteps} timesteps of "
+            f"{network.info.dt:g} and unscaled input are assumed"
+        )
+    if isinstance(network, IntegerNetwork):
+        half = 2 ** (network.input_bits - 1) + 0.5
+        clipped = float((np.abs(x / network.inputs[0].scale) > half).mean())
+        if clipped > 0.001:
+            notes.append(f"{100 * clipped:.1f} % of the inputs lie outside the range calibrated and are clipped")
+    return notes

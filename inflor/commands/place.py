@@ -35,6 +35,9 @@ POPULATIONS = (
 @click.option("--record", type=FILE, metavar="FILE", help="A record.h5, whose spike rates weigh the traffic.")
 @click.option("--dead", type=FILE, metavar="FILE", help="JSON of chips, cores and links that are dead.")
 @click.option("--chip", metavar="NAME", help="Whose limits.  [default: spinnaker1]")
+@click.option(
+    "--soft-reset", type=click.Choice(["microcode", "stock"]), metavar="HOW", help="microcode or stock (loihi)."
+)
 @click.option("--boards", type=WHOLE, metavar="N", help="1 or a multiple of 3.  [default: as needed]")
 @click.option("--neurons-per-core", type=WHOLE, metavar="N", help="At most.  [default: 256]")
 @click.option("--cores-per-chip", type=WHOLE, metavar="N", help="At most.  [default: all there are]")
@@ -53,6 +56,11 @@ def command(model: Path, as_json: bool, out: Path | None, draw: Path | None, **o
         api.refuse_overwrite(out, model)
         with atomic_path(out) as temporary:
             temporary.write_text(json.dumps(plain))
+    if "table" in plain and not as_json:
+        console.print_line(plain["table"])
+        for violation in plain["violations"]:
+            console.print_line(f"warning: {violation}")
+        return
     if as_json:
         console.print_json({"model": model, "out": out, "drawn": draw, **plain})
         return

@@ -81,8 +81,10 @@ def print_record(record: Record, result: dict[str, Any]) -> None:
     print_populations(result["populations"])
     for name, count in record.overflows.items():
         console.print_line(f"overflow: population {name}: {count} membrane potentials left their width")
+    for note in result["notes"]:
+        console.print_line(f"note: {note}")
     accuracy = "accuracy unknown" if record.accuracy is None else f"accuracy {console.percent(record.accuracy)}"
-    speed = f", {result['seconds']:.2f} s ({result['samples_per_second']:.0f} per second)" if result["seconds"] else ""
+    speed = f", {result['seconds']:.2f} s ({result['samples_per_second']:.3g} per second)" if result["seconds"] else ""
     console.print_line(
         f"{accuracy} on {result['target']}: {record.samples} samples of {result['dataset']} {result['split']}, "
         f"{record.timesteps} timesteps{speed}"

@@ -68,7 +68,7 @@ def make_plan(
     last_use = {q.source: i for i, p in enumerate(targets) for q in network.incoming[p.name]}
     needed = _bytes_per_sample(network, kernels, last_use)
     if needed > memory:
-        raise InputError(f"one sample needs about {needed >> 20} MiB, more than --memory allows; allow more")
+        raise InputError(f"one sample needs {needed} bytes, more than --memory allows; allow more")
     return CpuPlan(network, kernels, last_use, max(1, min(memory, CACHE) // needed), threads, device, profile)
 
 

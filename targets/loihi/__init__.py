@@ -53,6 +53,11 @@ def place(network: IntegerNetwork, **options: Any) -> LoihiPlan:
     return place(network, **options)
 
 
+def describe(plan: LoihiPlan) -> dict[str, Any]:
+    """The mapping as plain data: a line per core and totals, as text under "table"."""
+    return {"target": NAME, **plan.summary(), "table": plan.mapping.table()}
+
+
 def populations(plan: LoihiPlan) -> tuple[RecordedPopulation, ...]:
     """Every population of the network but the input."""
     from targets.loihi.target import populations

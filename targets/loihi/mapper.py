@@ -139,7 +139,9 @@ def _chip_violations(plan: Plan, limits: Limits) -> list[Violation]:
             found.append(Violation(synapses.target, "weight exponent", synapses.exponent, limits.exponent, mend))
         if limits.delay is not None and synapses.delay > limits.delay:
             found.append(
-                Violation(synapses.target, "synaptic delay", synapses.delay, limits.delay, "use --balance relay")
+                Violation(
+                    synapses.target, "synaptic delay", synapses.delay, limits.delay, 'use balance="relay" in Python'
+                )
             )
     return found
 

@@ -47,7 +47,7 @@ def broken_rules(network: IntegerNetwork, options: Options) -> list[Violation]:
 
 def input_of_eight_bits(network: IntegerNetwork, population: Population, _: StateRange | None) -> Iterator[Violation]:
     if population.kind == "input" and network.input_bits > 8:
-        yield Violation(population.name, "input width", network.input_bits, 8, "quantise with --input-bits 8")
+        yield Violation(population.name, "input width", network.input_bits, 8, "quantise the input to 8 bits")
 
 
 def no_reference_delay(network: IntegerNetwork, population: Population, _: StateRange | None) -> Iterator[Violation]:

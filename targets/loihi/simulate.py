@@ -160,7 +160,7 @@ def _check_silence(plan: Plan, outputs: Outputs, samples: int) -> None:
         if rows[guards].any():
             raise SimulationError(
                 f"target loihi: population {group.name!r} left +-{SILENCE}, the range in which its stock lowering is "
-                "exact; use --guard long or --soft-reset microcode"
+                "exact; use --soft-reset microcode, or guard='long' in Python"
             )
 
 

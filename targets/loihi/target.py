@@ -10,11 +10,12 @@ import numpy.typing as npt
 
 from converter.errors import InputError
 from quant.network import IntegerNetwork
+from quant.ranges import state_ranges
 from targets.loihi import simulate
 from targets.loihi.limits import limits
 from targets.loihi.mapper import Mapping, place_on_cores
-from targets.loihi.plan import BalanceBy, FirstLayer, Guard, Options, Plan, SoftReset, plan
-from targets.loihi.rules import Violation, broken_rules
+from targets.loihi.plan import STOCK_STATE, BalanceBy, FirstLayer, Guard, Options, Plan, SoftReset, plan, roles
+from targets.loihi.rules import STOCK, Violation, broken_rules
 from targets.loihi.session import require_hardware
 from targets.loihi.simulate import Place
 from targets.record import RecordedPopulation, Recorder, recorded_populations
@@ -106,9 +107,22 @@ def place(
     violations = broken_rules(network, options)
     if violations:
         raise InputError(f"{network.source}: cannot be lowered to {chip}: " + "; ".join(map(str, violations)))
+    if exact_lava:
+        _refuse_unwatched(network, options)
     if run_config == "hw":
         require_hardware()
     return LoihiPlan(network, plan(network, options), chip, exact_lava, timeout, run_config)
+
+
+def _refuse_unwatched(network: IntegerNetwork, options: Options) -> None:
+    """Lava's own LIF wraps in silence; only our counting one, which exact_lava leaves out, would say so."""
+    ranges, role = state_ranges(network), roles(network, options)
+    for name, state in ranges.items():
+        if role[name] in STOCK and state.state.peak > STOCK_STATE:
+            raise InputError(
+                f"{network.source}: population {name!r} may leave the 24 bits of a stock neuron, and Lava's own "
+                "model does not notice; leave out --exact-lava, or use --soft-reset microcode"
+            )
 
 
 def populations(plan: LoihiPlan) -> tuple[RecordedPopulation, ...]:

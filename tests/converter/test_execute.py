@@ -372,3 +372,16 @@ def test_run_refuses_what_it_cannot_do():
     nodes = nir.Input(np.array([3])), nir.IF(one, one), nir.Linear(np.eye(3)), nir.Output(np.array([3]))
     with pytest.raises(InputError, match=r"test\.nir: the edge 'n2' -> 'n1' closes a cycle; recurrent"):
         run(graph_of(*nodes, edges=edges), x, 4)
+
+
+def test_a_time_constant_shorter_than_the_step_is_refused():
+    """A file in seconds (tau = 0.02) run at one step per unit: Euler's rule would overshoot."""
+    one = np.ones(2)
+    nodes = {
+        "input": nir.Input(np.array([2])),
+        "lif": nir.LIF(tau=one * 0.02, r=one, v_leak=one * 0, v_threshold=one, v_reset=one * 0),
+        "output": nir.Output(np.array([2])),
+    }
+    graph = validate(nir.NIRGraph(nodes, [("input", "lif"), ("lif", "output")], type_check=False), "seconds.nir")
+    with pytest.raises(InputError, match=r"seconds\.nir: a time constant of 0\.02 is shorter than the step of 1"):
+        run(graph, np.ones((1, 2), np.float32), 4)

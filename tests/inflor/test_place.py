@@ -65,7 +65,8 @@ def test_dead_chips_and_rates_are_taken(model, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--target", "cpu"], "no board"),
+        (["--target", "cpu"], "no cores"),
+        (["--target", "loihi", "--draw", "board.svg"], "no board to draw"),
         (["--boards", "2"], "1 or a multiple of 3"),
         (["--chip", "spinnaker3"], "spinnaker1, spinnaker2"),
         (["--neurons-per-core", "300"], "1 to 256"),
@@ -102,3 +103,13 @@ def test_convert_refuses_soft_reset_and_writes_hard_reset(model, tmp_path):
     assert "0.1 %" in done.stdout
     compile(out.read_text(), str(out), "exec")
     assert set(np.load(out.with_suffix(".npz")).files) >= {"link0", "n1.0.v_thresh", "n1.host.weight"}
+
+
+def test_loihi_says_which_population_every_core_holds(model):
+    result = invoke("place", str(model), "--target", "loihi", "--chip", "loihi1")
+    assert result.exit_code == 0
+    assert result.stdout.startswith("core ")
+    assert "loihi1: cores" in result.stdout
+    assert "use --soft-reset stock" in result.stdout
+    stock = invoke("place", str(model), "--target", "loihi", "--chip", "loihi1", "--soft-reset", "stock")
+    assert "neuron programs" not in stock.stdout

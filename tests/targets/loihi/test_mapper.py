@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import small_networks
 
+from converter.errors import InputError
 from quant.network import Projection
 from quant.operators import Linear
 from targets import loihi
@@ -118,3 +119,20 @@ def test_the_table_names_every_core_and_what_is_not_published():
     assert len(lines) == 1 + len(mapping.cores) + 1
     assert {line.split()[1] for line in lines[1:-1]} == {"n1", "n2", "n3", "n4", "n5", "n6", "out"}
     assert "not published: in_axons" in lines[-1]
+
+
+def test_lavas_own_neurons_are_refused_where_they_could_wrap_in_silence():
+    """Stock soft reset holds 17 bits and sign: 8-bit pixels times a weight of 127, twelve of them, can leave that."""
+    wide = small_networks.population("n", (4,), "if", 1000, "subtract", 2000)
+    made = [
+        small_networks.population("input", (12,), "input"),
+        small_networks.population("h", (12,), "if", 5, "subtract", 12),
+        wide,
+    ]
+    made.append(small_networks.population("out", (2,), "readout"))
+    heavy = Linear("heavy", np.full((4, 12), 127))
+    links = [Projection("input", "h", (Linear("a", np.eye(12, dtype=np.int64)),)), Projection("h", "n", (heavy,), 7)]
+    net = small_networks.network(made, [*links, Projection("n", "out", (Linear("o", np.ones((2, 4), np.int64)),))], 4)
+    with pytest.raises(InputError, match=r"'n' may leave the 24 bits.*--exact-lava"):
+        loihi.place(net, soft_reset="stock", exact_lava=True)
+    loihi.place(net, soft_reset="stock")
