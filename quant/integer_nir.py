@@ -1,7 +1,7 @@
 """`model.int.nir`: an integer network as a valid NIR graph whose arrays are integers, and back.
 
-Arrays hold effective integers, mantissa << exponent, so a reader that knows NIR alone computes the same currents. A leak
-truncates to whole units here, and does not in plain NIR. What NIR has no field for stands in the neurons' metadata:
+Arrays hold effective integers, mantissa << exponent, so a reader that knows NIR alone computes the same currents. A
+leak truncates to whole units here, and not in plain NIR. What NIR has no field for stands in the neurons' metadata:
 
     reset, reset_value, threshold   soft reset, as in the float file (threshold is where the neuron fires at >=)
     scale, weight_bits              the float value of one integer unit, and the width of the mantissas

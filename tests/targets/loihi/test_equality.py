@@ -13,7 +13,9 @@ from chip_networks import networks
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from quant.ranges import state_ranges
 from targets import loihi
+from targets.loihi.plan import STOCK_STATE
 from targets.record import Recorder
 
 EXAMPLES = int(os.environ.get("INFLOR_LOIHI_EXAMPLES", "50"))
@@ -50,7 +52,11 @@ def test_drawn_networks(data):
         "guard": "long",
         "balance": data.draw(st.sampled_from(("auto", "relay", "delay"))),
     }
-    record, _ = simulated(net, inputs, exact_lava=data.draw(st.booleans()), **options)
+    exact_lava = data.draw(st.booleans())
+    if exact_lava and soft_reset == "stock":  # refused where Lava's own neurons could wrap in silence
+        peaks = [r.state.peak for r in state_ranges(net).values()]
+        exact_lava = max(peaks) <= STOCK_STATE
+    record, _ = simulated(net, inputs, exact_lava=exact_lava, **options)
     assert_equal(record, brute_force.run_all(net, inputs))
 
 
