@@ -84,7 +84,8 @@ def print_record(record: Record, result: dict[str, Any]) -> None:
     for note in result["notes"]:
         console.print_line(f"note: {note}")
     accuracy = "accuracy unknown" if record.accuracy is None else f"accuracy {console.percent(record.accuracy)}"
-    speed = f", {result['seconds']:.2f} s ({result['samples_per_second']:.3g} per second)" if result["seconds"] else ""
+    rate = result["samples_per_second"] or 0.0
+    speed = f", {result['seconds']:.2f} s ({rate:.{0 if rate >= 10 else 2}f} per second)" if result["seconds"] else ""
     console.print_line(
         f"{accuracy} on {result['target']}: {record.samples} samples of {result['dataset']} {result['split']}, "
         f"{record.timesteps} timesteps{speed}"
