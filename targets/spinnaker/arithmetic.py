@@ -19,12 +19,11 @@ from quant.operators import IntArray
 STATE_BITS, FRACTION_BITS = 32, 15
 ONE = 1 << FRACTION_BITS
 RING_MAX = (1 << 16) - 1
-EXCITATORY, INHIBITORY = 0, 1
 TYPE_BITS = 1
+"""Of the synapse type: 0 is excitatory, 1 inhibitory."""
 
 Model = Literal["srif", "if", "lif", "readout", "stock_if", "stock_lif"]
-CUSTOM: tuple[Model, ...] = ("srif", "if", "lif", "readout")
-"""Neuron programs of our own, built with the sPyNNaker framework; the others are its stock models."""
+"""The stock ones are sPyNNaker's models; the others are neuron programs of our own."""
 
 
 def multiply(a: IntArray, b: IntArray) -> IntArray:

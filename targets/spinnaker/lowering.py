@@ -153,7 +153,7 @@ def _population(
     ]
     model = _model(population, kind)
     if model is None:
-        mend = "use --neurons custom: no stock neuron resets by subtraction"
+        mend = 'use neurons="custom": no stock neuron resets by subtraction'
         violations.append(Violation(population.name, "reset", population.reset, "zero", mend))
         model = "srif"
     largest = max(
@@ -242,10 +242,10 @@ def _ring_buffers(
 def _stock_rules(population: Population, model: Model, state: StateRange) -> list[Violation]:
     """Where a stock neuron's arithmetic is not the network's."""
     if model == "stock_lif":
-        mend = "use --neurons custom: a stock LIF rounds its decay and its input otherwise"
+        mend = 'use neurons="custom": a stock LIF rounds its decay and its input otherwise'
         return [Violation(population.name, "decay", int(population.decay.max()), 0, mend, fatal=False)]
     lowest, floor = int(state.state.low.min()), int(population.v_reset.min())
     if model == "stock_if" and lowest < floor:
-        mend = "use --neurons custom: a stock IF does not go below its reset potential"
+        mend = 'use neurons="custom": a stock IF does not go below its reset potential'
         return [Violation(population.name, "lowest potential", lowest, floor, mend, fatal=False)]
     return []

@@ -21,7 +21,6 @@ from targets.spinnaker.limits import Limits
 LINKS = ((1, 0), (1, 1), (0, 1), (-1, 0), (-1, -1), (0, -1))
 ROWS = ((0, 5), (0, 6), (0, 7), (0, 8), (1, 8), (2, 8), (3, 8), (4, 8))
 """Columns [first, last) of each row of a board."""
-CHIPS_PER_BOARD = 48
 TRIAD = 12
 ETHERNET = ((0, 0), (4, 8), (8, 4))
 """Corner (and Ethernet chip) of the three boards of a triad."""

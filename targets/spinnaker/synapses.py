@@ -18,7 +18,6 @@ from targets.spinnaker.packets import Ways
 from targets.spinnaker.plan import SpinnakerPlan
 
 COLOURS = 1 << COLOUR_BITS
-EVERY_COLOUR = (1 << COLOURS) - 1
 
 
 @dataclass(frozen=True, eq=False)

@@ -62,7 +62,7 @@ def place(
     if boards and (boards < 0 or (boards != 1 and boards % 3)):
         raise InputError(f"--boards {boards}: choose 1 or a multiple of 3")
     if time_scale < 0:
-        raise InputError(f"--time-scale {time_scale}: give milliseconds per tick, or 0 for as many as it needs")
+        raise InputError(f"time_scale {time_scale}: give milliseconds per tick, or 0 for as many as it needs")
     lowering = lower(network, _choice("neurons", neurons, NEURONS))
     fatal = [str(v) for v in lowering.violations if v.fatal]
     if fatal:

@@ -8,7 +8,6 @@ import numpy as np
 from lava.proc.conv.models import PyConvModelFixed
 from lava.proc.sparse.models import PyDelaySparseModelBitAcc
 
-WORD = 24
 EXACT_FLOAT32 = 1 << 24
 
 
