@@ -1,29 +1,38 @@
 # make demo: set up, then train, convert, quantise and run on real digits.   make test: set up, lint, run the tests.
+# make draw: the property tests on new draws.
 # PYTHON chooses the interpreter (3.10 to 3.13), VENV the folder of the environment, JOBS the test processes.
 
 PYTHON ?= python3
 VENV ?= .venv
 JOBS ?= 2
 
-PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
-SOURCES := $(shell find inflor converter quant targets -name '*.py' -o -name '*.yaml' -o -name py.typed)
+# Bytecode is written for what is imported, when it is; to compile all of torch first takes longer.
+PIP := PIP_NO_COMPILE=1 $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
+SOURCES := $(shell find inflor converter quant targets -name '*.py' -o -name '*.yaml' -o -name py.typed -o -path '*/page/*' -type f)
 PINS := pyproject.toml constraints.txt
+BRIAN2 := $(abspath $(VENV))/brian2
 
 .NOTPARALLEL:
-.PHONY: setup runtime lava demo test lint bench clean
+.PHONY: setup runtime lava peers demo test draw lint bench clean
 
-setup: $(VENV)/.dev $(VENV)/.lava $(VENV)/.installed
+setup: $(VENV)/.dev $(VENV)/.lava $(VENV)/.spinnaker $(VENV)/.brian2 $(VENV)/.peers $(VENV)/.installed
 
 runtime: $(VENV)/.installed
 
 lava: $(VENV)/.lava $(VENV)/.installed
+
+peers: $(VENV)/.peers $(VENV)/.installed
 
 demo: runtime
 	$(VENV)/bin/inflor demo --out runs/demo
 
 # One thread for each of the processes: threads that outnumber the cores wait for each other.
 test: setup lint
-	OMP_NUM_THREADS=1 $(VENV)/bin/pytest -n $(JOBS)
+	OMP_NUM_THREADS=1 INFLOR_BRIAN2=$(BRIAN2)/bin/python $(VENV)/bin/pytest -n $(JOBS)
+
+# The property tests alone, on networks that nobody has seen yet; what fails here becomes a test of its own.
+draw: setup
+	OMP_NUM_THREADS=1 $(VENV)/bin/pytest -n $(JOBS) -m hypothesis --hypothesis-profile=anew
 
 lint: setup
 	$(VENV)/bin/ruff check .
@@ -51,7 +60,7 @@ $(VENV)/.requirements: $(VENV)/.python $(PINS)
 
 $(VENV)/.dev: $(VENV)/.requirements
 	@echo "installing what its tests need"
-	@$(PIP) install -c constraints.txt '.[dev]'
+	@$(PIP) install -c constraints.txt '.[dev,peers]'
 	@touch $@
 
 # lava-nc declares Python 3.10 and numpy 1 only, and needs neither (docs/loihi.md); lava-dl is the peer of one test.
@@ -59,6 +68,27 @@ $(VENV)/.lava: $(VENV)/.requirements
 	@echo "installing Lava, for the target loihi"
 	@$(PIP) install -c constraints.txt '.[lava]'
 	@$(PIP) install --ignore-requires-python --no-deps lava-nc==0.10.0 lava-dl==0.6.0
+	@touch $@
+
+# Frameworks whose networks are read and written. What they declare and [peers] lacks would move torch and nir.
+# neurobench and SANA-FE count what a run costs; SANA-FE (GPL) only ever runs in a process of its own.
+$(VENV)/.peers: $(VENV)/.dev
+	@echo "installing the frameworks that networks come from and go to"
+	@$(PIP) install --no-deps norse==1.1.0 spikingjelly==2.0.0 sinabs==3.1.3 rockpool==3.1.0
+	@$(PIP) install --no-deps -c constraints.txt neurobench==2.3.0 sanafe==2.2.9 tqdm
+	@touch $@
+
+# sPyNNaker is a peer of the tests: it maps on a virtual board, in folders of theirs. matplotlib draws boards.
+$(VENV)/.spinnaker: $(VENV)/.requirements
+	@echo "installing sPyNNaker and matplotlib, for the peer tests and drawings of the target spinnaker"
+	@$(PIP) install -c constraints.txt '.[spinnaker,draw]'
+	@touch $@
+
+# An environment of its own: Brian2 2.9 wraps numpy.ndarray.ptp, which numpy 2.4 has no more.
+$(VENV)/.brian2: $(VENV)/.python
+	@echo "installing Brian2, the peer of one test, into $(BRIAN2)"
+	@$(PYTHON) -m venv $(BRIAN2)
+	@PIP_NO_COMPILE=1 $(BRIAN2)/bin/python -m pip --disable-pip-version-check --quiet install brian2==2.9.0 'numpy<2.4'
 	@touch $@
 
 # A build folder that is left over would bring back files that are deleted since.

@@ -22,6 +22,8 @@ from converter.tdbn import TDBatchNorm
 from converter.validate import validate
 
 OUTPUT = "output"
+SOFT_RESET = "Soft reset"
+"""How the note about it begins."""
 
 Float32 = npt.NDArray[np.float32]
 
@@ -144,9 +146,9 @@ def _notes(network: SpikingNetwork) -> list[str]:
         )
     if neuron.reset == "subtract":
         notes.append(
-            f"Soft reset: a spike takes {neuron.reset_value:g} off the potential. NIR has no field for that; it stands "
-            "in each neuron's metadata (reset, reset_value, threshold). A reader that ignores them resets to "
-            f"{neuron.v_reset:g} instead and computes other spikes."
+            f"{SOFT_RESET}: a spike takes {neuron.reset_value:g} off the potential. NIR has no field for that; it "
+            "stands in each neuron's metadata (reset, reset_value, threshold). A reader that ignores them resets to "
+            f"{neuron.v_reset:g} instead and computes other spikes; --portable spells it out for such readers."
         )
     ops = [node.op for node in network.architecture.nodes]
     if count := ops.count("norm"):

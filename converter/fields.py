@@ -20,6 +20,7 @@ Check = Callable[[Any, str], Any]
 """Takes a field's value and where it stands, gives its normal form, raises InputError."""
 
 LARGEST_SIZE = 2**31 - 1
+LARGEST_FLOAT32 = float(np.finfo(np.float32).max)
 MISSING = object()
 
 
@@ -32,7 +33,7 @@ class Field:
 
 
 def numbers(value: Any, where: str, ndim: int | None = None) -> npt.NDArray[Any]:
-    """A finite, non-empty array of integers or floats of at most 64 bits, of any or of `ndim` dimensions."""
+    """A non-empty array of integers or floats that float32 can hold, of any or of `ndim` dimensions."""
     array = np.asarray(value)
     if array.dtype.kind not in "iuf" or array.dtype.itemsize > 8:
         raise InputError(f"{where} holds {array.dtype}; it takes integers or floats")
@@ -42,6 +43,8 @@ def numbers(value: Any, where: str, ndim: int | None = None) -> npt.NDArray[Any]
         raise InputError(f"{where} is empty (shape {list(array.shape)})")
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise InputError(f"{where} holds values that are not finite (NaN or infinity); train or export the model again")
+    if array.dtype == np.float64 and max(array.max(), -array.min()) > LARGEST_FLOAT32:
+        raise InputError(f"{where} holds values beyond float32, in which networks are computed; export the model again")
     return array
 
 
@@ -147,10 +150,10 @@ def _convolution(dimensions: int) -> dict[str, Field]:
 
 
 _POOL = {"kernel_size": Field(_sizes(2, 1)), "stride": Field(_sizes(2, 1)), "padding": Field(_sizes(2, 0))}
-_LEAK = {"r": Field(not_zero), "v_leak": Field(numbers)}
+_LEAK = {"r": Field(positive), "v_leak": Field(numbers)}
 _FIRE = {"v_threshold": Field(numbers), "v_reset": Field(_optional(numbers), None)}
 _SYNAPSE = {"tau_syn": Field(positive), "tau_mem": Field(positive)}
-_W_IN = {"w_in": Field(numbers, 1.0)}
+_W_IN = {"w_in": Field(not_zero, 1.0)}
 
 FIELDS: dict[type[nir.NIRNode], dict[str, Field]] = {
     nir.Input: {"input_type": Field(_shape("input"))},
@@ -169,8 +172,8 @@ FIELDS: dict[type[nir.NIRNode], dict[str, Field]] = {
     nir.Scale: {"scale": Field(numbers)},
     nir.Threshold: {"threshold": Field(numbers)},
     nir.Delay: {"delay": Field(not_negative)},
-    nir.I: {"r": Field(not_zero)},
-    nir.IF: {"r": Field(not_zero)} | _FIRE,
+    nir.I: {"r": Field(positive)},
+    nir.IF: {"r": Field(positive)} | _FIRE,
     nir.LI: {"tau": Field(positive)} | _LEAK,
     nir.LIF: {"tau": Field(positive)} | _LEAK | _FIRE,
     nir.CubaLI: _SYNAPSE | _LEAK | _W_IN,
@@ -222,6 +225,7 @@ def checked(node: nir.NIRNode, where: str) -> nir.NIRNode:
         _check_convolution(result, where)
     if isinstance(result, nir.IF | nir.LIF | nir.CubaLIF):
         _check_reset(result, where)
+    _check_metadata(result, where)
     return result
 
 
@@ -239,6 +243,17 @@ def _check_reset(node: nir.NIRNode, where: str) -> None:
     reset = node.metadata.get("reset", "zero")
     if not isinstance(reset, str) or reset not in ("subtract", "zero"):
         raise InputError(f"{where}: metadata 'reset' is {_short(reset)}; it is 'subtract' or 'zero'")
+
+
+def _check_metadata(node: nir.NIRNode, where: str) -> None:
+    """What `converter.dynamics` reads there."""
     for name in ("reset_value", "threshold"):
         if name in node.metadata:
             numbers(node.metadata[name], f"{where}: metadata {name!r}")
+    for name, kinds in (("refractory", (nir.IF, nir.LIF, nir.CubaLIF)), ("late_current", (nir.CubaLIF, nir.CubaLI))):
+        if name in node.metadata:
+            value = np.asarray(node.metadata[name])
+            if value.shape or value.dtype.kind not in "biu" or value not in (0, 1):
+                raise InputError(f"{where}: metadata {name!r} is {_short(value)}; it is true or false")
+            if value and not isinstance(node, kinds):
+                raise InputError(f"{where}: metadata {name!r} has no meaning here; remove it")

@@ -19,6 +19,10 @@ Edge = tuple[str, str]
 
 SPIKING = (nir.IF, nir.LIF, nir.CubaLIF)
 """Neurons with a potential that fire."""
+RECURRENT_KEY = "recurrent"
+"""Metadata of a graph: which edges close its cycles, as JSON, where a walk over it could choose others as well."""
+FIRING = (*SPIKING, nir.Threshold)
+"""All that sends spikes: neurons that fire, and thresholds without a memory."""
 INTEGRATORS = (nir.I, nir.LI, nir.CubaLI)
 """Neurons with a potential that never fire: readouts."""
 NEURONS = (*SPIKING, *INTEGRATORS)

@@ -21,7 +21,10 @@ from converter.errors import InputError
 METADATA_KEY = "inflor"
 SCHEMA = 1
 STAGES = ("float", "integer")
+INTEGRATIONS = ("euler", "exponential")
 MAX_TIMESTEPS = 1_000_000
+FRAMES = "frames"
+"""The encoding of a network that takes an input of its own at every step."""
 
 
 def _version() -> str:
@@ -36,10 +39,13 @@ class ModelInfo:
     """How a model is to be fed and read.
 
     timesteps: T, steps per sample. dt: length of a step in the units of the graph's time constants. encoding: "direct"
-    feeds the analog image as input current at every step. input_mean, input_std: per channel (or one value for all), in
-    the data set's natural scale; the network's input is (x - mean) / std, computed by the host. stage: "float" or
-    "integer". version: of inflor, which wrote it. provenance: plain data on where the model came from, e.g.
-    {"made_from": "model.pt", "sha256": ...}. known: False when the file had no such metadata and these are defaults.
+    feeds the analog image as input current at every step, "frames" takes an input of its own at every step, "" is not
+    said. input_mean, input_std: per channel (or one value for all), in the data set's natural scale; the network's
+    input is (x - mean) / std, computed by the host. stage: "float" or "integer". version: of inflor, which wrote it.
+    provenance: plain data on where the model came from, e.g. {"made_from": "model.pt", "sha256": ...}. known: False
+    when the file had no such metadata and these are defaults.
+    integration: "euler" or "exponential", see `converter.dynamics`. framework: whose conventions the graph was read by.
+    says_timesteps: False where timesteps is assumed, and the data say how many there are.
 
     Raises:
         InputError: a value is out of its range or of the wrong type.
@@ -57,13 +63,18 @@ class ModelInfo:
     version: str = field(default_factory=_version)
     provenance: Mapping[str, Any] = field(default_factory=dict)
     known: bool = True
+    integration: str = "euler"
+    framework: str = ""
+    says_timesteps: bool = True
 
     def __post_init__(self) -> None:
         if not _is_int(self.timesteps) or not 1 <= self.timesteps <= MAX_TIMESTEPS:
             raise InputError(f"timesteps is {self.timesteps!r}; give a whole number from 1 to {MAX_TIMESTEPS}")
         if not _is_number(self.dt) or self.dt <= 0:
             raise InputError(f"dt is {self.dt!r}; give a positive number")
-        for name in ("encoding", "dataset", "architecture", "version"):
+        if self.integration not in INTEGRATIONS:
+            raise InputError(f"integration is {self.integration!r}; it is one of {', '.join(INTEGRATIONS)}")
+        for name in ("encoding", "dataset", "architecture", "version", "framework"):
             if not isinstance(getattr(self, name), str):
                 raise InputError(f"{name} is {getattr(self, name)!r}; give a text")
         if self.stage not in STAGES:
@@ -94,7 +105,9 @@ class ModelInfo:
             value = getattr(self, entry.name)
             plain[entry.name] = list(value) if isinstance(value, tuple) else value
         plain["provenance"] = dict(self.provenance)
-        del plain["known"]
+        del plain["known"], plain["says_timesteps"]
+        if not self.says_timesteps:
+            del plain["timesteps"]
         return plain
 
     def to_json(self) -> str:
@@ -117,9 +130,10 @@ class ModelInfo:
             )
         values: dict[str, Any] = {}
         for entry in fields(cls):
-            if entry.name != "known" and entry.name in plain:
+            if entry.name not in ("known", "says_timesteps") and entry.name in plain:
                 value = plain[entry.name]
                 values[entry.name] = tuple(value) if isinstance(value, list) else value
+        values["says_timesteps"] = "timesteps" in plain
         try:
             return cls(**values)
         except InputError as error:
@@ -138,8 +152,10 @@ class ModelInfo:
             raise InputError(f"{source}: its inflor metadata are not JSON ({error})") from error
         return cls.from_plain(plain, source)
 
-    def normalise(self, x: npt.NDArray[Any], channel_axis: int = 1) -> npt.NDArray[np.float32]:
-        """(x - mean) / std in float32. x: [N, C, H, W] or [N, F] in natural scale; channels stand at `channel_axis`.
+    def normalise(self, x: npt.NDArray[Any], channel_axis: int | None = None) -> npt.NDArray[np.float32]:
+        """(x - mean) / std in float32. x: [N, C, H, W] or [N, F] in natural scale, or with time [N, T, ...].
+
+        Channels stand at `channel_axis`; None means behind the samples, and behind the steps of frames over time.
 
         Raises:
             InputError: the scaling has a value per channel and x another number of channels.
@@ -148,6 +164,8 @@ class ModelInfo:
         std = np.asarray(self.input_std, np.float32)
         x = np.asarray(x, np.float32)
         count = max(mean.size, std.size)
+        if channel_axis is None:
+            channel_axis = 2 if self.encoding == FRAMES else 1
         if count == 1:
             return (x - mean[0]) / std[0]
         if x.ndim <= channel_axis or x.shape[channel_axis] != count:

@@ -16,6 +16,7 @@ import nir
 import numpy as np
 
 from converter import fields
+from converter.conventions import Conventions, prepared, with_conventions
 from converter.errors import InputError
 from converter.files import atomic_path
 from converter.graph import Edge, Graph
@@ -28,12 +29,16 @@ FILE_NAME = {(nir.Input, "input_type"): "shape", (nir.Output, "output_type"): "s
 """Where a field's dataset is not named as the field."""
 
 
-def read(path: str | os.PathLike[str]) -> Graph:
+def read(path: str | os.PathLike[str], conventions: Conventions | None = None) -> Graph:
     """Read and validate a .nir file. Memory is taken only after the sizes that the file claims are checked.
 
+    conventions: what the file does not say about time; see `converter.conventions`.
+
     Raises:
-        InputError: not a readable NIR file, or not a valid graph (see `converter.validate`). Names the file and node.
+        InputError: not a readable NIR file, not a valid graph (see `converter.validate`), or the conventions do not fit
+            it. Names the file and node.
     """
+    conventions = conventions or Conventions()
     source = str(path)
     _check_regular(source)
     try:
@@ -45,7 +50,11 @@ def read(path: str | os.PathLike[str]) -> Graph:
             tree = read_tree(file["node"], source)
     except HDF5_ERRORS as error:
         raise damaged(f"{source}:", error) from error
-    return validate(_graph(tree, source), source)
+    kind = tree.get("type")
+    if not isinstance(kind, str) or kind != "NIRGraph":
+        raise InputError(f"{source}: holds {str(kind)[:80]!r}, not a NIRGraph; export the whole model")
+    graph = prepared(_graph(tree, f"{source}: its graph", source), conventions)
+    return with_conventions(validate(graph, source), conventions)
 
 
 def _check_regular(source: str) -> None:
@@ -66,22 +75,19 @@ def _check_regular(source: str) -> None:
         raise InputError(f"{source}: is not a NIR file (NIR files are HDF5, this one is not)")
 
 
-def _graph(tree: Tree, source: str) -> nir.NIRGraph:
-    """The tree under /node as a graph of nodes that nothing has checked yet."""
-    kind = tree.get("type")
-    if kind != "NIRGraph":
-        raise InputError(f"{source}: holds {str(kind)[:80]!r}, not a NIRGraph; export the whole model")
+def _graph(tree: Tree, where: str, source: str) -> nir.NIRGraph:
+    """The tree under /node, or of a graph inside it, as a graph of nodes that nothing has checked yet."""
     nodes, edges = tree.get("nodes"), tree.get("edges")
     if not isinstance(nodes, dict):
-        raise InputError(f"{source}: its graph has no group 'nodes'; export the model again")
+        raise InputError(f"{where} has no group 'nodes'; export the model again")
     if not isinstance(edges, np.ndarray) or edges.shape[1:] != (2,) or edges.dtype != object:
         if not isinstance(edges, np.ndarray) or edges.size:
-            raise InputError(f"{source}: its graph has no list 'edges' of pairs of node names; export the model again")
+            raise InputError(f"{where} has no list 'edges' of pairs of node names; export the model again")
         edges = np.empty((0, 2), object)
     graph: nir.NIRGraph = object.__new__(nir.NIRGraph)
     graph.nodes = {name: _node(name, node, source) for name, node in nodes.items()}
     graph.edges = [(start, end) for start, end in edges]
-    graph.metadata = _metadata(tree, f"{source}: the graph")
+    graph.metadata = _metadata(tree, where)
     return graph
 
 
@@ -90,7 +96,7 @@ def _node(name: str, tree: Any, source: str) -> nir.NIRNode:
     if not isinstance(kind, str):
         raise InputError(f"{source}: node {name!r} has no type; export the model again")
     if kind == "NIRGraph":
-        return object.__new__(nir.NIRGraph)
+        return _graph(tree, f"{source}: the graph {name!r}", source)
     if kind not in TYPES:
         raise unknown_type(source, name, kind)
     where = f"{source}: node {name!r} ({kind})"

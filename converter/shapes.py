@@ -29,6 +29,7 @@ def accepted(node: nir.NIRNode) -> Pattern | None:
         return (node.weight.shape[1],)
     if isinstance(node, nir.Conv1d | nir.Conv2d):
         spatial = node.input_shape or (None,) * (node.weight.ndim - 2)
+        spatial = spatial if isinstance(spatial, tuple) else (spatial,)  # a completed Conv1d has a number
         return (node.weight.shape[1] * node.groups, *spatial)
     if isinstance(node, nir.SumPool2d | nir.AvgPool2d):
         return (None, None, None)
@@ -67,8 +68,9 @@ def shaped(node: nir.NIRNode, shape: Shape, where: str, wanted: Sequence[Pattern
     result = _output_shape(node, shape)
     if min(result, default=1) < 1:
         raise InputError(f"{where}: its kernel does not fit into its input of shape {list(shape)}")
-    if math.prod(result) > MAX_ELEMENTS:
-        raise InputError(f"{where}: its output of shape {list(result)} has more than {MAX_ELEMENTS} elements")
+    for what, size in (("output", result), ("padded input", _padded(node, shape))):
+        if math.prod(size) > MAX_ELEMENTS:
+            raise InputError(f"{where}: its {what} of shape {list(size)} has more than {MAX_ELEMENTS} elements")
     node.input_type, node.output_type = {"input": np.array(shape)}, {"output": np.array(result)}
     return node
 
@@ -86,6 +88,17 @@ def _output_shape(node: nir.NIRNode, shape: Shape) -> Shape:
     if isinstance(node, nir.Flatten):
         return _flattened(shape, node.start_dim, node.end_dim)
     return shape
+
+
+def _padded(node: nir.NIRNode, shape: Shape) -> Shape:
+    """What a sliding window sees of its input."""
+    padding = getattr(node, "padding", "valid")
+    if padding == "valid":
+        return shape
+    if padding == "same":
+        kernel = zip(shape[1:], node.weight.shape[2:], node.dilation, strict=True)
+        return (shape[0], *(n + d * (k - 1) for n, k, d in kernel))
+    return (shape[0], *(n + 2 * p for n, p in zip(shape[1:], padding, strict=True)))
 
 
 def _windows(sizes: Shape, kernel: Shape, stride: Shape, padding: Shape, dilation: Shape) -> Shape:
@@ -146,8 +159,8 @@ def _broadcast(node: nir.NIRNode, shape: Shape, where: str) -> None:
                     "give it one value per neuron or one for all"
                 )
             setattr(node, field, np.broadcast_to(array.reshape(()), shape))
-    if node.metadata.get("reset") == "subtract":
-        value = np.shape(node.metadata.get("reset_value", 0.0))
+    for name in ("reset_value", "threshold"):
+        value = np.shape(node.metadata.get(name, 0.0))
         tail = shape[len(shape) - len(value) :]
         if len(value) > len(shape) or any(n not in (1, m) for n, m in zip(value, tail, strict=True)):
-            raise InputError(f"{where}: metadata 'reset_value' has shape {list(value)}, the neurons {list(shape)}")
+            raise InputError(f"{where}: metadata {name!r} has shape {list(value)}, the neurons {list(shape)}")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Collection, Iterable, Mapping
+import json
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import nir
@@ -11,20 +11,19 @@ import numpy as np
 
 from converter import fields, shapes
 from converter.errors import InputError
-from converter.graph import NEURONS, Edge, Graph, Shape
+from converter.flatten import flattened, with_ends
+from converter.graph import NEURONS, RECURRENT_KEY, Edge, Graph, Shape
 from converter.metadata import METADATA_KEY, ModelInfo
+from converter.ordering import Links, back_edges, evaluation_order, links_of, reached_from
 
-MAX_NODES = 10_000
-MAX_EDGES = 1_000_000
 MAX_NAME = 256
-
-Links = Mapping[str, list[str]]
 
 
 def validate(nir_graph: nir.NIRGraph, source: str) -> Graph:
     """Check a NIR graph (design section 8) and infer every shape. The graph itself is left as it is.
 
-    source: the file's name, for messages.
+    Graphs inside it are opened, and an Input or Output that is not there is put where only one place is possible; see
+    `converter.flatten`. source: the file's name, for messages.
 
     Raises:
         InputError: an unknown primitive; a field that is missing, of a wrong type or shape, out of range or not finite;
@@ -33,20 +32,23 @@ def validate(nir_graph: nir.NIRGraph, source: str) -> Graph:
     """
     if not isinstance(nir_graph, nir.NIRGraph):
         raise InputError(f"{source}: is a {type(nir_graph).__name__}, not a NIR graph")
-    nodes = _checked_nodes(nir_graph.nodes, source)
-    edges = _checked_edges(nir_graph.edges, nodes, source)
+    flat, links = flattened(nir_graph, source)
+    nodes = _checked_nodes(flat, source)
+    links = _checked_edges(links, nodes, source)
+    edges = with_ends(nodes, links, {name: shapes.accepted(node) for name, node in nodes.items()}, source)
     metadata = dict(nir_graph.metadata) if isinstance(nir_graph.metadata, Mapping) else {}
     info = _info(metadata.pop(METADATA_KEY, None), source)
-    targets, sources = _links(nodes, edges), _links(nodes, [(b, a) for a, b in edges])
+    targets, sources = links_of(nodes, edges), links_of(nodes, [(b, a) for a, b in edges])
     _check_ends(nodes, sources, targets, source)
     _check_connected(nodes, sources, targets, source)
     _check_cycles(nodes, targets, source)
-    recurrent = _closing_edges(nodes, targets)
-    order = _order(nodes, [edge for edge in edges if edge not in recurrent])
+    recurrent = _named_closing_edges(metadata[RECURRENT_KEY], edges, source) if RECURRENT_KEY in metadata else None
+    recurrent = _closing_edges(nodes, targets) if recurrent is None else recurrent
+    order = evaluation_order(nodes, [edge for edge in edges if edge not in recurrent])
     nodes = _shape_nodes(nodes, order, sources, targets, recurrent, source)
     return Graph(
         nodes,
-        edges,
+        tuple(edges),
         {name: _as_shape(node.input_type["input"]) for name, node in nodes.items()},
         {name: _as_shape(node.output_type["output"]) for name, node in nodes.items()},
         order,
@@ -63,16 +65,9 @@ def describe(nodes: Mapping[str, nir.NIRNode], name: str, source: str) -> str:
 
 
 def _checked_nodes(nodes: Mapping[str, nir.NIRNode], source: str) -> dict[str, nir.NIRNode]:
-    if not 0 < len(nodes) <= MAX_NODES:
-        raise InputError(f"{source}: has {len(nodes)} nodes; a graph has 1 to {MAX_NODES}")
     for name, node in nodes.items():
         if not isinstance(name, str) or not name or len(name) > MAX_NAME:
             raise InputError(f"{source}: the node name {str(name)[:80]!r} is not a text of 1 to {MAX_NAME} characters")
-        if isinstance(node, nir.NIRGraph):
-            raise InputError(
-                f"{source}: node {name!r} is a graph inside the graph, which is not supported yet; "
-                "export the model with its nodes in one graph"
-            )
         if type(node) not in fields.FIELDS:
             raise unknown_type(source, name, type(node).__name__)
     return {name: fields.checked(node, describe(nodes, name, source)) for name, node in nodes.items()}
@@ -83,54 +78,39 @@ def unknown_type(source: str, name: str, kind: str) -> InputError:
     return InputError(f"{source}: node {name!r} has the unknown type {kind[:80]!r}; known are {known}")
 
 
-def _checked_edges(edges: Iterable[Any], nodes: Collection[str], source: str) -> tuple[Edge, ...]:
-    result: dict[Edge, None] = {}
-    for edge in edges:
-        if len(edge) != 2 or not all(isinstance(end, str) for end in edge):
-            raise InputError(f"{source}: the edge {edge!r} is not a pair of node names")
-        start, end = edge
+def _checked_edges(edges: list[Edge], nodes: Collection[str], source: str) -> list[Edge]:
+    seen: set[Edge] = set()
+    for start, end in edges:
         for name in (start, end):
             if name not in nodes:
                 raise InputError(f"{source}: the edge {start!r} -> {end!r} names {name!r}, but there is no such node")
-        if (start, end) in result:
+        if (start, end) in seen:
             raise InputError(f"{source}: the edge {start!r} -> {end!r} is there twice; remove one or add a Scale of 2")
-        result[start, end] = None
-    if len(result) > MAX_EDGES:
-        raise InputError(f"{source}: has more than {MAX_EDGES} edges")
-    return tuple(result)
+        seen.add((start, end))
+    return edges
 
 
 def _info(text: Any, source: str) -> ModelInfo:
     if text is None:
-        return ModelInfo(version="", known=False)
+        return ModelInfo(version="", known=False, says_timesteps=False)
     if not isinstance(text, str):
         raise InputError(f"{source}: its inflor metadata are not a text")
     return ModelInfo.from_json(text, source)
 
 
-def _links(nodes: Iterable[str], edges: Iterable[Edge]) -> dict[str, list[str]]:
-    links: dict[str, list[str]] = {name: [] for name in nodes}
-    for start, end in edges:
-        links[start].append(end)
-    return links
-
-
-def _check_ends(nodes: Mapping[str, nir.NIRNode], sources: Links, targets: Links, source: str) -> None:
+def _check_ends(nodes: Mapping[str, nir.NIRNode], sources: Links[str], targets: Links[str], source: str) -> None:
     for kind, links, verb in ((nir.Input, sources, "takes"), (nir.Output, targets, "gives")):
-        ends = [name for name, node in nodes.items() if isinstance(node, kind)]
-        if not ends:
-            raise InputError(f"{source}: has no {kind.__name__} node; add one and connect it")
-        for name in ends:
-            if links[name]:
+        for name, node in nodes.items():
+            if isinstance(node, kind) and links[name]:
                 raise InputError(
                     f"{describe(nodes, name, source)}: {verb} nothing, but has an edge with {links[name][0]!r}"
                 )
 
 
-def _check_connected(nodes: Mapping[str, nir.NIRNode], sources: Links, targets: Links, source: str) -> None:
+def _check_connected(nodes: Mapping[str, nir.NIRNode], sources: Links[str], targets: Links[str], source: str) -> None:
     inputs = [name for name, node in nodes.items() if isinstance(node, nir.Input)]
     outputs = [name for name, node in nodes.items() if isinstance(node, nir.Output)]
-    fed, used = _reached(inputs, targets), _reached(outputs, sources)
+    fed, used = reached_from(inputs, targets), reached_from(outputs, sources)
     for name in nodes:
         if name not in fed:
             raise InputError(
@@ -142,76 +122,46 @@ def _check_connected(nodes: Mapping[str, nir.NIRNode], sources: Links, targets: 
             )
 
 
-def _reached(start: list[str], links: Links) -> set[str]:
-    reached, stack = set(start), list(start)
-    while stack:
-        new = [name for name in links[stack.pop()] if name not in reached]
-        reached.update(new)
-        stack += new
-    return reached
-
-
-def _check_cycles(nodes: Mapping[str, nir.NIRNode], targets: Links, source: str) -> None:
+def _check_cycles(nodes: Mapping[str, nir.NIRNode], targets: Links[str], source: str) -> None:
     """Refuse a cycle on which no neuron stands: its value at a step would depend on itself at that step."""
     stateless = {name for name, node in nodes.items() if not isinstance(node, NEURONS)}
     within = {name: [target for target in targets[name] if target in stateless] for name in stateless}
-    for path, (_, first) in _back_edges([name for name in nodes if name in stateless], within):
+    for path, (_, first) in back_edges([name for name in nodes if name in stateless], within):
         cycle = " -> ".join(map(repr, (*path[path.index(first) :], first)))
         raise InputError(f"{source}: a cycle without a neuron: {cycle}; break it or put a neuron on it")
 
 
-def _closing_edges(nodes: Mapping[str, nir.NIRNode], targets: Links) -> set[Edge]:
-    """The edges that lead back to where a walk from the inputs came from; without them the graph has no cycle."""
+def _named_closing_edges(text: Any, edges: Sequence[Edge], source: str) -> set[Edge]:
+    """The edges that the file says close its cycles."""
+    try:
+        named = {(str(start), str(end)) for start, end in json.loads(text)}
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InputError(f"{source}: its metadata {RECURRENT_KEY!r} are not a list of edges ({error})") from error
+    if unknown := sorted(named - set(edges)):
+        raise InputError(f"{source}: its metadata {RECURRENT_KEY!r} name an edge that is not there, {unknown[0]}")
+    left = [edge for edge in edges if edge not in named]
+    nodes = list(dict.fromkeys(name for edge in edges for name in edge))
+    if len(evaluation_order(nodes, left)) < len(nodes):
+        raise InputError(f"{source}: without the edges that its metadata {RECURRENT_KEY!r} name, it still has a cycle")
+    return named
+
+
+def _closing_edges(nodes: Mapping[str, nir.NIRNode], targets: Links[str]) -> set[Edge]:
+    """The edges that lead back to where a walk from the inputs came from; without them the graph has no cycle.
+
+    The walk takes nodes in their order: exporters write the edges in any.
+    """
+    position = {name: i for i, name in enumerate(nodes)}
+    in_order = {name: sorted(ends, key=position.__getitem__) for name, ends in targets.items()}
     inputs = [name for name, node in nodes.items() if isinstance(node, nir.Input)]
-    return {edge for _, edge in _back_edges(inputs, targets)}
-
-
-def _back_edges(starts: Iterable[str], links: Links) -> Iterable[tuple[list[str], Edge]]:
-    """Depth first from every start: each edge back to a node of the current path, and that path as it stands then."""
-    done: set[str] = set()
-    for start in starts:
-        if start in done:
-            continue
-        path, on_path, pending = [start], {start}, [iter(links[start])]
-        while path:
-            target = next(pending[-1], None)
-            if target is None:
-                done.add(path[-1])
-                on_path.discard(path.pop())
-                pending.pop()
-            elif target in on_path:
-                yield path, (path[-1], target)
-            elif target not in done:
-                path.append(target)
-                on_path.add(target)
-                pending.append(iter(links[target]))
-
-
-def _order(nodes: Mapping[str, nir.NIRNode], edges: list[Edge]) -> tuple[str, ...]:
-    """Every node after all that it reads, and in the order of the file where that leaves a choice."""
-    names = list(nodes)
-    position = {name: i for i, name in enumerate(names)}
-    targets = _links(nodes, edges)
-    waiting = dict.fromkeys(names, 0)
-    for _, end in edges:
-        waiting[end] += 1
-    ready = [position[name] for name in names if not waiting[name]]
-    order: list[str] = []
-    while ready:
-        name = names[heapq.heappop(ready)]
-        order.append(name)
-        for target in targets[name]:
-            waiting[target] -= 1
-            if not waiting[target]:
-                heapq.heappush(ready, position[target])
-    return tuple(order)
+    return {edge for _, edge in back_edges(inputs, in_order)}
 
 
 def _shape_nodes(
     nodes: dict[str, nir.NIRNode],
     order: tuple[str, ...],
-    sources: Links,
-    targets: Links,
+    sources: Links[str],
+    targets: Links[str],
     recurrent: set[Edge],
     source: str,
 ) -> dict[str, nir.NIRNode]:
@@ -219,7 +169,7 @@ def _shape_nodes(
     for name in order:
         node, where = nodes[name], describe(nodes, name, source)
         before = [start for start in sources[name] if (start, name) not in recurrent]
-        arriving = known[before[0]] if before else node.input_type["input"]
+        arriving = known[before[0]] if before else _own_shape(node, where)
         for start in before:
             _check_chain(nodes, start, name, known[start], arriving, source)
         shapes.shaped(node, arriving, where, [shapes.accepted(nodes[end]) for end in targets[name]])
@@ -227,6 +177,17 @@ def _shape_nodes(
     for start, end in recurrent:
         _check_chain(nodes, start, end, known[start], _as_shape(nodes[end].input_type["input"]), source)
     return nodes
+
+
+def _own_shape(node: nir.NIRNode, where: str) -> Shape:
+    """The shape that a node takes to which no edge leads, but for those that the file says close a cycle."""
+    shape = shapes.accepted(node)
+    if shape is None or None in shape:
+        raise InputError(
+            f"{where}: the metadata {RECURRENT_KEY!r} say that every edge to it closes a cycle, and it does not say "
+            "the shape that it takes; name the edges into neurons instead"
+        )
+    return tuple(size for size in shape if size is not None)
 
 
 def _check_chain(

@@ -15,12 +15,30 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from converter.conventions import Conventions
     from converter.errors import InflorError, InputError, MissingPartError
-    from inflor.api import Conversion, Quantised, TargetInfo, check, convert, quantize, run, targets, train
+    from inflor.api import (
+        Comparison,
+        Conversion,
+        Quantised,
+        Report,
+        TargetInfo,
+        check,
+        compare,
+        convert,
+        estimate,
+        quantize,
+        report,
+        run,
+        targets,
+        train,
+    )
     from inflor.demonstrate import DemoResult, demo
     from inflor.describe import Description, info
 
 __all__ = [
+    "Comparison",
+    "Conventions",
     "Conversion",
     "DemoResult",
     "Description",
@@ -28,12 +46,16 @@ __all__ = [
     "InputError",
     "MissingPartError",
     "Quantised",
+    "Report",
     "TargetInfo",
     "check",
+    "compare",
     "convert",
     "demo",
+    "estimate",
     "info",
     "quantize",
+    "report",
     "run",
     "targets",
     "train",
@@ -41,7 +63,11 @@ __all__ = [
 
 _PLACES = {
     "converter.errors": ("InflorError", "InputError", "MissingPartError"),
-    "inflor.api": ("Conversion", "Quantised", "TargetInfo", "check", "convert", "quantize", "run", "targets", "train"),
+    "converter.conventions": ("Conventions",),
+    "inflor.api": (
+        *("Comparison", "Conversion", "Quantised", "Report", "TargetInfo"),
+        *("check", "compare", "convert", "estimate", "quantize", "report", "run", "targets", "train"),
+    ),
     "inflor.demonstrate": ("DemoResult", "demo"),
     "inflor.describe": ("Description", "info"),
 }

@@ -1,10 +1,10 @@
-"""The whole path on real data, in one call: train, convert, quantise, run both networks on the whole test split."""
+"""The whole path on real data, in one call: train, convert, quantise, run both networks, compare targets, report."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +14,14 @@ from converter import datasets
 from converter.files import atomic_path
 from converter.training import TrainResult
 from inflor import api
+from inflor.provenance import sha256
 from inflor.summary import summarise
+from targets.equivalence import Equivalence
 from targets.record import Record
 
 DATASET, TIMESTEPS, BITS = "digits", 4, 8
+TARGETS, COMPARED = ("cpu", "spinnaker"), 4
+"""What is compared spike for spike, and on how many samples: targets that need nothing to be installed."""
 THREADS = 1
 """Of the training: sums of floats depend on it, and the demo's weights are not to depend on the number of cores."""
 
@@ -31,7 +35,7 @@ class Step:
     """One step that is done, the command that does the same by hand, and how long it took in seconds."""
 
     command: str
-    result: TrainResult | api.Conversion | api.Quantised | Record
+    result: TrainResult | api.Conversion | api.Quantised | Record | Equivalence | api.Report
     seconds: float
 
 
@@ -47,6 +51,8 @@ class DemoResult:
     quantised: api.Quantised
     in_float: Record
     in_integers: Record
+    equivalence: Equivalence
+    page: api.Report
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -56,6 +62,8 @@ class DemoResult:
             "accuracy_float": self.in_float.accuracy,
             "accuracy_integer": self.in_integers.accuracy,
             "commands": list(self.commands),
+            "report": self.page.path,
+            "equivalence": self.equivalence.to_json(),
             "quantisation": self.quantised.report.as_dict(),
             "float": summarise(self.in_float),
             "integer": summarise(self.in_integers),
@@ -70,7 +78,9 @@ def demo(
     watch: Watch = lambda label: nullcontext(),
     report: Callable[[Step], None] | None = None,
 ) -> DemoResult:
-    """Train `model` on digits, export it, fix it to 8 bits, run it in float and in integers; all files go to `out`.
+    """Train `model` on digits, export it, fix it to 8 bits, run it in float and in integers, compare targets, report.
+
+    All files go to `out`.
 
     report: called after every step. The same seed gives the same weights on the same machine.
 
@@ -79,8 +89,8 @@ def demo(
     """
     out = Path(out)
     data = datasets.load(DATASET)
-    names = ("model.pt", "model.nir", "model.int.nir", "float.h5", "cpu.h5")
-    trained, graph, integers, float_record, cpu_record = (out / name for name in names)
+    names = ("model.pt", "model.nir", "model.int.nir", "quant.json", "float.h5", "cpu.h5", "check.json", "report.html")
+    trained, graph, integers, losses, float_record, cpu_record, verdict, page = (out / name for name in names)
     began, commands = time.perf_counter(), []
 
     def step(label: str, command: str, work: Callable[[api.Progress | None], T]) -> T:
@@ -103,9 +113,10 @@ def demo(
     conversion = step("converting", f"convert {trained} --out {graph}", lambda progress: api.convert(trained, graph))
     quantised = step(
         "quantising",
-        f"quantize {graph} --bits {BITS} --calibrate {DATASET} --out {integers}",
+        f"quantize {graph} --bits {BITS} --calibrate {DATASET} --out {integers} --report {losses}",
         lambda progress: api.quantize(graph, bits=BITS, calibrate=data, out=integers, progress=progress),
     )
+    _write(losses, quantised.report.as_dict())
     in_float = step(
         "running in float",
         f"run {graph} --target float --dataset {DATASET} --out {float_record}",
@@ -116,8 +127,36 @@ def demo(
         f"run {integers} --target cpu --dataset {DATASET} --out {cpu_record}",
         lambda progress: api.run(integers, dataset=data, target="cpu", out=cpu_record, progress=progress),
     )
+    equivalence = step(
+        "comparing targets",
+        f"check {integers} --targets {' '.join(TARGETS)} --dataset {DATASET} --samples {COMPARED} --json > {verdict}",
+        lambda progress: api.check(integers, TARGETS, dataset=data, samples=COMPARED, progress=progress),
+    )
+    _write(verdict, {"model": str(integers), "sha256": sha256(integers), **equivalence.to_json()})
+    shown = step(
+        "reporting",
+        f"report {integers} --record {cpu_record} --float-model {graph} --float-record {float_record} "
+        f"--check {verdict} --quantisation {losses} --out {page}",
+        lambda progress: api.report(
+            integers,
+            cpu_record,
+            page,
+            float_model=graph,
+            float_record=float_record,
+            check=verdict,
+            quantisation=losses,
+            dataset=data,
+            progress=progress,
+        ),
+    )
     seconds = time.perf_counter() - began
-    result = DemoResult(out, seconds, tuple(commands), training, conversion, quantised, in_float, in_integers)
-    with atomic_path(out / "demo.json") as temporary:
-        temporary.write_text(json.dumps(result.as_dict(), indent=2) + "\n", encoding="utf-8")
+    result = DemoResult(
+        out, seconds, tuple(commands), training, conversion, quantised, in_float, in_integers, equivalence, shown
+    )
+    _write(out / "demo.json", result.as_dict())
     return result
+
+
+def _write(path: Path, plain: Mapping[str, Any]) -> None:
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(plain, indent=2) + "\n", encoding="utf-8")

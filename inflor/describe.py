@@ -12,9 +12,10 @@ import nir
 import numpy as np
 
 from converter import checkpoint, nir_file
+from converter.conventions import Conventions
 from converter.graph import SPIKING, Graph, reset_of
 from converter.metadata import ModelInfo
-from inflor.api import PathLike, kind_of
+from inflor.api.loading import PathLike, kind_of
 from inflor.summary import summarise
 from quant import integer_nir
 from quant.network import IntegerNetwork, Population
@@ -38,17 +39,19 @@ class Description:
         return {"kind": self.kind, **self.facts, **self.tables}
 
 
-def info(path: PathLike) -> Description:
+def info(path: PathLike, conventions: Conventions | None = None) -> Description:
     """Describe a model.pt, a .nir (float or integer) or a record.
 
+    conventions: what a float .nir does not say about time.
+
     Raises:
-        InputError: the file is none of these, or damaged.
+        InputError: the file is none of these, damaged, or contradicts the conventions.
     """
     if kind_of(path) == "checkpoint":
         return _checkpoint(path)
     if _is_record(path):
         return _record(path)
-    graph = nir_file.read(path)
+    graph = nir_file.read(path, conventions)
     if graph.info.stage == "integer":
         return _integer(path, integer_nir.from_graph(graph))
     return _float(path, graph)
@@ -92,6 +95,8 @@ def _float(path: PathLike, graph: Graph) -> Description:
     facts = {
         "inputs": {name: graph.output_shapes[name] for name in graph.inputs()},
         "outputs": {name: graph.input_shapes[name] for name in graph.outputs()},
+        "recurrent_edges": [f"{source} -> {target}" for source, target in graph.recurrent] or None,
+        "other_metadata": sorted(graph.metadata) or None,
     }
     return Description("float network (NIR)", {**_size(path), **facts, **_about(graph.info)}, {"nodes": nodes})
 
@@ -106,14 +111,18 @@ def _node(graph: Graph, name: str) -> Row:
         "shape": graph.output_shapes[name],
         "weights": None if weight is None else np.shape(weight),
         "range": None if weight is None else _ends(weight),
+        "tau": None,
         "threshold": None,
         "reset": None,
     }
+    if times := [getattr(node, field) for field in ("tau", "tau_syn", "tau_mem", "delay") if hasattr(node, field)]:
+        row["tau"] = ", ".join(map(_one, times))
     if isinstance(node, (*SPIKING, nir.Threshold)):
         row["threshold"] = _ends(node.v_threshold if isinstance(node, SPIKING) else node.threshold)
     if isinstance(node, SPIKING):
         reset, value = reset_of(node)
-        row["reset"] = f"{'minus' if reset == 'subtract' else 'to'} {_one(value)}"
+        later = ", loses a step" if node.metadata.get("refractory") else ""
+        row["reset"] = f"{'minus' if reset == 'subtract' else 'to'} {_one(value)}{later}"
     return row
 
 
@@ -187,11 +196,16 @@ def _record(path: PathLike) -> Description:
 def _about(about: ModelInfo) -> Row:
     """What a model file says about itself; how it was made comes last."""
     if not about.known:
-        return {"metadata": "none of inflor; assumed: 4 timesteps, unscaled input, numbered classes"}
+        return {
+            "metadata": "none of inflor; assumed: Euler steps of 1, as many as the data have or 4, unscaled input, "
+            "numbered classes"
+        }
     return {
-        "timesteps": about.timesteps,
+        "timesteps": about.timesteps if about.says_timesteps else None,
         "dt": about.dt,
-        "encoding": about.encoding,
+        "integration": about.integration,
+        "framework": about.framework or None,
+        "encoding": about.encoding or None,
         "input_mean": about.input_mean,
         "input_std": about.input_std,
         "class_names": about.class_names or None,

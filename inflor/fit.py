@@ -1,22 +1,28 @@
-"""Whether a data set fits a network: the shape of a sample and the number of classes."""
+"""Whether a data set fits a network: the shape of a sample, the number of classes, and time."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from typing import TypeVar
 
 from converter.datasets import Dataset
 from converter.errors import InputError
 from converter.graph import Graph, Shape
+from converter.metadata import FRAMES, ModelInfo
 from quant.network import IntegerNetwork
 
+Fitting = TypeVar("Fitting", Graph, IntegerNetwork, Graph | IntegerNetwork)
 
-def check_fit(network: Graph | IntegerNetwork, dataset: Dataset) -> None:
-    """Refuse data that the network was not made for.
+
+def fitted(network: Fitting, dataset: Dataset) -> Fitting:
+    """The network with the time that the data have, where its file does not say how many steps and of what.
 
     Raises:
-        InputError: another shape or another number of classes; names the network's and the data set's.
+        InputError: data that the network was not made for: another shape, number of classes or steps, or frames where
+            it takes one image (or the other way round); names the network's and the data set's.
     """
-    shape, classes = _input_shape(network), _classes(network)
+    shape, classes = input_shape(network), _classes(network)
     if dataset.shape != shape:
         raise InputError(
             f"{network.source} takes samples of {_show(shape)}, but those of {dataset.name} are "
@@ -27,16 +33,42 @@ def check_fit(network: Graph | IntegerNetwork, dataset: Dataset) -> None:
             f"{network.source} tells {classes} classes apart, but {dataset.name} has {dataset.classes}; "
             f"{_mend(network)} (an .npz may name all of its classes in class_names)"
         )
+    return replace(network, info=_in_time(network, dataset))
 
 
-def _input_shape(network: Graph | IntegerNetwork) -> Shape:
+def _in_time(network: Graph | IntegerNetwork, dataset: Dataset) -> ModelInfo:
+    info, steps = network.info, dataset.timesteps
+    encoding = "direct" if steps is None else FRAMES
+    if info.known and info.encoding and (info.encoding == FRAMES) != (encoding == FRAMES):
+        takes, are = ("frames over time", "single samples") if steps is None else ("single samples", "frames over time")
+        raise InputError(f"{network.source} takes {takes}, but those of {dataset.name} are {are}; {_mend(network)}")
+    if steps is None:
+        return replace(info, encoding=info.encoding or encoding)
+    if info.says_timesteps and info.timesteps != steps:
+        raise InputError(
+            f"{network.source} runs for {info.timesteps} timesteps, but {dataset.name} has {steps} frames per sample; "
+            f"{_mend(network)}"
+        )
+    return replace(info, encoding=encoding, timesteps=steps, says_timesteps=True)
+
+
+def input_shape(network: Graph | IntegerNetwork) -> Shape:
+    """What the network takes at a step.
+
+    Raises:
+        InputError: it has several inputs.
+    """
     shapes = (
         [network.output_shapes[name] for name in network.inputs()]
         if isinstance(network, Graph)
         else [population.shape for population in network.inputs]
     )
     if len(shapes) != 1:
-        raise InputError(f"{network.source}: has {len(shapes)} inputs; networks with one can be run on a data set")
+        names = network.inputs() if isinstance(network, Graph) else [population.name for population in network.inputs]
+        raise InputError(
+            f"{network.source}: has the inputs {', '.join(map(repr, names))}, and a data set feeds one: join them to "
+            "one Input, or run the float network from Python with converter.execute.run"
+        )
     return shapes[0]
 
 

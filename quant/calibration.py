@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -29,17 +29,27 @@ def input_unit(x: npt.NDArray[np.float32], bits: int) -> float:
 
     Not simply the largest value over 127: images have few values (a black background, 17 or 256 greys), and a unit
     that puts the common ones on the grid errs several times less. That matters, for the error of a static image is the
-    same at every step and adds up in the potential.
+    same at every step and adds up in the potential. Where all values are multiples of one of theirs (spikes, counts),
+    that is the unit: it errs nothing, and leaves the weights beside it all of their bits.
     """
     limit = 2 ** (bits - 1) - 1
     values = np.random.default_rng(0).choice(x.ravel(), min(x.size, DRAWN), replace=False).astype(np.float64)
     values, counts = np.unique(values, return_counts=True)
+    least = float(np.abs(values[values != 0]).min(initial=np.inf))
+    if np.isfinite(least) and _multiples(x, least, limit):
+        return least
     units = float(np.abs(x).max()) / limit * UNITS
 
     def error(unit: float) -> float:
         return float(((np.clip(np.rint(values / unit), -limit - 1, limit) * unit) - values) ** 2 @ counts)
 
     return min(units.tolist(), key=error)
+
+
+def _multiples(x: npt.NDArray[np.float32], unit: float, limit: int) -> bool:
+    """Whether every value is a whole number of units, and at most `limit` of them."""
+    counts = x / unit
+    return bool((np.abs(counts) <= limit + 0.5).all() and np.allclose(counts, np.rint(counts), rtol=0, atol=1e-4))
 
 
 def split_chain(operators: tuple[Operator, ...]) -> tuple[tuple[Operator, ...], Operator, tuple[Operator, ...]]:
@@ -75,12 +85,14 @@ def sample_columns(projection: FloatProjection, spikes: Tensor, rng: np.random.G
     return values - values.mean(1, keepdims=True)
 
 
-def mean_current(projections: tuple[FloatProjection, ...], spikes: Mapping[str, Tensor]) -> FloatArray:
-    """Mean over samples, steps and positions of the real input current, without bias, per channel [C]."""
+def mean_current(projections: Sequence[FloatProjection], spikes: Sequence[Tensor]) -> FloatArray:
+    """Mean over samples, steps and positions of the real input current, without bias, per channel [C].
+
+    spikes: what each projection delivers, [N, *shape].
+    """
     total: FloatArray | None = None
-    for projection in projections:
+    for projection, source in zip(projections, spikes, strict=True):
         weight = weight_tensor(projection.operators, torch.float32)
-        source = spikes[projection.source]
         parts = [
             apply_chain(projection.operators, chunk.float(), weight).transpose(0, 1).flatten(1).double().sum(1)
             for chunk in torch.split(source, CHUNK)

@@ -3,7 +3,8 @@
 Before: lif1 -> AvgPool2d -> Conv2d -> Scale -> lif2          After: lif1 -> (SumPool, Conv) -> lif2, and a bias of lif2
 
 Average pools become sums whose divisor goes into the weights, scales go into the weights beside them, two weighted
-nodes in a row become one matrix, and every bias is carried through what follows it to the neuron that it ends in.
+nodes in a row become one matrix, and every bias is carried through what follows it to the neuron that it ends in. Delay
+nodes and edges that close a cycle become the projection's delay.
 """
 
 from __future__ import annotations
@@ -20,8 +21,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from converter.dynamics import delay_steps
 from converter.errors import InputError
-from converter.graph import Graph
+from converter.graph import INTEGRATORS, Graph
+from converter.ordering import evaluation_order
 from quant.apply import apply_chain, apply_operator, weight_tensor
 from quant.operators import WEIGHTED, Conv, Flatten, Linear, Operator, Scale, Shape, SumPool, Weights, output_shape
 
@@ -34,12 +37,16 @@ MAX_MATRIX = 1 << 24
 
 @dataclass(frozen=True, eq=False)
 class FloatProjection:
-    """A chain with real weights (float64). nodes: the NIR nodes it was made of, in order; none for a bare edge."""
+    """A chain with real weights (float64). nodes: the NIR nodes it was made of, in order; none for a bare edge.
+
+    delay: steps of its Delay nodes, and one for every edge of the path that closes a cycle.
+    """
 
     source: str
     target: str
     operators: tuple[Operator, ...]
     nodes: tuple[str, ...]
+    delay: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,12 +68,20 @@ def fuse(graph: Graph) -> FusedGraph:
     Raises:
         InputError: a node cannot be part of an integer network (the message names it), or a chain is too large.
     """
-    graph.require_feed_forward()
-    populations = tuple(n for n in graph.order if not isinstance(graph.nodes[n], (*LINEAR_NODES, nir.Output)))
+    populations = tuple(
+        n for n in graph.order if not isinstance(graph.nodes[n], (*LINEAR_NODES, nir.Delay, nir.Output))
+    )
     chains = itertools.islice(_chains(graph, set(populations)), MAX_CHAINS + 1)
     projections = tuple(_projection(graph, *chain) for chain in chains)
     if len(projections) > MAX_CHAINS:
         raise InputError(f"{graph.source}: more than {MAX_CHAINS} paths between neurons; simplify the graph")
+    for q in projections:
+        if isinstance(graph.nodes[q.source], INTEGRATORS):
+            raise InputError(
+                f"{graph.source}: node {q.source!r} ({type(graph.nodes[q.source]).__name__}): its potential goes on to "
+                f"{q.target!r}, and between populations only spikes go; quantise the network before --portable, or put "
+                "a neuron that fires behind it"
+            )
     constant = _constants(graph)
     return FusedGraph(graph, populations, projections, {name: constant[name] for name in populations})
 
@@ -87,30 +102,48 @@ def _chains(graph: Graph, populations: set[str]) -> Iterator[tuple[str, tuple[st
 
 def _constants(graph: Graph) -> dict[str, FloatArray]:
     """What arrives at every node when no neuron fires: the biases, carried through the linear nodes after them."""
+    linear = [n for n in graph.order if isinstance(graph.nodes[n], (*LINEAR_NODES, nir.Delay))]
+    members = set(linear)
     out: dict[str, FloatArray] = {}
-    arriving: dict[str, FloatArray] = {}
-    for name in graph.order:
-        node = graph.nodes[name]
+
+    def arriving(name: str) -> FloatArray:
         total = np.zeros(graph.input_shapes[name])
         for source in graph.predecessors(name):
             if source in out:
                 total = total + out[source]
-        arriving[name] = total
-        if isinstance(node, LINEAR_NODES):
-            operators, gain = _operators(graph, name)
-            x = torch.from_numpy(total[None])
-            for operator in operators:
-                x = apply_operator(operator, x, weight_tensor((operator,), torch.float64))
-            bias = np.asarray(getattr(node, "bias", 0.0), dtype=np.float64)
-            if isinstance(node, nir.Conv1d | nir.Conv2d):
-                bias = bias.reshape(-1, *(1,) * (len(graph.output_shapes[name]) - 1))
-            out[name] = x[0].numpy() * gain + bias
-    return arriving
+        return total
+
+    # a cycle's weights may stand after the neuron that they lead to; no cycle is without a neuron
+    for name in evaluation_order(linear, [(a, b) for a, b in graph.edges if a in members and b in members]):
+        out[name] = _constant(graph, name, arriving(name))
+    return {name: arriving(name) for name in graph.order}
+
+
+def _constant(graph: Graph, name: str, arriving: FloatArray) -> FloatArray:
+    """What the linear node `name` gives for a constant input."""
+    node = graph.nodes[name]
+    if isinstance(node, nir.Delay):
+        if arriving.any() and delay_steps(graph, name).any():
+            raise InputError(
+                f"{graph.source}: node {name!r}: a bias before a Delay begins to act only after it, which an integer "
+                "network has no form for; put the Delay before the node with the bias"
+            )
+        return arriving
+    operators, gain = _operators(graph, name)
+    x = torch.from_numpy(arriving[None])
+    for operator in operators:
+        x = apply_operator(operator, x, weight_tensor((operator,), torch.float64))
+    bias = np.asarray(getattr(node, "bias", 0.0), dtype=np.float64)
+    if isinstance(node, nir.Conv1d | nir.Conv2d):
+        bias = bias.reshape(-1, *(1,) * (len(graph.output_shapes[name]) - 1))
+    return x[0].numpy() * gain + bias
 
 
 def _operators(graph: Graph, name: str) -> tuple[tuple[Operator, ...], float]:
     """A linear node as operators and a factor (1/k^2 for an average pool)."""
     node, shape = graph.nodes[name], graph.input_shapes[name]
+    if isinstance(node, nir.Delay):
+        return (), 1.0
     if isinstance(node, nir.Linear | nir.Affine):
         if len(shape) != 1 or node.weight.ndim != 2:
             raise InputError(
@@ -156,7 +189,22 @@ def _projection(graph: Graph, source: str, path: tuple[str, ...], target: str) -
         ones = np.ones((1,) * len(output_shape(operators, shape)))
         operators += (Scale(f"{source}_to_{target}", ones),)
     operators = tuple(replace(op, weight=op.weight * gain) if isinstance(op, WEIGHTED) else op for op in operators)
-    return FloatProjection(source, target, operators, path)
+    return FloatProjection(source, target, operators, path, _delay(graph, (source, *path, target)))
+
+
+def _delay(graph: Graph, nodes: tuple[str, ...]) -> int:
+    """Steps that a spike takes along a path, beyond the step that it was fired in."""
+    steps = sum(edge in graph.recurrent for edge in itertools.pairwise(nodes))
+    for name in nodes:
+        if isinstance(graph.nodes[name], nir.Delay):
+            delays = np.unique(delay_steps(graph, name))
+            if len(delays) > 1:
+                raise InputError(
+                    f"{graph.source}: node {name!r}: its delays differ from neuron to neuron, {delays[0]} to "
+                    f"{delays[-1]} steps; a projection has one delay, so give each delay a path of its own"
+                )
+            steps += int(delays[0])
+    return steps
 
 
 def _merge(operators: tuple[Operator, ...], shape: Shape, where: str) -> tuple[Operator, ...]:
@@ -241,8 +289,9 @@ def with_unique_names(fused: FusedGraph) -> FusedGraph:
     for index, q in enumerate(fused.projections):
         operators = []
         for op in q.operators:
-            name = op.name if count[op.name] == 1 else f"{op.name}__{q.target}"
-            if count[op.name] > 1 and name in seen:
+            own = count[op.name] == 1 and (op.name in q.nodes or op.name not in seen)
+            name = op.name if own else f"{op.name}__{q.target}"
+            while not own and name in seen:
                 name = f"{name}_{index}"
             seen.add(name)
             operators.append(replace(op, name=name))

@@ -53,10 +53,12 @@ def suits(operator: Conv, shape: Shape, largest_activity: int) -> bool:
     """Whether this convolution over `shape` [I, H, W] may run on 8-bit sums.
 
     Two dimensions, symmetric padding, small enough operands, and no window that lies in the padding or between the
-    pixels of a dilated kernel alone: there oneDNN reads past its buffers.
+    pixels of a dilated kernel alone: there oneDNN reads past its buffers. Nor a single column of outputs, of which it
+    computes wrong sums for some strides (torch 2.13.0).
     """
     return (
         len(operator.stride) == 2
+        and operator.output_shape(shape)[2] > 1
         and all(
             before == after and before <= dilation * (kernel - 1) and size >= dilation
             for (before, after), dilation, kernel, size in zip(

@@ -13,6 +13,7 @@ from quant.apply import channels_first
 from quant.calibration import split_chain
 from quant.fuse import FloatProjection
 from quant.network import IntegerNetwork, Population, Projection
+from quant.neurons import FloatNeuron
 from quant.operators import WEIGHTED, Scale
 from quant.ranges import state_range
 from quant.report import LayerReport
@@ -22,6 +23,7 @@ from quant.scales import target_rows
 def measure_layer(
     network: IntegerNetwork,
     population: Population,
+    neuron: FloatNeuron,
     pairs: Sequence[tuple[FloatProjection, Projection]],
     unit: npt.NDArray[np.float64],
     exact: bool,
@@ -29,6 +31,7 @@ def measure_layer(
     integer_spikes: Tensor | None,
 ) -> LayerReport:
     """What rounding did to one population. unit: real value of an integer unit per channel; spikes: [T, B, *shape]."""
+    state = state_range(network, population)
     signal, noise, clipped, total = 0.0, 0.0, 0, 0
     limit = 2 ** (population.weight_bits - 1) - 1
     for real, integer in pairs:
@@ -55,9 +58,24 @@ def measure_layer(
         if differs is None or integer_spikes is None
         else 1 - int(differs.sum()) / integer_spikes.numel(),
         first_diverging_step=None if differs is None or not differs.any() else int(torch.nonzero(differs)[0, 0]),
-        state_bits=state_range(network, population).state_bits,
+        state_bits=state.state_bits,
         exact_ratios=exact,
+        synaptic_bits=state.synaptic_bits,
+        time_constant_error=_time_constant_error(population, neuron),
     )
+
+
+def _time_constant_error(population: Population, neuron: FloatNeuron) -> float | None:
+    """Worst relative deviation of a time constant, -1 / log(1 - decay) steps, by rounding; None where none fades."""
+    errors = []
+    for real, held in ((neuron.decay, population.decay), (neuron.current_decay, population.current_decay)):
+        if real is not None and held is not None:
+            rounded = population.broadcast(held) / (1 << population.decay_bits)
+            fades = (real > 0) & (real < 1)
+            with np.errstate(divide="ignore"):  # a decay rounded to all: a time constant of 0
+                errors.append(np.abs(np.log1p(-real[fades]) / np.log1p(-rounded[fades]) - 1))
+    worst = [float(e.max()) for e in errors if e.size]
+    return max(worst, default=None)
 
 
 def _weight_error(

@@ -1,34 +1,37 @@
 """Reads a NIR neuron node as an integrator in units of its own input current.
 
-With a gain k = r*dt (IF, I) or r*dt/tau (LIF, LI) every model of this file is, with u = v/k and no gain left,
+Every neuron that `converter.dynamics` knows is, with u and v divided by the gains that stand before them,
 
-    u += a + drift  after u *= (1 - decay);     fires at u >= threshold (or >, where `strict`);     reset
+    u = (1 - current_decay) u + a         u = a where there is no synaptic current
+    v = (1 - decay) v + u + drift
+    fires at v >= threshold (or >, where `strict`);     reset
 
-so that weights and biases enter an integer potential directly. Reference: the equations of the NIR primitives,
-integrated by Euler steps of dt.
+so that weights and biases enter an integer potential directly.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import nir
 import numpy as np
 import numpy.typing as npt
 
+from converter.dynamics import KINDS, dynamics
 from converter.errors import InputError
-from converter.graph import Graph, reset_of
+from converter.graph import Graph
 from quant.network import Kind, Reset
 
 FloatArray = npt.NDArray[np.float64]
+_KINDS: dict[str, Kind] = {"threshold": "lif", "if": "if", "lif": "lif", "cuba_lif": "cuba_lif", "readout": "readout"}
 
 
 @dataclass(frozen=True, eq=False)
 class FloatNeuron:
     """One neuron node in current units; every array is float64 at the population's full shape.
 
-    threshold: None for a readout. strict: fires above the threshold only. decay: fraction of u lost per step.
-    drift: constant input per step that the leak potential stands for. gain: potential per current unit.
+    threshold: None for a readout. strict: fires above the threshold only. decay, current_decay: fraction of v and u
+    lost per step; current_decay is None where there is no u. drift: constant input per step that the leak potential
+    stands for. gain: potential per current unit. refractory: loses the step after a spike.
     """
 
     kind: Kind
@@ -38,56 +41,48 @@ class FloatNeuron:
     reset_value: FloatArray
     v_reset: FloatArray
     decay: FloatArray
+    current_decay: FloatArray | None
     drift: FloatArray
     gain: FloatArray
+    refractory: bool
+
+    @property
+    def leaks(self) -> bool:
+        """Whether any state fades, but not at once."""
+        decays = (self.decay,) if self.current_decay is None else (self.decay, self.current_decay)
+        return any(bool(((d > 0) & (d < 1)).any()) for d in decays)
 
 
 def read_neuron(graph: Graph, name: str) -> FloatNeuron:
-    """The neuron node `name` of a validated graph.
+    """The neuron or Threshold node `name` of a validated graph.
 
     Raises:
         InputError: a kind of neuron, or a gain, that the integer network has no form for.
     """
-    node, shape, dt = graph.nodes[name], graph.output_shapes[name], graph.info.dt
-
-    def full(values: object) -> FloatArray:
-        return np.broadcast_to(np.asarray(values, np.float64), shape)
-
-    if isinstance(node, nir.IF | nir.I):
-        gain, decay, leak = full(node.r) * dt, full(0.0), full(0.0)
-    elif isinstance(node, nir.LIF | nir.LI):
-        decay = dt / full(node.tau)
-        gain, leak = full(node.r) * decay, full(node.v_leak)
-        if (decay > 1).any():
-            raise InputError(
-                f"{graph.source}: node {name!r}: tau is shorter than the step, dt = {dt:g}; write tau in steps"
-            )
-    else:
+    if type(graph.nodes[name]) not in KINDS:
         raise InputError(
-            f"{graph.source}: node {name!r}: a {type(node).__name__} cannot be quantised; IF, LIF, I and LI can"
+            f"{graph.source}: node {name!r}: a {type(graph.nodes[name]).__name__} cannot be quantised; "
+            f"{', '.join(kind.__name__ for kind in KINDS)} can"
         )
+    step = dynamics(graph, name)
+    gain = step.current_gain * step.gain
     if (gain <= 0).any():
-        raise InputError(f"{graph.source}: node {name!r}: r must be positive to be quantised")
-    drift = leak * decay / gain
-    if isinstance(node, nir.I | nir.LI):
-        zero = full(0.0)
-        return FloatNeuron("readout", None, True, "none", zero, zero, decay, drift, gain)
-    threshold, strict = _threshold(node, shape)
-    reset, value = reset_of(node)
-    zero = full(0.0)
-    reset_value, v_reset = (full(value), zero) if reset == "subtract" else (zero, full(value))
-    kind: Kind = "if" if isinstance(node, nir.IF) else "lif"
-    return FloatNeuron(kind, threshold / gain, strict, reset, reset_value / gain, v_reset / gain, decay, drift, gain)
-
-
-def _threshold(node: nir.IF | nir.LIF, shape: tuple[int, ...]) -> tuple[FloatArray, bool]:
-    """The threshold, and whether reaching it exactly is not enough.
-
-    A node that says in its metadata that it fires at >= threshold holds, for strict readers, the float just below.
-    """
-    strict = np.broadcast_to(np.asarray(node.v_threshold), shape)
-    if "threshold" in node.metadata:
-        reached = np.broadcast_to(np.asarray(node.metadata["threshold"], np.float32), shape)
-        if np.array_equal(np.nextafter(reached, np.float32(-np.inf)), strict.astype(np.float32)):
-            return reached.astype(np.float64), False
-    return strict.astype(np.float64), True
+        raise InputError(f"{graph.source}: node {name!r}: r (and w_in) must be positive to be quantised")
+    if step.late_current:
+        raise InputError(
+            f"{graph.source}: node {name!r}: its potential integrates the current of the step before, which an integer "
+            "network has no form for; put a Delay before it instead"
+        )
+    return FloatNeuron(
+        _KINDS[step.kind],
+        None if step.threshold is None else step.threshold / gain,
+        step.strict,
+        step.reset,
+        step.reset_value / gain,
+        step.v_reset / gain,
+        1 - step.keep,
+        None if step.current_keep is None else 1 - step.current_keep,
+        step.drift / gain,
+        gain,
+        step.refractory,
+    )

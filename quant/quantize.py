@@ -21,21 +21,28 @@ from torch import Tensor
 from converter import execute
 from converter.errors import InputError
 from converter.graph import Graph
+from converter.metadata import ModelInfo
+from converter.ordering import components
+from quant.add_readouts import add_readouts
 from quant.apply import channels_first
 from quant.calibration import CHUNK, input_unit, mean_current, sample_columns, split_chain
-from quant.fuse import FloatProjection, fuse, least_shape, scale_source, with_unique_names
+from quant.fuse import FloatProjection, fuse, scale_source, with_unique_names
 from quant.measure import measure_layer, predictions
-from quant.network import DECAY_ONE, IntegerNetwork, Population, Projection
+from quant.network import DECAY_BITS, IntegerNetwork, Population, Projection, check_network
 from quant.neurons import FloatNeuron, read_neuron
 from quant.operators import WEIGHTED, Operator
 from quant.ranges import state_range
 from quant.report import LayerReport, QuantReport
-from quant.scales import Scales, Synapses, choose_scales, scale_groups, target_rows
-from quant.semantics import Kernel, Profile
+from quant.rounded import ratios_hold, reference_of, rounded_population, whole_units
+from quant.scales import LARGEST_T, Scales, Synapses, choose_scales, scale_groups, target_rows
+from quant.semantics import Kernel, Profile, run_together
+from quant.synapses import delayed
 
 FloatArray = npt.NDArray[np.float64]
 Granularity = Literal["channel", "population"]
 INPUT_BITS = 8
+STATE_LIMIT = 1 << 22
+"""Most that a fading state may reach on the calibration data: half of what Loihi's 24 bits hold."""
 MAX_ACTIVATIONS = 1 << 29
 """Spikes (samples x steps x neurons) kept during calibration; fewer samples are taken from a larger network."""
 
@@ -46,7 +53,8 @@ class Options:
 
     clip: choose the step by output error instead of by the largest weight. compensate: let the roundings of one output
     make up for each other instead of rounding each weight to its nearest. correct_bias: make the mean current of
-    every channel what it was in float. samples: most calibration images used.
+    every channel what it was in float. samples: most calibration images used. decay_bits: of the decays of leaky and
+    current-based neurons: 12 as on Loihi, 15 as in SpiNNaker's s16.15, up to 24.
     """
 
     bits: int = 8
@@ -56,6 +64,7 @@ class Options:
     correct_bias: bool = True
     samples: int = 256
     seed: int = 0
+    decay_bits: int = DECAY_BITS
 
     def __post_init__(self) -> None:
         if not 2 <= self.bits <= 8:
@@ -64,6 +73,8 @@ class Options:
             raise InputError(f"granularity {self.granularity!r}: choose 'channel' or 'population'")
         if self.samples < 1:
             raise InputError(f"--samples {self.samples}: calibration needs at least one sample")
+        if not 8 <= self.decay_bits <= 24:
+            raise InputError(f"--decay-bits {self.decay_bits}: decays have 8 to 24 bits; choose a number in that range")
 
 
 def quantize(
@@ -94,7 +105,8 @@ class _Quantizer:
         labels: npt.NDArray[np.int64] | None,
         options: Options,
     ):
-        self.graph, self.options = graph, options
+        self.graph = graph = add_readouts(graph)
+        self.options = options
         self.fused = with_unique_names(fuse(graph))
         self.timesteps = graph.info.timesteps
         self.rng = np.random.default_rng(options.seed)
@@ -103,41 +115,66 @@ class _Quantizer:
             (self._input_population(x),),
             (),
             self._outputs(),
-            replace(graph.info, stage="integer"),
+            replace(graph.info, stage="integer", dt=1.0, integration="euler", version=ModelInfo().version),
             INPUT_BITS,
             graph.source,
         )
         self.x = torch.from_numpy(x)
-        self.float_run = execute.run(graph, self.x, self.timesteps)
+        self.float_run = execute.run(graph, self._over_time(self.x), self.timesteps)
         (source,) = graph.inputs()
         unit = float(self.network.inputs[0].scale)
         self.fused = scale_source(self.fused, source, unit)
-        self.float_spikes: dict[str, Tensor] = {source: self.x[None] / unit}
-        self.integer_spikes: dict[str, Tensor] = {source: torch.from_numpy(self.network.quantise_input(x))[None]}
+        every_step = self._every_step(self.x)
+        self.float_spikes: dict[str, Tensor] = {source: every_step / unit}
+        quantised = torch.from_numpy(self.network.quantise_input(x))
+        self.integer_spikes: dict[str, Tensor] = {source: self._every_step(quantised)}
         self.potentials: dict[str, Tensor] = {}
 
     def run(self, progress: Callable[[str, int, int], None] | None) -> tuple[IntegerNetwork, QuantReport]:
-        names = [n for n in self.fused.populations if not isinstance(self.graph.nodes[n], nir.Input)]
-        layers = []
-        for index, name in enumerate(names):
+        layers: list[LayerReport] = []
+        components = self._components()
+        total = sum(len(component) for component in components)
+        for component in components:
             if progress is not None:
-                progress(name, index, len(names))
-            layers.append(self._quantize_population(name))
+                progress(component[0], len(layers), total)
+            layers += self._quantize_component(component)
         if progress is not None:
-            progress("", len(names), len(names))
+            progress("", total, total)
+        check_network(self.network)
         return self.network, self._report(tuple(layers))
+
+    def _components(self) -> list[tuple[str, ...]]:
+        """Populations to be quantised, those of a cycle together."""
+        names = [n for n in self.fused.populations if not isinstance(self.graph.nodes[n], nir.Input)]
+        links = [(q.source, q.target) for q in self.fused.projections if q.source in names]
+        return components(names, links)
+
+    def _over_time(self, x: Tensor) -> Tensor:
+        """Frames [B, T, *shape] with time first; images [B, *shape] as they are."""
+        return x.transpose(0, 1).contiguous() if self._has_frames(x) else x
+
+    def _every_step(self, x: Tensor) -> Tensor:
+        """Images or frames as a source: [T or 1, B, *shape]."""
+        return self._over_time(x) if self._has_frames(x) else x[None]
+
+    def _has_frames(self, x: Tensor) -> bool:
+        return x.dim() > 1 + len(self.network.inputs[0].shape)
 
     def _samples(
         self, x: npt.NDArray[np.float32], labels: npt.NDArray[np.int64] | None
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64] | None]:
         inputs = self.graph.inputs()
         if len(inputs) != 1:
-            raise InputError(f"{self.graph.source}: has {len(inputs)} inputs; one can be quantised")
+            raise InputError(
+                f"{self.graph.source}: has the inputs {', '.join(map(repr, inputs))}; one can be quantised: join them "
+                "to one Input, whose Linear nodes pick each its own part"
+            )
         shape = self.graph.output_shapes[inputs[0]]
-        if x.ndim < 1 or x.shape[1:] != shape or not len(x):
+        if x.ndim < 1 or x.shape[1:] not in (shape, (self.timesteps, *shape)) or not len(x):
             raise InputError(
                 f"{self.graph.source}: calibration data is {x.shape}, but node {inputs[0]!r} takes [samples, "
-                f"{', '.join(map(str, shape))}]; calibrate with the data set that the network was trained on"
+                f"{', '.join(map(str, shape))}], or {self.timesteps} frames of that per sample; calibrate with the "
+                "data set that the network was trained on"
             )
         if not np.isfinite(x).all():
             raise InputError("calibration data holds values that are not finite; remove those samples")
@@ -155,48 +192,71 @@ class _Quantizer:
         return Population(name, self.graph.output_shapes[name], "input", zero, "none", zero, zero, zero, zero, unit, 0)
 
     def _outputs(self) -> tuple[str, ...]:
-        feeding = [n for output in self.graph.outputs() for n in self.graph.predecessors(output)]
-        for name in feeding:
-            if name not in self.fused.populations:
-                raise InputError(
-                    f"{self.graph.source}: node {name!r} feeds the output without a neuron after it; "
-                    "put an integrator (I) between it and the output"
-                )
-        return tuple(dict.fromkeys(feeding))
+        return tuple(dict.fromkeys(n for output in self.graph.outputs() for n in self.graph.predecessors(output)))
 
-    def _quantize_population(self, name: str) -> LayerReport:
-        neuron = read_neuron(self.graph, name)
-        incoming = tuple(q for q in self.fused.projections if q.target == name)
-        scales, unit = self._choose(name, neuron, incoming)
-        population = _population(name, neuron, unit, self.options.bits, self.graph.output_shapes[name])
+    def _quantize_component(self, names: tuple[str, ...]) -> list[LayerReport]:
+        """Quantise populations that reach each other: as finely as their fading states stay within a chip's width."""
+        before, finest = self.network, dict.fromkeys(names, LARGEST_T)
+        while True:
+            chosen = [self._choose(name, self._neuron(name), self._incoming(name), finest[name]) for name in names]
+            for name, (scales, unit) in zip(names, chosen, strict=True):
+                self._add_population(name, scales, unit)
+            for name, (_, unit) in zip(names, chosen, strict=True):
+                self._set_bias(name, unit)
+            peaks = self._run_integer(names)
+            coarser = {
+                name: int(scales.t.max() * STATE_LIMIT / peaks[name])
+                for name, (scales, _) in zip(names, chosen, strict=True)
+                if self._neuron(name).leaks and peaks[name] > STATE_LIMIT
+            }
+            if not any(1 <= t < finest[name] for name, t in coarser.items()):
+                break
+            self.network, finest = before, finest | {name: max(t, 1) for name, t in coarser.items()}
+        return [self._measure(name, *choice) for name, choice in zip(names, chosen, strict=True)]
+
+    def _neuron(self, name: str) -> FloatNeuron:
+        return read_neuron(self.graph, name)
+
+    def _incoming(self, name: str) -> tuple[FloatProjection, ...]:
+        return tuple(q for q in self.fused.projections if q.target == name)
+
+    def _add_population(self, name: str, scales: Scales, unit: FloatArray) -> None:
+        shape, how = self.graph.output_shapes[name], self.options
+        population = rounded_population(name, self._neuron(name), unit, how.bits, how.decay_bits, shape)
         projections = tuple(
-            Projection(q.source, name, _with_weights(q.operators, m), e)
-            for q, m, e in zip(incoming, scales.mantissas, scales.exponents, strict=True)
+            Projection(q.source, name, _with_weights(q.operators, m), e, q.delay)
+            for q, m, e in zip(self._incoming(name), scales.mantissas, scales.exponents, strict=True)
         )
         self.network = replace(
             self.network,
             populations=(*self.network.populations, population),
             projections=(*self.network.projections, *projections),
         )
-        bias = self.fused.bias[name] + neuron.drift
+
+    def _set_bias(self, name: str, unit: FloatArray) -> None:
+        population, neuron = self.network.by_name[name], self._neuron(name)
+        bias = self.fused.bias[name] + (0.0 if population.current_decay is not None else neuron.drift)
         if self.options.correct_bias:
-            bias = bias + channels_first(self._missing_current(population, incoming, unit), bias.ndim)
-        integer_bias = np.rint(bias / channels_first(unit, bias.ndim)).astype(np.int64)
-        population = replace(population, bias=least_shape(integer_bias))
-        self.network = replace(self.network, populations=(*self.network.populations[:-1], population))
-        self._run_integer(population)
+            bias = bias + channels_first(self._missing_current(population, unit), bias.ndim)
+        corrected = replace(population, bias=whole_units(bias, unit, population.name))
+        populations = tuple(corrected if p is population else p for p in self.network.populations)
+        self.network = replace(self.network, populations=populations)
+
+    def _measure(self, name: str, scales: Scales, unit: FloatArray) -> LayerReport:
+        neuron = self._neuron(name)
         return measure_layer(
             self.network,
-            population,
-            list(zip(incoming, projections, strict=True)),
+            self.network.by_name[name],
+            neuron,
+            list(zip(self._incoming(name), self.network.incoming[name], strict=True)),
             unit,
-            scales.exact and _ratios_hold(neuron, unit),
+            scales.exact and ratios_hold(neuron, unit),
             self.float_run.spikes.get(name),
             self.integer_spikes.get(name),
         )
 
     def _choose(
-        self, name: str, neuron: FloatNeuron, incoming: tuple[FloatProjection, ...]
+        self, name: str, neuron: FloatNeuron, incoming: tuple[FloatProjection, ...], largest_t: int
     ) -> tuple[Scales, FloatArray]:
         """Scales of a population and the real value of one integer unit per channel [C]."""
         shape = self.graph.output_shapes[name]
@@ -204,49 +264,59 @@ class _Quantizer:
         for projection in incoming:
             _, operator, after = split_chain(projection.operators)
             assert isinstance(operator, WEIGHTED)
-            columns = sample_columns(projection, self._float_source(projection.source), self.rng)
+            columns = sample_columns(projection, self._float_source(projection), self.rng)
             identity = None if _has_weights(self.graph, projection) else float(operator.weight.flat[0])
             peak = 2 ** (INPUT_BITS - 1) - 1 if projection.source in self.graph.inputs() else 1
             synapses.append(Synapses(operator, target_rows(operator, after, shape), columns, identity, peak))
         per_channel = self.options.granularity == "channel" and neuron.kind != "readout"
         groups = scale_groups([s.rows for s in synapses], shape[0], per_channel)
-        reference, ratios = _reference(neuron, synapses, groups)
+        reference, ratios = reference_of(neuron, synapses, groups)
         how = self.options
-        scales = choose_scales(synapses, reference, groups, how.bits, ratios, how.clip, how.compensate)
+        scales = choose_scales(synapses, reference, groups, how.bits, ratios, how.clip, how.compensate, largest_t)
         return scales, reference / scales.t
 
-    def _float_source(self, name: str) -> Tensor:
-        """The float network's activity of a source as [N, *shape], N = steps x samples."""
+    def _float_source(self, projection: FloatProjection) -> Tensor:
+        """The float network's activity as a projection delivers it, [N, *shape], N = steps x samples."""
+        name = projection.source
         source = self.float_spikes[name] if name in self.float_spikes else self.float_run.spikes[name]
-        return source.flatten(0, 1)
+        return delayed(source, projection.delay, self.timesteps).flatten(0, 1)
 
-    def _missing_current(
-        self, population: Population, incoming: tuple[FloatProjection, ...], unit: FloatArray
-    ) -> FloatArray:
-        """Mean float current less mean integer current, per channel [C], both without bias, in float units."""
-        wanted = mean_current(incoming, {q.source: self._float_source(q.source) for q in incoming})
+    def _missing_current(self, population: Population, unit: FloatArray) -> FloatArray:
+        """Mean float current less mean integer current, per channel [C], both without bias, in float units.
+
+        Populations of the same cycle have not run yet: they are taken to fire as in float.
+        """
+        incoming = self._incoming(population.name)
+        wanted = mean_current(incoming, [self._float_source(q) for q in incoming])
         kernel = Kernel(self.network, population, state_range(self.network, population), Profile(), "cpu")
+        spikes = {}
+        for name in {q.source for q in incoming}:
+            known = self.integer_spikes.get(name)
+            spikes[name] = self.float_run.spikes[name].to(torch.uint8) if known is None else known
         total = np.zeros(population.shape[0])
         for chunk in self._chunks():
-            sources = {q.source: self.integer_spikes[q.source][:, chunk] for q in incoming}
-            current = kernel.current(sources, self.timesteps)
+            current = kernel.current({name: source[:, chunk] for name, source in spikes.items()}, self.timesteps)
             total += current.double().mean(0).transpose(0, 1).flatten(1).mean(1).numpy() * current.shape[1]
         return wanted - total / len(self.x) * unit
 
-    def _run_integer(self, population: Population) -> None:
-        kernel = Kernel(self.network, population, state_range(self.network, population), Profile(), "cpu")
-        spikes, potentials = [], []
+    def _run_integer(self, names: tuple[str, ...]) -> dict[str, int]:
+        """Run these populations; returns the largest magnitude of the fading states among theirs."""
+        populations = [self.network.by_name[name] for name in names]
+        kernels = [Kernel(self.network, p, state_range(self.network, p), Profile()) for p in populations]
+        outside = {q.source for kernel in kernels for q in kernel.projections} - set(names)
+        looks = any(self._neuron(name).leaks for name in names)
+        parts, peaks = [], dict.fromkeys(names, 0)
         for chunk in self._chunks():
-            sources = {q.source: self.integer_spikes[q.source][:, chunk] for q in kernel.projections}
-            step = kernel.run(sources, self.timesteps)
-            if step.spikes is not None:
-                spikes.append(step.spikes)
-            if step.potential is not None:
-                potentials.append(step.potential[-1])
-        if spikes:
-            self.integer_spikes[population.name] = torch.cat(spikes, dim=1)
-        else:
-            self.potentials[population.name] = torch.cat(potentials)
+            sources = {name: self.integer_spikes[name][:, chunk] for name in outside}
+            parts.append(run_together(kernels, sources, self.timesteps, keep_states=looks))
+            for name, step in zip(names, parts[-1], strict=True):
+                peaks[name] = max([peaks[name], *(int(s.abs().max()) for s in step.states or () if s is not None)])
+        for name, steps in zip(names, zip(*parts, strict=True), strict=True):
+            if steps[0].spikes is not None:
+                self.integer_spikes[name] = torch.cat([step.spikes for step in steps], dim=1)
+            else:
+                self.potentials[name] = torch.cat([step.potential[-1] for step in steps])
+        return peaks
 
     def _chunks(self) -> list[slice]:
         size = max(1, CHUNK // self.timesteps)
@@ -283,50 +353,3 @@ def _has_weights(graph: Graph, projection: FloatProjection) -> bool:
 
 def _with_weights(operators: tuple[Operator, ...], mantissa: npt.NDArray[np.int64]) -> tuple[Operator, ...]:
     return tuple(replace(op, weight=mantissa) if isinstance(op, WEIGHTED) else op for op in operators)
-
-
-def _reference(
-    neuron: FloatNeuron, synapses: list[Synapses], groups: npt.NDArray[np.int64]
-) -> tuple[FloatArray, list[FloatArray]]:
-    """What t units stand for, per channel, and every ratio to it that should be met exactly.
-
-    The threshold where it is positive, and else (a readout, or a threshold at or below zero) the largest weight.
-    """
-    channels = len(groups)
-    if neuron.threshold is not None and (neuron.threshold > 0).all():
-        reference = neuron.threshold.reshape(channels, -1)[:, 0]
-        reference = reference[np.unique(groups, return_index=True)[1]][groups]
-        per_channel = channels_first(reference, neuron.threshold.ndim)
-        ratios = [values / per_channel for values in (neuron.threshold, neuron.reset_value, neuron.v_reset)]
-        return reference, ratios
-    largest = max(float(np.abs(s.operator.weight).max()) for s in synapses) or 1.0
-    return np.full(channels, largest), []
-
-
-def _ratios_hold(neuron: FloatNeuron, unit: FloatArray) -> bool:
-    """Whether threshold and resets are whole numbers of units, up to the float32 they were written in."""
-    fixed = [v for v in (neuron.threshold, neuron.reset_value, neuron.v_reset) if v is not None]
-    counts = [v / channels_first(unit, v.ndim) for v in fixed]
-    return all(np.allclose(c, np.rint(c), rtol=2.0**-20, atol=1e-9) for c in counts)
-
-
-def _population(name: str, neuron: FloatNeuron, unit: FloatArray, bits: int, shape: tuple[int, ...]) -> Population:
-    def integer(values: FloatArray) -> npt.NDArray[np.int64]:
-        return least_shape(np.rint(values / channels_first(unit, values.ndim)).astype(np.int64))
-
-    threshold = np.zeros((), np.int64)
-    if neuron.threshold is not None:
-        threshold = integer(neuron.threshold) - (0 if neuron.strict else 1)
-    return Population(
-        name=name,
-        shape=shape,
-        kind=neuron.kind,
-        threshold=threshold,
-        reset=neuron.reset,
-        reset_value=integer(neuron.reset_value),
-        v_reset=integer(neuron.v_reset),
-        bias=np.zeros((), np.int64),
-        decay=least_shape(np.rint(neuron.decay * DECAY_ONE).astype(np.int64)),
-        scale=least_shape(channels_first(unit, neuron.gain.ndim) * neuron.gain),
-        weight_bits=bits,
-    )

@@ -10,8 +10,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from quant.network import DECAY_ONE, IntegerNetwork, Population, Projection
+from converter.errors import InputError
+from quant.network import IntegerNetwork, Population, Projection
 from quant.operators import Conv, Flatten, IntArray, Linear, Operator, Scale, Shape, SumPool
+
+MAX_BITS = 61
+"""Of the magnitude of every state, times a decay where there is one."""
+
+
+FOLLOWED_STEPS = 4096
+"""Timesteps whose ranges are followed one by one; what more of them can add is bounded at once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +34,9 @@ class Interval:
         """Largest magnitude."""
         return max(0, int(-self.low.min(initial=0)), int(self.high.max(initial=0)))
 
+    def equals(self, other: Interval) -> bool:
+        return np.array_equal(self.low, other.low) and np.array_equal(self.high, other.high)
+
     def hull(self, other: Interval) -> Interval:
         return Interval(np.minimum(self.low, other.low), np.maximum(self.high, other.high))
 
@@ -34,19 +45,32 @@ class Interval:
 class StateRange:
     """What one population can reach in `timesteps` steps.
 
-    current: a, the sum of all that arrives in a step, bias included. state: v at any moment, before a reset included.
-    partial: the largest magnitude of any partial sum of a, in any order of summation, and of v.
+    current: a, the sum of all that arrives in a step, bias included. synaptic: u, where there is such a state. state: v
+    at any moment, before a reset included. u and v are in their finest units. current_partial: the largest magnitude of
+    any partial sum of a, in any order of summation. partial: that in finest units, and that of any u and v.
     """
 
     population: str
     current: Interval
+    synaptic: Interval | None
     state: Interval
+    current_partial: int
     partial: int
 
     @property
     def state_bits(self) -> int:
         """Bits of the narrowest signed state that holds `state`."""
-        return int(max(self.state.high.max(), -1 - self.state.low.min())).bit_length() + 1
+        return _bits(self.state)
+
+    @property
+    def synaptic_bits(self) -> int:
+        """Bits of the narrowest signed state that holds `synaptic`; 0 where there is none."""
+        return 0 if self.synaptic is None else _bits(self.synaptic)
+
+    @property
+    def bits(self) -> int:
+        """Bits of the narrowest signed state that holds both."""
+        return max(self.state_bits, self.synaptic_bits)
 
 
 @dataclass(frozen=True)
@@ -70,17 +94,19 @@ def state_ranges(network: IntegerNetwork) -> dict[str, StateRange]:
 
 
 def state_range(network: IntegerNetwork, population: Population) -> StateRange:
-    """The range of one population."""
+    """The range of one population.
+
+    Raises:
+        InputError: its numbers are too large to be computed in int64.
+    """
     arriving = [_arriving(network, projection) for projection in network.incoming[population.name]]
-    return _state_range(population, arriving, network.info.timesteps)
+    return _state_range(population, arriving, network)
 
 
 def prove_no_overflow(network: IntegerNetwork, state_bits: int) -> list[OverflowRisk]:
     """The populations whose state may leave a signed `state_bits` state; for all the others it is proved not to."""
     return [
-        OverflowRisk(r.population, r.state_bits, state_bits)
-        for r in state_ranges(network).values()
-        if r.state_bits > state_bits
+        OverflowRisk(r.population, r.bits, state_bits) for r in state_ranges(network).values() if r.bits > state_bits
     ]
 
 
@@ -144,52 +170,138 @@ def _through_convolution(
     )
 
 
-def _state_range(population: Population, arriving: list[Interval], timesteps: int) -> StateRange:
-    channels = population.shape[0]
+def _bits(interval: Interval) -> int:
+    return int(max(interval.high.max(), -1 - interval.low.min())).bit_length() + 1
 
-    def per_channel(values: IntArray) -> tuple[IntArray, IntArray]:
-        flat = population.broadcast(values).reshape(channels, -1)
-        return flat.min(1), flat.max(1)
 
-    bias_low, bias_high = per_channel(population.bias)
+def _per_channel(population: Population, values: IntArray) -> tuple[IntArray, IntArray]:
+    """Least and greatest value of a parameter in each channel."""
+    flat = population.broadcast(values).reshape(population.shape[0], -1)
+    return flat.min(1), flat.max(1)
+
+
+def _kept(x: Interval, population: Population, decay: IntArray) -> Interval:
+    """The interval after a decay, which is monotone in x and takes no number past 0."""
+    if not decay.any():
+        return x
+    least, most = ((1 << population.decay_bits) - d for d in reversed(_per_channel(population, decay)))
+
+    def end(value: IntArray, keep: IntArray) -> IntArray:
+        return np.sign(value) * ((np.abs(value) * keep) >> population.decay_bits)
+
+    return Interval(
+        end(x.low, np.where(x.low < 0, most, least)),
+        end(x.high, np.where(x.high > 0, most, least)),
+    )
+
+
+def _state_range(population: Population, arriving: list[Interval], network: IntegerNetwork) -> StateRange:
+    bias_low, bias_high = _per_channel(population, population.bias)
+    none = np.zeros(population.shape[0], np.int64)
     current = Interval(
-        np.sum([a.low for a in arriving], axis=0) + bias_low, np.sum([a.high for a in arriving], axis=0) + bias_high
+        sum((a.low for a in arriving), none) + bias_low, sum((a.high for a in arriving), none) + bias_high
     )
-    keep = DECAY_ONE - per_channel(population.decay)[0]
-    threshold_low, threshold_high = per_channel(population.threshold)
-    reset_low, reset_high = per_channel(population.reset_value)
-    v_low, v_high = per_channel(population.v_reset)
-    after = reached = Interval(np.zeros(channels, np.int64), np.zeros(channels, np.int64))
-    for _ in range(timesteps):
-        decayed = Interval(*(np.sign(v) * ((np.abs(v) * keep) >> 12) for v in (after.low, after.high)))
-        decayed = (
-            decayed.hull(Interval(np.minimum(after.low, 0), np.zeros_like(after.low)))
-            if keep.min() < DECAY_ONE
-            else after
-        )
-        before = Interval(decayed.low + current.low, decayed.high + current.high)
-        reached = reached.hull(before)
-        after = before
-        fires, rests = before.high > threshold_low, before.low <= threshold_high
-        if population.reset == "subtract":
-            high = np.where(
-                fires, np.maximum(np.minimum(before.high, threshold_high), before.high - reset_low), before.high
-            )
-            low = np.where(
-                fires, np.minimum(before.low, np.maximum(before.low, threshold_low + 1) - reset_high), before.low
-            )
-            after = Interval(low, high)
-        elif population.reset == "zero":
-            high = np.where(
-                fires, np.maximum(np.where(rests, np.minimum(before.high, threshold_high), v_high), v_high), before.high
-            )
-            low = np.where(fires, np.where(rests, np.minimum(before.low, v_low), v_low), before.low)
-            after = Interval(low, high)
-        reached = reached.hull(after)
-    partial = max(
-        int(np.sum([np.maximum(-a.low, a.high) for a in arriving], axis=0).max(initial=0)),
+    _check_exact(network, population, current.peak << population.fraction_bits)
+    fine = Interval(current.low << population.fraction_bits, current.high << population.fraction_bits)
+    drift_low, drift_high = _per_channel(population, population.drift)
+    synaptic = None if population.current_decay is None else Interval(none, none)
+    after = reached = Interval(none, none)
+    reached_u = Interval(none, none)
+    steps = network.info.timesteps
+    for _ in range(min(steps, FOLLOWED_STEPS)):
+        driving, last_u, last = fine, synaptic, after
+        if synaptic is not None and population.current_decay is not None:
+            kept = _kept(synaptic, population, population.current_decay)
+            driving = synaptic = Interval(kept.low + fine.low, kept.high + fine.high)
+            reached_u = reached_u.hull(synaptic)
+        decayed = _kept(after, population, population.decay)
+        before = Interval(decayed.low + driving.low + drift_low, decayed.high + driving.high + drift_high)
+        if population.refractory:
+            before = before.hull(after)
+        after = _reset(population, before)
+        reached = reached.hull(before).hull(after)
+        _check_exact(network, population, max(reached.peak, reached_u.peak))
+        if last.equals(after) and (synaptic is None or (last_u is not None and last_u.equals(synaptic))):
+            break  # every further step is this one again
+    else:
+        rest = steps - min(steps, FOLLOWED_STEPS)
+        if synaptic is not None:
+            driving = _grown(network, population, synaptic, fine, rest)
+            reached_u = reached_u.hull(driving)
+        given = np.maximum(-_per_channel(population, population.reset_value)[0], 0) << population.fraction_bits
+        growth = Interval(driving.low + drift_low, driving.high + drift_high + given)
+        reached = reached.hull(_grown(network, population, _after_any_reset(population, after), growth, rest))
+    current_partial = max(
+        int(sum((np.maximum(-a.low, a.high) for a in arriving), none).max(initial=0)),
         current.peak,
-        reached.peak,
-        2 * int(np.abs(population.reset_value).max(initial=0)),
+        int(np.abs(population.bias).max(initial=0)),
     )
-    return StateRange(population.name, current, reached, partial)
+    shift = population.fraction_bits
+    partial = max(
+        current_partial << shift,
+        reached_u.peak,
+        reached.peak,
+        2 * int(np.abs(population.reset_value).max(initial=0)) << shift,
+        int(np.abs(population.threshold).max(initial=0)) << shift,
+    )
+    _check_exact(network, population, partial)
+    return StateRange(
+        population.name, current, None if synaptic is None else reached_u, reached, current_partial, partial
+    )
+
+
+def _after_any_reset(population: Population, after: Interval) -> Interval:
+    """What v can be after a step, from what it was after an earlier one, but for what has driven it since."""
+    shift = population.fraction_bits
+    if population.reset == "zero":
+        low, high = (v << shift for v in _per_channel(population, population.v_reset))
+        return after.hull(Interval(low, high))
+    if population.reset == "subtract":
+        least = _per_channel(population, population.threshold)[0] - _per_channel(population, population.reset_value)[1]
+        return after.hull(Interval(least << shift, after.high))
+    return after
+
+
+def _grown(network: IntegerNetwork, population: Population, now: Interval, growth: Interval, steps: int) -> Interval:
+    """What a state can be within `steps` more steps that add `growth` each, if nothing of it fades."""
+    if not steps:
+        return now
+    _check_exact(network, population, now.peak + steps * growth.peak)
+    return Interval(
+        np.minimum(now.low, 0) + steps * np.minimum(growth.low, 0),
+        np.maximum(now.high, 0) + steps * np.maximum(growth.high, 0),
+    )
+
+
+def _check_exact(network: IntegerNetwork, population: Population, peak: int) -> None:
+    """Refuse numbers of which a product with a decay, or a sum of two, may leave int64."""
+    bits = peak.bit_length() + (population.decay_bits if population.fades else 0)
+    if bits > MAX_BITS:
+        raise InputError(
+            f"{network.source}: population {population.name!r}: its state and decay need more than {MAX_BITS} bits; "
+            "quantise with fewer --decay-bits, or look for numbers that are far too large"
+        )
+
+
+def _reset(population: Population, before: Interval) -> Interval:
+    """What v can be after the spikes of a step, from what it can be before them."""
+    if population.reset == "none":
+        return before
+    shift = population.fraction_bits
+    threshold_low, threshold_high = (t << shift for t in _per_channel(population, population.threshold))
+    fires, rests = before.high > threshold_low, before.low <= threshold_high
+    if population.reset == "subtract":
+        reset_low, reset_high = (r << shift for r in _per_channel(population, population.reset_value))
+        stays = np.minimum(before.high, threshold_high)
+        lowest = np.maximum(before.low, threshold_low + 1) - reset_high
+        return Interval(
+            np.where(fires, np.minimum(before.low, lowest), before.low),
+            np.where(fires, np.maximum(stays, before.high - reset_low), before.high),
+        )
+    v_low, v_high = (v << shift for v in _per_channel(population, population.v_reset))
+    stays = np.where(rests, np.minimum(before.high, threshold_high), v_high)
+    low = np.where(rests, np.minimum(before.low, v_low), v_low)
+    return Interval(
+        np.where(fires, low, before.low),
+        np.where(fires, np.maximum(stays, v_high), before.high),
+    )

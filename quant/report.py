@@ -15,7 +15,9 @@ class LayerReport:
     integer threshold. spike_rate_*: spikes per neuron and step on the calibration data, None for the readout.
     agreement: fraction of (sample, step, neuron) whose spike is the same. first_diverging_step: first timestep (from
     0) at which any spike of any calibration sample differs, None where none does. state_bits: bits that the membrane
-    potential is proved to fit in. exact_ratios: whether reset and residual identity are met exactly.
+    potential is proved to fit in. exact_ratios: whether reset and residual identity are met exactly. synaptic_bits: the
+    same as state_bits for the synaptic current, 0 without one. time_constant_error: worst relative deviation of a time
+    constant from its float value, by the rounding of the decays; None where nothing fades.
     """
 
     population: str
@@ -31,6 +33,8 @@ class LayerReport:
     first_diverging_step: int | None
     state_bits: int
     exact_ratios: bool
+    synaptic_bits: int = 0
+    time_constant_error: float | None = None
 
 
 @dataclass(frozen=True)

@@ -124,20 +124,21 @@ def choose_scales(
     ratios: Sequence[FloatArray],
     clip: bool = True,
     compensate: bool = True,
+    largest_t: int = LARGEST_T,
 ) -> Scales:
     """Pick t, the exponents and the mantissas of one population.
 
     reference: what t units stand for, per channel [C], the same within a group; the threshold, or for a readout the
     largest weight. groups: int64 [C] from `scale_groups`. ratios: fixed ratios to the reference (reset, v_reset).
     clip: whether to look for a smaller step than the one at which nothing is clipped. compensate: whether roundings of
-    one output make up for each other, or each weight goes to its nearest.
+    one output make up for each other, or each weight goes to its nearest. largest_t: cap of t.
     """
     limit = 2 ** (bits - 1) - 1
     count = int(groups.max()) + 1
     reference = _first_of_group(reference, groups, count)
     identities = [s.identity for s in synapses if s.identity is not None]
     step, exact = denominator([*ratios, *(factor / reference for factor in identities)])
-    finest = [_finest(s, reference, groups, count, limit) for s in synapses]
+    finest = [np.minimum(_finest(s, reference, groups, count, limit), largest_t) for s in synapses]
     choices = _exponent_choices(synapses, finest, reference, limit)
 
     def best_of(step: int, exact: bool) -> tuple[float, IntArray, tuple[int, ...]]:

@@ -7,22 +7,17 @@ float64 up to 2**53, and in int64 beyond that, so the result never depends on wh
 
 from __future__ import annotations
 
-import itertools
-import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from quant.apply import apply_chain, apply_operator, torch_padding
-from quant.int8 import Int8Convolution, suits
-from quant.network import DECAY_ONE, IntegerNetwork, Population, Projection
-from quant.operators import WEIGHTED, Conv, IntArray, Linear, Operator, SumPool
+from quant.network import IntegerNetwork, Population, Projection
+from quant.operators import Conv, IntArray, Linear
 from quant.ranges import StateRange
+from quant.synapses import Synapses, delayed
 
 Overflow = Literal["error", "saturate", "wrap"]
 EXACT = {torch.float32: 1 << 24, torch.float64: 1 << 53}
@@ -35,24 +30,39 @@ class Profile:
 
     state_bits: width of the signed membrane potential; None stands for 64 bits, which no valid network can leave.
     overflow: what happens to a v outside that width right after integration (and after reset): "error" ends the run,
-    "saturate" clips to the nearest end, "wrap" keeps the low bits. Overflows are counted in every case.
+    "saturate" clips to the nearest end, "wrap" keeps the low bits. current_bits, current_overflow: the same for the
+    synaptic current. symmetric: the least value of a state is minus the greatest; what wraps ends one higher, above
+    the least to 2**(bits - 1) itself. Overflows are counted in every case.
     """
 
     state_bits: int | None = None
     overflow: Overflow = "error"
+    current_bits: int | None = None
+    current_overflow: Overflow = "error"
+    symmetric: bool = False
 
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """What `Kernel.run` returns.
+    """What a run gives of one population.
 
     spikes: bytes [T, B, *shape], 0 and 1; None for a readout. potential: v after every step,
-    [T, B, *shape], for a readout, else None. overflows: neuron-steps whose v left the profile's width.
+    [T, B, *shape], for a readout, else None. overflows: neuron-steps whose u or v left the profile's width.
+    states: u (None where there is none) and v before the reset, each [T, B, *shape], where they were asked for.
     """
 
     spikes: Tensor | None
     potential: Tensor | None
     overflows: int
+    states: tuple[Tensor | None, Tensor] | None = None
+
+
+class StateOverflowError(ArithmeticError):
+    """A state left its width under the profile "error"."""
+
+    def __init__(self, population: str, step: int, count: int, bits: int):
+        super().__init__(population, step, count, bits)
+        self.population, self.step, self.count, self.bits = population, step, count, bits
 
 
 def exact_dtype(needed: int) -> torch.dtype:
@@ -63,7 +73,7 @@ def exact_dtype(needed: int) -> torch.dtype:
 class Kernel:
     """One population with its incoming projections, ready to run on a device.
 
-    The dtype of current and state follows from the population's proved range; a range check per step is made only
+    The dtypes of current and state follow from the population's proved ranges; a range check per step is made only
     where the profile's width is not proved to hold the state.
     """
 
@@ -72,76 +82,79 @@ class Kernel:
     ):
         self.population, self.profile, self.device = population, profile, device
         self.projections = network.incoming[population.name]
-        half = 0 if profile.state_bits is None else 1 << (profile.state_bits - 1)
-        self.may_overflow = profile.state_bits is not None and state.state_bits > profile.state_bits
-        needed = max(state.partial, half + state.partial) if self.may_overflow else state.partial
-        self.dtype = exact_dtype(needed * (DECAY_ONE if population.decay.any() else 1))
+        together = network.recurrent_with(population.name)
+        self.recurrent = tuple(q for q in self.projections if q.source in together)
+        self.may_overflow = profile.state_bits is not None and _leaves(state.state_bits, profile.state_bits, profile)
+        self.current_may_overflow = profile.current_bits is not None and _leaves(
+            state.synaptic_bits, profile.current_bits, profile
+        )
+        self.dtype, self._current_dtype = self._number_formats(state)
         bias = population.bias if population.bias.any() else None
         carrier = None if bias is None else self._bias_carrier()
         self._synapses = [
-            (q, Synapses(network, q, self.dtype, device, bias if q is carrier else None))
+            (q, Synapses(network, q, self._current_dtype, device, bias if q is carrier else None))
             for q in sorted(self.projections, key=lambda q: q is not carrier)
         ]
         self._bias = None if bias is None or carrier is not None else self._tensor(bias)
-        self._threshold = self._tensor(population.threshold)
-        self._reset_value = self._tensor(population.reset_value)
-        self._v_reset = self._tensor(population.v_reset)
-        self._keep = self._tensor(DECAY_ONE - population.decay) if population.decay.any() else None
+        shift = population.fraction_bits
+        self.threshold = self._tensor(population.threshold << shift)
+        self.reset_value = self._tensor(population.reset_value << shift)
+        self.v_reset = self._tensor(population.v_reset << shift)
+        self.drift = self._tensor(population.drift) if population.drift.any() else None
+        self.keep = self._keep(population.decay)
+        self.current_keep = None if population.current_decay is None else self._keep(population.current_decay)
 
-    def run(self, spikes: Mapping[str, Tensor], timesteps: int) -> Step:
-        """Integrate `timesteps` steps from a cleared state.
+    def run(self, spikes: Mapping[str, Tensor], timesteps: int, keep_states: bool = False) -> Step:
+        """Integrate `timesteps` steps from a cleared state; the population is not recurrent.
 
         spikes: per source [T, B, *shape], or [1, B, *shape] for a source that is the same at every step; bytes.
         """
-        return self._integrate(self.current(spikes, timesteps), timesteps)
+        current = self.current(spikes, timesteps)
+        steps = current.expand(timesteps, *current.shape[1:])
+        state = _State(self, steps, keep_states)
+        for t in range(timesteps):  # dynamic currents are ours to overwrite
+            state.step(t, steps[t], ours=current.shape[0] > 1)
+        return state.result()
 
     def current(self, spikes: Mapping[str, Tensor], timesteps: int) -> Tensor:
-        """a, the input of every step, bias included: [T or 1, B, *shape]."""
+        """a, the input of every step, bias included, from the sources in `spikes`: [T or 1, B, *shape]."""
         total: Tensor | None = None
         for projection, synapses in self._synapses:
+            if projection.source not in spikes:
+                continue
             source = delayed(spikes[projection.source], projection.delay, timesteps)
             arriving = torch.unflatten(synapses(source.flatten(0, 1)), 0, source.shape[:2])
             total = arriving if total is None else _add(total, arriving)
-        assert total is not None
+        if total is None:
+            batch = next(iter(spikes.values())).shape[1]
+            total = torch.zeros((1, batch, *self.population.shape), dtype=self._current_dtype, device=self.device)
         return total if self._bias is None else total + self._bias
 
-    def _integrate(self, current: Tensor, timesteps: int) -> Step:
-        kind, reset = self.population.kind, self.population.reset
-        steps = current.expand(timesteps, *current.shape[1:])
-        out = _empty_like_steps(steps, self.dtype if kind == "readout" else torch.bool)
-        v = steps[0] if current.shape[0] > 1 else steps[0].clone()  # dynamic currents are ours to overwrite
-        overflows = 0
-        for t in range(timesteps):
-            if t:
-                v = (v if self._keep is None else _decay(v, self._keep)).add_(steps[t])
-            if self.may_overflow:
-                overflows += self._limit(v, t)
-            if kind == "readout":
-                out[t] = v
-                continue
-            torch.gt(v, self._threshold, out=out[t])
-            if reset == "subtract":
-                v.addcmul_(out[t].view(torch.uint8), self._reset_value, value=-1)
-                if self.may_overflow:
-                    overflows += self._limit(v, t)
-            elif reset == "zero":
-                v = torch.where(out[t], self._v_reset, v)
-        return Step(None, out, overflows) if kind == "readout" else Step(out.view(torch.uint8), None, overflows)
+    def recurrent_current(self, sent: Mapping[str, Tensor], t: int) -> Tensor | None:
+        """What arrives in step t from populations of the same cycle, whose spikes so far are [T, B, *shape]."""
+        total: Tensor | None = None
+        for projection, synapses in self._synapses:
+            if projection in self.recurrent and t >= projection.delay:
+                arriving = synapses(sent[projection.source][t - projection.delay])
+                total = arriving if total is None else total + arriving
+        return total
 
-    def _limit(self, v: Tensor, t: int) -> int:
-        """Bring v back into the profile's width, in place; returns how many neurons had left it."""
-        assert self.profile.state_bits is not None
-        half = 1 << (self.profile.state_bits - 1)
-        count = int(((v < -half) | (v >= half)).sum())
-        if not count:
-            return 0
-        if self.profile.overflow == "error":
-            raise StateOverflowError(self.population.name, t, count, self.profile.state_bits)
-        if self.profile.overflow == "saturate":
-            v.clamp_(-half, half - 1)
-        else:
-            v.add_(half).remainder_(2 * half).sub_(half)
-        return count
+    def _number_formats(self, state: StateRange) -> tuple[torch.dtype, torch.dtype]:
+        """Of state and current. Without decay and fraction they are the same."""
+        population, profile = self.population, self.profile
+        current = exact_dtype(state.current_partial)
+        widths = [profile.state_bits] if self.may_overflow else []
+        widths += [profile.current_bits] if self.current_may_overflow else []
+        needed = state.partial + max((1 << (bits - 1) for bits in widths if bits is not None), default=0)
+        if not population.decay.any() and population.current_decay is None:
+            dtype = exact_dtype(needed)
+            return (dtype, dtype) if not population.fraction_bits else (dtype, current)
+        if needed << population.decay_bits >= 1 << 63:
+            raise ValueError(f"population {population.name!r}: state and decay need more than 64 bits")
+        return exact_dtype(needed << population.decay_bits), current
+
+    def _keep(self, decay: IntArray) -> Tensor | None:
+        return self._tensor((1 << self.population.decay_bits) - decay) if decay.any() else None
 
     def _tensor(self, values: IntArray) -> Tensor:
         return torch.as_tensor(values).to(device=self.device, dtype=self.dtype)
@@ -149,102 +162,147 @@ class Kernel:
     def _bias_carrier(self) -> Projection | None:
         """A projection whose last operator can add the population's bias as it goes, on CPU."""
         per_channel = self.population.bias.size in (1, self.population.shape[0])
-        if not per_channel or not self.dtype.is_floating_point or self.device != "cpu":
+        if not per_channel or not self._current_dtype.is_floating_point or self.device != "cpu":
             return None
         for projection in self.projections:
             last = projection.operators[-1]
             symmetric = isinstance(last, Conv) and all(before == after for before, after in last.padding)
-            if symmetric or (isinstance(last, Linear) and len(self.population.shape) == 1):
+            takes_it = symmetric or (isinstance(last, Linear) and len(self.population.shape) == 1)
+            if takes_it and not projection.delay and projection not in self.recurrent:
                 return projection
         return None
 
 
-class Synapses:
-    """One projection, ready to run: bytes [N, *source shape] in, its part of the current [N, *target shape] out."""
+def run_together(
+    kernels: Sequence[Kernel], spikes: Mapping[str, Tensor], timesteps: int, keep_states: bool = False
+) -> list[Step]:
+    """Run the populations of one cycle, step by step; `spikes` holds the sources outside of it.
 
-    def __init__(
-        self, network: IntegerNetwork, projection: Projection, dtype: torch.dtype, device: str, bias: IntArray | None
-    ):
-        self.operators, self.dtype = projection.operators, dtype
-        source = network.by_name[projection.source]
-        index = next(i for i, op in enumerate(self.operators) if isinstance(op, WEIGHTED))
-        self._before, self._last = self.operators[:index], self.operators[index]
-        self._after = self.operators[index + 1 :]
-        assert isinstance(self._last, WEIGHTED)
-        outputs = self._last.weight.shape[0] if self._last.weight.ndim else 1
-        self._bias: Tensor | None = None
-        if bias is not None:
-            self._bias = torch.from_numpy(np.broadcast_to(bias.reshape(-1), outputs).copy()).to(dtype)
-        # the effective weight, mantissa << exponent, is as exact in a binary format as the mantissa itself
-        self._weight = torch.as_tensor(self._last.weight << projection.exponent).to(device=device, dtype=dtype)
-        self._bytes: Int8Convolution | None = None
-        activity, shape = 1, source.shape
-        for operator in self._before:
-            activity *= math.prod(operator.kernel) if isinstance(operator, SumPool) else 1
-            shape = operator.output_shape(shape)
-        eligible = device == "cpu" and dtype == torch.float32 and source.kind != "input"
-        if eligible and isinstance(self._last, Conv) and suits(self._last, shape, activity):
-            self._bytes = Int8Convolution(self._last, projection.exponent, self._bias)
+    Kernels in order of evaluation. Returns what each gives, in that order.
+    """
+    if len(kernels) == 1 and not kernels[0].recurrent:
+        return [kernels[0].run(spikes, timesteps, keep_states)]
+    states = []
+    for kernel in kernels:
+        current = kernel.current(spikes, timesteps)
+        states.append(_State(kernel, current.expand(timesteps, *current.shape[1:]), keep_states))
+    sent = {k.population.name: s.spikes for k, s in zip(kernels, states, strict=True) if s.spikes is not None}
+    for t in range(timesteps):
+        for kernel, state in zip(kernels, states, strict=True):
+            arriving = kernel.recurrent_current(sent, t)
+            ours = arriving is not None
+            state.step(t, state.steps[t] if arriving is None else arriving.add_(state.steps[t]), ours)
+    return [state.result() for state in states]
 
-    def __call__(self, x: Tensor) -> Tensor:
-        if self._bytes is not None:
-            for operator in self._before:
-                x = _sum_bytes(operator, x) if isinstance(operator, SumPool) else apply_operator(operator, x, None)
-            x = self._bytes(x)
+
+class _State:
+    """u and v of a batch, and what is recorded of them."""
+
+    def __init__(self, kernel: Kernel, steps: Tensor, keep_states: bool):
+        self.kernel, self.steps, population = kernel, steps, kernel.population
+        self._readout = population.kind == "readout"
+        self._out = _empty_like_steps(steps, kernel.dtype if self._readout else torch.bool)
+        self.spikes = None if self._readout else self._out.view(torch.uint8)
+        self._u: Tensor | None = None
+        self._v: Tensor | None = None
+        self._held: tuple[Tensor, Tensor] | None = None
+        self._overflows = 0
+        shape = (steps.shape[0], *steps.shape[1:])
+        empty = torch.empty(shape, dtype=kernel.dtype, device=steps.device) if keep_states else None
+        self._seen_v = empty
+        has_current = keep_states and population.current_decay is not None
+        self._seen_u = torch.empty_like(empty) if has_current and empty is not None else None
+
+    def step(self, t: int, current: Tensor, ours: bool) -> None:
+        """One step with the current a of shape [B, *shape], which may be overwritten if it is `ours`."""
+        kernel, population, profile = self.kernel, self.kernel.population, self.kernel.profile
+        driving = self._driving(current, ours, t)
+        ours = ours or driving is not current
+        if self._v is None:
+            v = driving if ours and driving is not self._u else driving.clone()
         else:
-            x = apply_chain(self._before, x.to(self.dtype), None)
-            x = _weigh(self._last, x, self._weight, self._bias)
-        return apply_chain(self._after, x, None)
+            v = (self._v if kernel.keep is None else _decay(self._v, kernel.keep, population.decay_bits)).add_(driving)
+        if kernel.drift is not None:
+            v.add_(kernel.drift)
+        if self._held is not None:
+            v = torch.where(self._held[0], self._held[1], v)
+        if kernel.may_overflow:
+            self._overflows += self._limit(v, t, profile.state_bits, profile.overflow)
+        if self._seen_v is not None:
+            self._seen_v[t] = v
+        if self._readout:
+            self._out[t] = v
+        else:
+            v = self._fire(t, v)
+        self._v = v
+
+    def result(self) -> Step:
+        states = None if self._seen_v is None else (self._seen_u, self._seen_v)
+        if self._readout:
+            return Step(None, self._out, self._overflows, states)
+        return Step(self.spikes, None, self._overflows, states)
+
+    def _driving(self, current: Tensor, ours: bool, t: int) -> Tensor:
+        """u of this step, in finest units."""
+        kernel, population, profile = self.kernel, self.kernel.population, self.kernel.profile
+        fine = current.to(kernel.dtype)
+        if population.fraction_bits:
+            fine = fine * (1 << population.fraction_bits)
+        if population.current_decay is None:
+            return fine
+        if self._u is None:
+            self._u = fine.clone() if fine is current and not ours else fine
+        elif kernel.current_keep is None:
+            self._u = self._u + fine
+        else:
+            self._u = _decay(self._u, kernel.current_keep, population.decay_bits).add_(fine)
+        if kernel.current_may_overflow:
+            self._overflows += self._limit(self._u, t, profile.current_bits, profile.current_overflow)
+        if self._seen_u is not None:
+            self._seen_u[t] = self._u
+        return self._u
+
+    def _fire(self, t: int, v: Tensor) -> Tensor:
+        """Spikes of the step into the record; returns v after the reset."""
+        kernel, population, profile = self.kernel, self.kernel.population, self.kernel.profile
+        fired = torch.gt(v, kernel.threshold, out=self._out[t])
+        if population.reset == "subtract":
+            v.addcmul_(fired.view(torch.uint8), kernel.reset_value, value=-1)
+            if kernel.may_overflow:
+                self._overflows += self._limit(v, t, profile.state_bits, profile.overflow)
+        elif population.reset == "zero":
+            v = torch.where(fired, kernel.v_reset, v)
+        if population.refractory:
+            self._held = (fired, v.clone())
+        return v
+
+    def _limit(self, x: Tensor, t: int, bits: int | None, overflow: Overflow) -> int:
+        """Bring a state back into its width, in place; returns how many neurons had left it."""
+        assert bits is not None
+        half = 1 << (bits - 1)
+        symmetric = self.kernel.profile.symmetric
+        least = 1 - half if symmetric else -half
+        most = half if symmetric and overflow == "wrap" else half - 1
+        count = int(((x < least) | (x > most)).sum())
+        if not count:
+            return 0
+        if overflow == "error":
+            raise StateOverflowError(self.kernel.population.name, t, count, bits)
+        if overflow == "saturate":
+            x.clamp_(least, most)
+        else:
+            x.sub_(least).remainder_(2 * half).add_(least)
+        return count
 
 
-def delayed(source: Tensor, delay: int, timesteps: int) -> Tensor:
-    """What a projection with `delay` delivers of [T or 1, B, *shape]: nothing at first, then the past."""
-    if not delay:
-        return source
-    every_step = source.expand(timesteps, *source.shape[1:])
-    return torch.cat([torch.zeros_like(every_step[:delay]), every_step[: max(timesteps - delay, 0)]])
-
-
-class StateOverflowError(ArithmeticError):
-    """A membrane potential left the state's width under the profile "error"."""
-
-    def __init__(self, population: str, step: int, count: int, bits: int):
-        super().__init__(population, step, count, bits)
-        self.population, self.step, self.count, self.bits = population, step, count, bits
+def _leaves(needed: int, bits: int, profile: Profile) -> bool:
+    """Whether a state proved to fit `needed` bits may leave `bits`; without the least value, one bit sooner."""
+    return needed > bits - profile.symmetric
 
 
 def _add(total: Tensor, other: Tensor) -> Tensor:
     """Sum of two inputs of which either may be the same at every step ([1, B, ...])."""
     return total.add_(other) if total.shape[0] >= other.shape[0] else total + other
-
-
-def _weigh(operator: Operator, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """Apply the weighted operator, adding a bias per output channel on the way where there is one."""
-    if bias is None:
-        return apply_operator(operator, x, weight)
-    if isinstance(operator, Linear):
-        return functional.linear(x, weight, bias)
-    assert isinstance(operator, Conv)
-    padding = tuple(before for before, _ in operator.padding)
-    convolve = functional.conv2d if len(padding) == 2 else functional.conv1d
-    return convolve(x, weight, bias, operator.stride, padding, operator.dilation, operator.groups)
-
-
-def _sum_bytes(operator: SumPool, x: Tensor) -> Tensor:
-    """A sum pool as a sum of strided views, in bytes: its caller knows that the sums fit."""
-    padding = torch_padding(tuple((p, p) for p in operator.padding))
-    x = functional.pad(x, padding) if any(padding) else x
-    height, width = operator.output_shape(
-        (0, *(n - 2 * p for n, p in zip(x.shape[2:], operator.padding, strict=True)))
-    )[1:]
-    total: Tensor | None = None
-    for row, column in itertools.product(*map(range, operator.kernel)):
-        rows = slice(row, row + (height - 1) * operator.stride[0] + 1, operator.stride[0])
-        columns = slice(column, column + (width - 1) * operator.stride[1] + 1, operator.stride[1])
-        part = x[:, :, rows, columns]
-        total = part.clone() if total is None else total.add_(part)
-    assert total is not None
-    return total
 
 
 def _empty_like_steps(steps: Tensor, dtype: torch.dtype) -> Tensor:
@@ -256,8 +314,8 @@ def _empty_like_steps(steps: Tensor, dtype: torch.dtype) -> Tensor:
     return torch.unflatten(out, 0, steps.shape[:2])
 
 
-def _decay(v: Tensor, keep: Tensor) -> Tensor:
-    """`sign(v) * ((|v| * keep) >> 12)`, exact in the dtype that the kernel chose."""
-    if v.dtype.is_floating_point:
-        return torch.trunc(v * keep / DECAY_ONE)
-    return v.sign() * ((v.abs() * keep) >> 12)
+def _decay(x: Tensor, keep: Tensor, bits: int) -> Tensor:
+    """`sign(x) * ((|x| * keep) >> bits)`, exact in the dtype that the kernel chose; a new tensor."""
+    if x.dtype.is_floating_point:
+        return torch.trunc(x * keep / (1 << bits))
+    return x.sign() * ((x.abs() * keep) >> bits)

@@ -1,6 +1,7 @@
 """Do two or more targets fire the same spikes? If not, where, when and at which neuron did they first differ?
 
-The first mismatch is the first in causal order: lowest depth, then time, then neuron (then sample). All that its
+The first mismatch is the first in causal order: lowest depth, then time, then neuron (then sample); populations of one
+cycle count as one depth. All that its
 neuron received up to that step is therefore the same on both sides, and what it should have done can be computed.
 
 Two kinds of numbers stand beside it, and they are kept apart because a simulator whose arithmetic went wrong has no
@@ -22,8 +23,8 @@ import torch
 
 from converter.errors import InputError
 from quant.apply import apply_chain, weight_tensor
-from quant.network import DECAY_ONE, IntegerNetwork, Population
-from quant.semantics import delayed
+from quant.network import IntegerNetwork, Population
+from quant.synapses import delayed
 from targets import registry
 from targets.record import Record, recording
 
@@ -36,7 +37,8 @@ class Side:
     """One target at the first mismatch. value: its spike (0, 1), or the potential of a readout.
 
     a, v: input and potential before the reset, as they are due from what the target's neuron received; threshold:
-    strict. due: the value that follows. a_seen, v_seen: what the target held, None where it cannot show it.
+    strict, in the units of v (the finest of the state). due: the value that follows. a_seen, v_seen: what the target
+    held, None where it cannot show it.
     """
 
     target: str
@@ -118,7 +120,7 @@ def check(
     options: Mapping[str, Mapping[str, Any]] | None = None,
     progress: registry.Progress | None = None,
 ) -> Equivalence:
-    """Run `network` on every target and compare. inputs: quantised, integers [samples, *shape].
+    """Run `network` on every target and compare. inputs: quantised, integers [samples, *shape] or [samples, T, *shape].
 
     options: per target, the options of its `place`.
 
@@ -154,7 +156,7 @@ def compare(network: IntegerNetwork, records: Mapping[str, Record], inputs: npt.
     for population in sorted(populations, key=lambda p: network.depth[p.name]):
         layer, found = _compare_population(network, population, records)
         layers.append(layer)
-        if found is not None and (first is None or _causal(found) < _causal(first)):
+        if found is not None and (first is None or _causal(network, found) < _causal(network, first)):
             first = found
     if first is not None:
         first = _with_due_values(network, first, records, inputs)
@@ -186,8 +188,9 @@ def _check_records(records: Mapping[str, Record]) -> None:
         raise InputError(f"the records of {', '.join(records)} are not of the same network and samples")
 
 
-def _causal(mismatch: Mismatch) -> tuple[Any, ...]:
-    return (mismatch.depth, mismatch.timestep, mismatch.neuron, mismatch.sample)
+def _causal(network: IntegerNetwork, mismatch: Mismatch) -> tuple[Any, ...]:
+    rank = network.rank[mismatch.population]
+    return (rank, mismatch.timestep, mismatch.depth, mismatch.neuron, mismatch.sample)
 
 
 def _values(record: Record, population: Population, samples: slice) -> npt.NDArray[np.int64]:
@@ -223,7 +226,7 @@ def _compare_population(
                 Side(name, int(values[index]), 0, 0, None, 0) for name, values in ((reference, expected), (other, got))
             )
             found = Mismatch(population.name, depth, start + index[0], index[1], index[2:], sides)
-            if first is None or _causal(found) < _causal(first):
+            if first is None or _causal(network, found) < _causal(network, first):
                 first = found
     is_readout = population.kind == "readout"
     return Layer(population.name, depth, compared, mismatches, None if is_readout else fired), first
@@ -236,9 +239,9 @@ def _with_due_values(
     sides = []
     for side in mismatch.sides:
         a, v, due = _due(network, population, records[side.target], inputs, mismatch)
-        threshold = (
-            None if population.kind == "readout" else int(population.broadcast(population.threshold)[mismatch.neuron])
-        )
+        threshold = None
+        if population.kind != "readout":
+            threshold = int(population.broadcast(population.threshold)[mismatch.neuron]) << population.fraction_bits
         sides.append(Side(side.target, side.value, a, v, threshold, due))
     return replace(mismatch, sides=tuple(sides))
 
@@ -248,19 +251,29 @@ def _due(
 ) -> tuple[int, int, int]:
     """a, v before the reset, and the value due at the mismatch, from what this side's sources sent."""
     current = _current(network, population, record, inputs, mismatch.sample)  # [T, *shape]
-    at = mismatch.neuron
-    keep, threshold, reset_value, v_reset = (
+    at, shift = mismatch.neuron, population.fraction_bits
+    decay, current_decay, threshold, reset_value, v_reset, drift = (
         int(population.broadcast(values)[at])
-        for values in (DECAY_ONE - population.decay, population.threshold, population.reset_value, population.v_reset)
+        for values in (
+            *(population.decay, np.zeros((), int) if population.current_decay is None else population.current_decay),
+            *(population.threshold, population.reset_value, population.v_reset, population.drift),
+        )
     )
-    v = a = spike = 0
+    u = v = a = spike = 0
     for t in range(mismatch.timestep + 1):
-        if t and spike:
-            v = v - reset_value if population.reset == "subtract" else v_reset
+        held = population.refractory and spike
+        if spike:
+            v = v - (reset_value << shift) if population.reset == "subtract" else v_reset << shift
         a = int(current[t][at])
-        v = (1 if v >= 0 else -1) * ((abs(v) * keep) >> 12) + a
-        spike = int(population.kind != "readout" and v > threshold)
+        u = (a << shift) + (0 if population.current_decay is None else _kept(u, current_decay, population.decay_bits))
+        v = v if held else _kept(v, decay, population.decay_bits) + u + drift
+        spike = int(population.kind != "readout" and v > threshold << shift)
     return a, v, v if population.kind == "readout" else spike
+
+
+def _kept(x: int, decay: int, bits: int) -> int:
+    """What a decay leaves, truncated towards zero."""
+    return (1 if x >= 0 else -1) * ((abs(x) * ((1 << bits) - decay)) >> bits)
 
 
 def _current(

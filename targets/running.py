@@ -31,9 +31,9 @@ def run(
 ) -> Record:
     """Run normalised images on a target and return the record, written to `out` where given.
 
-    x: float32 [samples, *shape], normalised; the host rounds it for integer targets. keep_spikes: keep every spike, in
-    the file or in memory; None keeps them where there is a file. The record's `run` holds target, seconds,
-    samples_per_second, the plan, notes for the reader and provenance.
+    x: float32, normalised, [samples, *shape] or a frame per step [samples, T, *shape]; the host rounds it for integer
+    targets. keep_spikes: keep every spike, in the file or in memory; None keeps them where there is a file. The
+    record's `run` holds target, seconds, samples_per_second, the plan, notes for the reader and provenance.
 
     Raises:
         InputError: the network is of the wrong kind for the target, breaks a limit of it, or x does not fit it.
@@ -52,8 +52,12 @@ def run(
     plan = module.place(network, **(options or {}))
     inputs: npt.NDArray[Any] = x
     if isinstance(network, IntegerNetwork):
-        if x.shape[1:] != network.inputs[0].shape:
-            raise InputError(f"{network.source}: takes images of {network.inputs[0].shape}, not {x.shape[1:]}")
+        shape = network.inputs[0].shape
+        if x.shape[1:] not in (shape, (network.info.timesteps, *shape)):
+            raise InputError(
+                f"{network.source}: takes samples of {shape}, or {network.info.timesteps} frames of it, "
+                f"not {x.shape[1:]}"
+            )
         inputs = network.quantise_input(x)
     with recording(
         module.populations(plan),
@@ -85,6 +89,8 @@ def _notes(network: IntegerNetwork | Graph, x: npt.NDArray[np.float32], plan: Ma
             f"{network.source} says nothing about time or input scaling: {network.info.timesteps} timesteps of "
             f"{network.info.dt:g} and unscaled input are assumed"
         )
+    elif not network.info.says_timesteps:
+        notes.append(f"{network.source} does not say for how many steps it runs: {network.info.timesteps} are assumed")
     if isinstance(network, IntegerNetwork):
         half = 2 ** (network.input_bits - 1) + 0.5
         clipped = float((np.abs(x / network.inputs[0].scale) > half).mean())

@@ -18,12 +18,16 @@ _DIGITS_MAXIMUM = 16
 
 
 def load(
-    name_or_path: str | os.PathLike[str], data_dir: str | os.PathLike[str] | None = None, seed: int = 0
+    name_or_path: str | os.PathLike[str],
+    data_dir: str | os.PathLike[str] | None = None,
+    seed: int = 0,
+    frame: tuple[int, ...] | None = None,
 ) -> Dataset:
     """A built-in data set by name, or the `.npz` at a path.
 
     digits comes with scikit-learn; the others of `BUILT_IN` are looked for in `data_dir`. An `.npz` holds x and y,
-    split 80/20 here by class and `seed`, or x_train, y_train, x_test and y_test; optionally class_names.
+    split 80/20 here by class and `seed`, or x_train, y_train, x_test and y_test; optionally class_names. frame: what a
+    network takes at a step; an x of [N, T, *frame] is then read as T frames per sample.
 
     Raises:
         InputError: an unknown name, a missing file (with where it was looked for), or data of the wrong form.
@@ -43,7 +47,7 @@ def load(
     path = Path(name)
     if not path.is_file():
         raise InputError(f"{name}: no such data set or file; give one of {', '.join(BUILT_IN)} or the path of an .npz")
-    return _from_npz(path, seed)
+    return _from_npz(path, seed, frame)
 
 
 def _digits(seed: int) -> Dataset:
@@ -55,7 +59,7 @@ def _digits(seed: int) -> Dataset:
     return make_dataset("digits", train, test, source="digits", class_names=tuple("0123456789"))
 
 
-def _from_npz(path: Path, seed: int) -> Dataset:
+def _from_npz(path: Path, seed: int, frame: tuple[int, ...] | None) -> Dataset:
     arrays = read_npz(path)
     names = None
     if "class_names" in arrays:
@@ -69,4 +73,6 @@ def _from_npz(path: Path, seed: int) -> Dataset:
     else:
         found = ", ".join(sorted(arrays)) or "nothing"
         raise InputError(f"{path}: needs the arrays x and y, or x_train, y_train, x_test and y_test; it holds {found}")
-    return make_dataset(path.stem, train, test, source=str(path), class_names=names)
+    shape = train[0].shape
+    frames = frame is not None and shape[1:] != frame and shape[2:] == frame
+    return make_dataset(path.stem, train, test, source=str(path), class_names=names, frames=frames)

@@ -22,9 +22,11 @@ TEST_FRACTION = 0.2
 class Dataset:
     """Images and labels, split into train and test.
 
-    x_train, x_test: float32 [N, C, H, W] or [N, F] in the data's natural scale (bytes become 0..1).
+    x_train, x_test: float32 [N, C, H, W] or [N, F] in the data's natural scale (bytes become 0..1), or where timesteps
+    is T frames over time, [N, T, *shape], as they are.
     y_train, y_test: int64 [N], 0 <= y < len(class_names).
-    mean, std: per channel (one value for [N, F]), of the train split; a channel that never changes has std 1.
+    mean, std: per channel (one value for [N, F]), of the train split; a channel that never changes has std 1. Frames
+    are not scaled: mean 0, std 1.
     """
 
     name: str
@@ -35,11 +37,12 @@ class Dataset:
     class_names: tuple[str, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    timesteps: int | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """One sample's shape, (C, H, W) or (F,)."""
-        return self.x_train.shape[1:]
+        """The shape of one sample, (C, H, W) or (F,), or of one of its frames."""
+        return self.x_train.shape[1 if self.timesteps is None else 2 :]
 
     @property
     def classes(self) -> int:
@@ -78,17 +81,20 @@ def make_dataset(
     *,
     source: str,
     class_names: tuple[str, ...] | None = None,
+    frames: bool = False,
 ) -> Dataset:
     """Check two pairs (x, y) of raw arrays, bring them to the form of `Dataset`, and measure the scaling.
 
-    Bytes are divided by 255, [N, H, W] gets a channel axis, [N, H, W, 1 or 3] is turned to channels first. Without
-    `class_names` there are as many classes as the largest label of the train split says.
+    Bytes are divided by 255, [N, H, W] gets a channel axis, [N, H, W, 1 or 3] is turned to channels first; but with
+    `frames` x is [N, T, *shape] and stays as it is, bytes being counts. Without `class_names` there are as many classes
+    as the largest label of the train split says.
 
     Raises:
         InputError: shapes that do not match, values that are not finite, labels out of range; names `source`.
     """
+    read = _frames if frames else _images
     x_train, x_test = (
-        _images(x, f"{source}: x of the {part} split") for x, part in ((train[0], "train"), (test[0], "test"))
+        read(x, f"{source}: x of the {part} split") for x, part in ((train[0], "train"), (test[0], "test"))
     )
     y_train, y_test = (
         _labels(y, f"{source}: y of the {part} split") for y, part in ((train[1], "train"), (test[1], "test"))
@@ -108,8 +114,9 @@ def make_dataset(
                 f"{source}: label {y[wrong]} of {part} sample {wrong} is out of range; "
                 f"with {len(names)} classes labels are 0 to {len(names) - 1}"
             )
-    mean, std = _scaling(x_train)
-    return Dataset(name, x_train, y_train, x_test, y_test, names, mean, std)
+    mean, std = ((0.0,), (1.0,)) if frames else _scaling(x_train)
+    timesteps = x_train.shape[1] if frames else None
+    return Dataset(name, x_train, y_train, x_test, y_test, names, mean, std, timesteps)
 
 
 def stratified(
@@ -135,21 +142,33 @@ def stratified(
 
 
 def _images(x: npt.NDArray[Any], what: str) -> Images:
-    if x.dtype.kind not in "buif":
-        raise InputError(f"{what} has dtype {x.dtype}; numbers are needed")
     if x.ndim not in (2, 3, 4) or 0 in x.shape[1:]:
         raise InputError(f"{what} has shape {x.shape}; needed is [N, F], [N, H, W], [N, C, H, W] or [N, H, W, C]")
     if x.ndim == 3:
         x = x[:, None]
     elif x.ndim == 4 and x.shape[3] in (1, 3) and x.shape[1] not in (1, 3):
         x = x.transpose(0, 3, 1, 2)
-    with np.errstate(over="ignore"):  # the check below sees what does not fit
-        images = np.ascontiguousarray(x, dtype=np.float32)
+    images = _floats(x, what)
     if x.dtype == np.uint8:
         images /= 255
-    if x.dtype.kind == "f" and not np.isfinite(images).all():
-        raise InputError(f"{what} has values that are not finite (or beyond float32); clean the data first")
     return images
+
+
+def _frames(x: npt.NDArray[Any], what: str) -> Images:
+    if x.ndim < 3 or 0 in x.shape[1:]:
+        raise InputError(f"{what} has shape {x.shape}; frames over time are [N, T, ...]")
+    return _floats(x, what)
+
+
+def _floats(x: npt.NDArray[Any], what: str) -> Images:
+    """A float32 copy."""
+    if x.dtype.kind not in "buif":
+        raise InputError(f"{what} has dtype {x.dtype}; numbers are needed")
+    with np.errstate(over="ignore"):  # the check below sees what does not fit
+        values = np.array(x, dtype=np.float32, order="C")
+    if x.dtype.kind == "f" and not np.isfinite(values).all():
+        raise InputError(f"{what} has values that are not finite (or beyond float32); clean the data first")
+    return values
 
 
 def _labels(y: npt.NDArray[Any], what: str) -> Labels:

@@ -2,5 +2,8 @@
 
 from __future__ import annotations
 
-COMMANDS = ("train", "convert", "quantize", "place", "run", "check", "info", "targets", "demo")
+COMMANDS = (
+    *("train", "convert", "quantize", "place", "run", "check", "estimate", "report", "compare", "info", "targets"),
+    "demo",
+)
 """In the order in which the help lists them: that of the work."""

@@ -12,11 +12,13 @@ from inflor.console import Column
 from inflor.options import (
     FILE,
     WHOLE,
+    SeveralNames,
     data_dir_option,
     dataset_option,
     example,
     json_option,
     loihi_options,
+    spinnaker_options,
     split_option,
 )
 
@@ -31,23 +33,6 @@ LAYERS = (
 )
 
 
-class SeveralNames(click.Command):
-    """Takes `--targets cpu loihi` as `--targets cpu --targets loihi`."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        found: list[str] = []
-        naming = first = False
-        for arg in args:
-            if arg.startswith("-"):
-                naming = first = arg == "--targets"
-            elif naming and not first:
-                found.append("--targets")
-            else:
-                first = False
-            found.append(arg)
-        return super().parse_args(ctx, found)
-
-
 @click.command(
     cls=SeveralNames,
     short_help="Compare targets spike for spike.",
@@ -59,6 +44,7 @@ class SeveralNames(click.Command):
 @split_option
 @click.option("--samples", type=WHOLE, default=4, show_default=True, metavar="N", help="Compare the first N.")
 @loihi_options
+@spinnaker_options(hidden=True)
 @data_dir_option
 @json_option
 def command(model: Path, targets: tuple[str, ...], as_json: bool, **options: Any) -> int:
@@ -66,13 +52,16 @@ def command(model: Path, targets: tuple[str, ...], as_json: bool, **options: Any
 
     Ends with 0 if all are equal. If not, says where the first difference in
     causal order is, with both sides' input, potential and threshold: 1.
+    The target spinnaker also takes what inflor place --help lists for it,
+    --neurons to --time-scale.
     """
     from inflor import api
+    from inflor.provenance import sha256
 
     with console.progress("comparing") as progress:
         result = api.check(model, targets, progress=progress, **options)
     if as_json:
-        console.print_json({"model": model, **result.to_json()})
+        console.print_json({"model": model, "sha256": sha256(model), **result.to_json()})
         return 0 if result.equal else DIFFERENT
     console.print_table(LAYERS, result.to_json()["layers"])
     verdict = "equal" if result.equal else f"{result.mismatches} different"

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from inflor import console
-from inflor.options import FILE, beside, example, json_option
+from inflor.options import FILE, beside, example, json_option, time_options
 
 
 @click.command(
     short_help="Export to NIR, or validate a .nir.",
-    epilog=example("inflor convert runs/digits/model.pt --out model.nir", "inflor convert model.nir"),
+    epilog=example(
+        "inflor convert runs/digits/model.pt --out model.nir",
+        "inflor convert their.nir --from snntorch --out model.nir",
+    ),
 )
 @click.argument("model", type=FILE)
 @click.option("--out", type=FILE, metavar="FILE", help="The .nir to write.  [default: beside a model.pt]")
@@ -25,15 +29,29 @@ from inflor.options import FILE, beside, example, json_option
     metavar="FORM",
     help="nir; of integer networks with hard reset: netx (lava-dl's file), spynnaker (a script).",
 )
+@click.option("--portable", is_flag=True, help="Say soft resets in plain NIR, for readers without our metadata.")
+@click.option(
+    "--step",
+    type=float,
+    metavar="DT",
+    help="Write times in a unit in which a step is DT (snntorch, spikingjelly read 1e-4; norse 1e-3).",
+)
+@time_options
 @json_option
-def command(model: Path, out: Path | None, form: str, as_json: bool) -> None:
+def command(
+    model: Path, out: Path | None, form: str, portable: bool, step: float | None, as_json: bool, **time: Any
+) -> None:
     """Export a trained MODEL (.pt) to NIR, or validate one (.nir).
 
-    A .nir is written, in the order of evaluation, only where --out says so.
+    A .nir is written, in the order of evaluation, only where --out says so. What
+    a .nir of another framework leaves open about time is then said in it; --from
+    is snntorch, norse, spikingjelly, sinabs, rockpool, lava-dl or nengo.
     """
     from inflor import api
 
     if form != "nir":
+        if portable or step is not None:
+            raise click.UsageError("--portable and --step are about NIR files; leave them out with --to.")
         out = out or beside(model, ".net" if form == "netx" else ".spynnaker.py")
         notes = api.to_netx(model, out) if form == "netx" else api.to_spynnaker(model, out)
         if as_json:
@@ -45,7 +63,7 @@ def command(model: Path, out: Path | None, form: str, as_json: bool) -> None:
         return
     if out is None and api.kind_of(model) == "checkpoint":
         out = beside(model, ".nir")
-    result = api.convert(model, out)
+    result = api.convert(model, out, conventions=api.Conventions(**time), portable=portable, step=step)
     graph = result.graph
     if as_json:
         console.print_json(
@@ -54,7 +72,7 @@ def command(model: Path, out: Path | None, form: str, as_json: bool) -> None:
                 "out": result.path,
                 "valid": True,
                 "stage": graph.info.stage,
-                "timesteps": graph.info.timesteps,
+                "timesteps": graph.info.timesteps if graph.info.says_timesteps else None,
                 "nodes": [{"name": name, "type": type(graph.nodes[name]).__name__} for name in graph.order],
                 "notes": result.notes,
             }
@@ -62,10 +80,9 @@ def command(model: Path, out: Path | None, form: str, as_json: bool) -> None:
         return
     for note in result.notes:
         console.print_line(f"note: {note}")
-    console.print_line(
-        f"{model}: a valid {graph.info.stage} network, {len(graph.nodes)} nodes, {graph.info.timesteps} timesteps"
-    )
+    steps = f", {graph.info.timesteps} timesteps" if graph.info.says_timesteps else ""
+    console.print_line(f"{model}: a valid {graph.info.stage} network, {len(graph.nodes)} nodes{steps}")
     if result.path is not None:
         console.print_line(f"wrote {result.path}")
-        if graph.info.stage == "float":
+        if graph.info.stage == "float" and not portable:
             console.print_line(f"next: inflor quantize {result.path} --calibrate {graph.info.dataset or 'DATA'}")

@@ -39,7 +39,8 @@ LOST = (
 def command(out: Path, model: str, seed: int, as_json: bool) -> None:
     """All of it on real handwritten digits, in under three minutes.
 
-    Trains a network, exports it to NIR, fixes it to 8 bits and runs both on every test image.
+    Trains a network, exports it to NIR, fixes it to 8 bits, runs both on every
+    test image, compares targets spike for spike and shows it all on one page.
     """
     from inflor.demonstrate import demo
 
@@ -74,6 +75,11 @@ def print_result(result: DemoResult) -> None:
         f"test accuracy in integers  {console.percent(after)}  ({100 * (after - before):+.2f} points, "
         f"same prediction for {console.percent(same)})"
     )
+    verdict = "the same spikes" if result.equivalence.equal else f"{result.equivalence.mismatches} different spikes"
+    console.print_line(
+        f"\n{' and '.join(result.equivalence.targets)}: {verdict}, {result.equivalence.compared_spikes} compared"
+    )
+    console.print_line(f"all of it on one page: {result.page.path}")
     console.print_line(f"\n{result.seconds:.0f} s; the files are in {result.out}:")
     for path in sorted(result.out.iterdir()):
         if path.is_file():

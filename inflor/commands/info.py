@@ -4,25 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
 from inflor import console
 from inflor.console import Column, Row
-from inflor.options import FILE, example, json_option
+from inflor.options import FILE, example, json_option, time_options
 
 
 @click.command(short_help="Say what a file holds.", epilog=example("inflor info model.int.nir"))
 @click.argument("file", type=FILE)
+@time_options
 @json_option
-def command(file: Path, as_json: bool) -> None:
+def command(file: Path, as_json: bool, **time: Any) -> None:
     """Say what FILE holds: a model.pt, a .nir (float or integer) or a record.
 
     Layers, shapes, bits, scales and ranges, and where the file came from.
     """
-    from inflor import describe
+    from inflor import api, describe
 
-    description = describe.info(file)
+    description = describe.info(file, api.Conventions(**time))
     if as_json:
         console.print_json(description.as_dict())
         return

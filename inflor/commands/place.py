@@ -10,7 +10,7 @@ import click
 
 from inflor import console
 from inflor.console import Column
-from inflor.options import FILE, WHOLE, example, json_option
+from inflor.options import FILE, example, json_option, loihi_layout_options, spinnaker_options
 
 POPULATIONS = (
     Column("name", "population", left=True),
@@ -33,14 +33,9 @@ POPULATIONS = (
 @click.option("--out", type=FILE, metavar="FILE", help="Write all of it as JSON: placements, keys, tables.")
 @click.option("--draw", type=FILE, metavar="FILE", help="Draw the board, .svg or .png.")
 @click.option("--record", type=FILE, metavar="FILE", help="A record.h5, whose spike rates weigh the traffic.")
-@click.option("--dead", type=FILE, metavar="FILE", help="JSON of chips, cores and links that are dead.")
 @click.option("--chip", metavar="NAME", help="Whose limits.  [default: spinnaker1]")
-@click.option(
-    "--soft-reset", type=click.Choice(["microcode", "stock"]), metavar="HOW", help="microcode or stock (loihi)."
-)
-@click.option("--boards", type=WHOLE, metavar="N", help="1 or a multiple of 3.  [default: as needed]")
-@click.option("--neurons-per-core", type=WHOLE, metavar="N", help="At most.  [default: 256]")
-@click.option("--cores-per-chip", type=WHOLE, metavar="N", help="At most.  [default: all there are]")
+@loihi_layout_options
+@spinnaker_options(hidden=False)
 @json_option
 def command(model: Path, as_json: bool, out: Path | None, draw: Path | None, **options: Any) -> None:
     """Place MODEL (an integer .nir) on the cores and chips of a machine.
@@ -75,6 +70,13 @@ def command(model: Path, as_json: bool, out: Path | None, draw: Path | None, **o
         f"traffic {traffic['packet_hops']:.0f} packets x hops per tick; in the order of the network it would be "
         f"{traffic['naive_order']:.0f}"
     )
+    if plain["guard_steps"] or plain["ticks_per_step"] > 1:
+        console.print_line(
+            f"{plain['ticks_per_step']} ticks per step, and {plain['guard_steps']} guard steps after each sample, for "
+            "its cycles and delays"
+        )
+    for note in plain["assumed"]:
+        console.print_line(f"note: {note}")
     for violation in plain["violations"]:
         console.print_line(f"warning: {violation}")
     for path in (out, draw):

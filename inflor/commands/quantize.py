@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from inflor import console
 from inflor.console import Column
-from inflor.options import FILE, SEED, WHOLE, Whole, beside, data_dir_option, example, json_option
+from inflor.options import FILE, SEED, WHOLE, Whole, beside, data_dir_option, example, json_option, time_options
 
 if TYPE_CHECKING:
     from quant.report import QuantReport
@@ -28,6 +28,8 @@ LAYERS = (
     Column("first_diverging_step", "diverges"),
     Column("state_bits", "state bits"),
 )
+LARGE_DEVIATION = 0.01
+"""Of a time constant, from which on a note says what mends it."""
 
 
 @click.command(
@@ -49,9 +51,11 @@ LAYERS = (
 @click.option("--no-clip", is_flag=True, help="Scale by the largest weight.")
 @click.option("--no-compensation", is_flag=True, help="Round each weight to its nearest.")
 @click.option("--no-bias-correction", is_flag=True, help="Leave mean currents as rounded.")
+@click.option("--decay-bits", type=Whole(8, 24), default=12, show_default=True, metavar="N", help="12 as on Loihi.")
 @click.option("--seed", type=SEED, default=0, show_default=True, metavar="N", help="Draws the samples.")
 @click.option("--out", type=FILE, metavar="FILE", help="The .int.nir to write.  [default: beside MODEL]")
 @click.option("--report", type=FILE, metavar="FILE", help="Also write the report, as JSON, here.")
+@time_options
 @data_dir_option
 @json_option
 def command(
@@ -63,11 +67,13 @@ def command(
     no_clip: bool,
     no_compensation: bool,
     no_bias_correction: bool,
+    decay_bits: int,
     seed: int,
     out: Path | None,
     report: Path | None,
     data_dir: Path | None,
     as_json: bool,
+    **time: Any,
 ) -> None:
     """Fix the weights and thresholds of MODEL (a float .nir) to integers.
 
@@ -83,6 +89,7 @@ def command(
     with console.progress("quantising") as progress:
         result = api.quantize(
             model,
+            conventions=api.Conventions(**time),
             calibrate=calibrate,
             bits=bits,
             granularity="channel" if granularity == "channel" else "population",
@@ -90,6 +97,7 @@ def command(
             clip=not no_clip,
             compensate=not no_compensation,
             correct_bias=not no_bias_correction,
+            decay_bits=decay_bits,
             seed=seed,
             data_dir=data_dir,
             out=out,
@@ -117,6 +125,12 @@ def print_report(report: QuantReport) -> None:
     for layer in report.layers:
         if not layer.exact_ratios:
             console.print_line(f"note: {layer.population}: reset or residual identity is met approximately")
+        if layer.time_constant_error:
+            percent = f"{100 * layer.time_constant_error:.3g} %"
+            mend = "; give more --decay-bits" if layer.time_constant_error > LARGE_DEVIATION else ""
+            console.print_line(
+                f"note: {layer.population}: rounded decays change its time constants by up to {percent}{mend}"
+            )
 
 
 def _write(path: Path, report: QuantReport) -> None:

@@ -19,8 +19,10 @@ from inflor.options import (
     example,
     json_option,
     loihi_options,
+    spinnaker_options,
     split_option,
     threads_option,
+    time_options,
 )
 
 if TYPE_CHECKING:
@@ -48,27 +50,43 @@ POPULATIONS = (
 @click.option("--no-spikes", is_flag=True, help="Leave the spikes out of it: counts and outputs only.")
 @click.option("--memory", type=Memory(), metavar="SIZE", help="Cap on activations, e.g. 512M.  [default: 1G]")
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), metavar="NAME", help="cpu or cuda.  [default: cpu]")
+@click.option("--profile", metavar="CHIP", help="Arithmetic of a chip on cpu: loihi.")
 @click.option("--state-bits", type=Whole(2, 63), metavar="N", help="Of the potential, 2 to 63.  [default: enough]")
 @click.option(
     "--overflow",
     type=click.Choice(["error", "saturate", "wrap"]),
     metavar="RULE",
-    help="error, saturate or wrap beyond --state-bits.  [default: error]",
+    help="Beyond it: error, saturate or wrap.  [default: error]",
 )
+@time_options
 @loihi_options
+@spinnaker_options(hidden=True)
 @threads_option
 @data_dir_option
 @json_option
-def command(model: Path, as_json: bool, out: Path | None, no_spikes: bool, **options: Any) -> None:
+def command(
+    model: Path,
+    as_json: bool,
+    out: Path | None,
+    no_spikes: bool,
+    framework: str | None,
+    dt: float | None,
+    integration: str | None,
+    reset: Any,
+    **options: Any,
+) -> None:
     """Run MODEL (a .nir, float or integer) on a target and count its spikes.
 
-    Rates are spikes per neuron and timestep.
+    Rates are spikes per neuron and timestep. The target spinnaker also takes
+    what inflor place --help lists for it, --neurons to --time-scale.
     """
     from inflor import api
     from inflor.summary import summarise
 
+    conventions = api.Conventions(dt, integration, reset, framework)
+    spikes = False if no_spikes else None
     with console.progress("running") as progress:
-        record = api.run(model, out=out, spikes=False if no_spikes else None, progress=progress, **options)
+        record = api.run(model, out=out, spikes=spikes, conventions=conventions, progress=progress, **options)
     result = summarise(record)
     if as_json:
         console.print_json({"model": model, **result})

@@ -13,8 +13,13 @@ DATA = Path(__file__).with_name("hardware.yaml")
 
 
 @cache
+def data() -> Mapping[str, Any]:
+    """The whole file."""
+    with DATA.open(encoding="utf-8") as file:
+        return dict(yaml.safe_load(file))
+
+
 def published(chip: str) -> Mapping[str, Mapping[str, Any]]:
     """The limits of one chip by name; each has a value, or a note of what is known, and its source."""
-    with DATA.open(encoding="utf-8") as file:
-        data: dict[str, dict[str, Any]] = yaml.safe_load(file)["limits"]
-    return data[chip]
+    limits: Mapping[str, Mapping[str, Any]] = data()["limits"][chip]
+    return limits

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy.typing as npt
 
 from quant.network import IntegerNetwork
 from quant.ranges import OverflowRisk, prove_no_overflow
-from targets.cpu.emulator import emulate
+from targets.cpu.emulator import States, emulate
+from targets.cpu.emulator import states as trace
 from targets.cpu.plan import DEFAULT_MEMORY, CpuPlan, make_plan
+from targets.cpu.profiles import choose
 from targets.record import RecordedPopulation, Recorder, recorded_populations
 from targets.registry import Progress
 
 NAME = "cpu"
 SUMMARY = "bit-exact integer emulator: the reference that every chip is compared with"
 INPUT: Literal["float", "integer"] = "integer"
-OPTIONS: Sequence[str] = ("memory", "threads", "device", "state_bits", "overflow")
+OPTIONS: Sequence[str] = ("memory", "threads", "device", "profile", "state_bits", "overflow")
 
 
 def available() -> str | None:
@@ -25,9 +27,12 @@ def available() -> str | None:
     return None
 
 
-def check(network: IntegerNetwork, state_bits: int | None = None, **options: Any) -> list[OverflowRisk]:
-    """The populations that are not proved to stay within `state_bits`; 64 bits are always enough."""
-    return [] if state_bits is None else prove_no_overflow(network, state_bits)
+def check(
+    network: IntegerNetwork, profile: str | None = None, state_bits: int | None = None, **options: Any
+) -> list[OverflowRisk]:
+    """The populations that are not proved to stay within the width of their state; 64 bits are always enough."""
+    bits = choose(profile, state_bits, None).state_bits
+    return [] if bits is None else prove_no_overflow(network, bits)
 
 
 def place(
@@ -35,11 +40,12 @@ def place(
     memory: int = DEFAULT_MEMORY,
     threads: int | None = None,
     device: str = "cpu",
+    profile: str | None = None,
     state_bits: int | None = None,
-    overflow: str = "error",
+    overflow: str | None = None,
 ) -> CpuPlan:
-    """Choose number formats and batch; see `targets.cpu.plan.make_plan`."""
-    return make_plan(network, memory, threads, device, state_bits, overflow)
+    """Choose number formats and batch; see `targets.cpu.plan.make_plan` and `targets.cpu.profiles.choose`."""
+    return make_plan(network, memory, threads, device, choose(profile, state_bits, overflow))
 
 
 def populations(plan: CpuPlan) -> tuple[RecordedPopulation, ...]:
@@ -48,5 +54,10 @@ def populations(plan: CpuPlan) -> tuple[RecordedPopulation, ...]:
 
 
 def run(plan: CpuPlan, inputs: npt.NDArray[Any], recorder: Recorder, progress: Progress | None = None) -> None:
-    """Run quantised images [samples, *shape]."""
+    """Run quantised images [samples, *shape], or frames [samples, T, *shape]."""
     emulate(plan, inputs, recorder, progress)
+
+
+def states(plan: CpuPlan, inputs: npt.NDArray[Any]) -> Mapping[str, States]:
+    """u and v of every population at every step; see `targets.cpu.emulator.states`."""
+    return trace(plan, inputs)

@@ -1,6 +1,10 @@
-"""Streams samples through the compiled populations, batch by batch."""
+"""Streams samples through the compiled populations, batch by batch, and shows their states where asked to."""
 
 from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -9,62 +13,114 @@ from torch import Tensor
 
 from converter.errors import InputError
 from converter.threads import torch_threads
-from quant.semantics import StateOverflowError, Step
+from quant.semantics import StateOverflowError, run_together
 from targets.cpu.plan import CpuPlan
 from targets.record import Batch, Recorder
 from targets.registry import Progress
 
 
+@dataclass(frozen=True, eq=False)
+class States:
+    """The states of a population, int64 [samples, T, *shape], in their finest units.
+
+    u: the synaptic current, None where there is none. v: the membrane potential before the reset. spikes: None for a
+    readout.
+    """
+
+    u: npt.NDArray[np.int64] | None
+    v: npt.NDArray[np.int64]
+    spikes: npt.NDArray[np.int64] | None
+
+
 def emulate(
     plan: CpuPlan, inputs: npt.NDArray[np.integer], recorder: Recorder, progress: Progress | None = None
 ) -> None:
-    """Run quantised inputs [samples, *shape] and hand every batch to the recorder.
+    """Run quantised inputs and hand every batch to the recorder.
+
+    inputs: integers [samples, *shape], the same at every step, or [samples, T, *shape], a frame per step.
 
     Raises:
         InputError: inputs of another shape or type, or a state left its width under the overflow rule "error".
     """
-    (source,) = plan.network.inputs
-    if inputs.shape[1:] != source.shape or not np.issubdtype(inputs.dtype, np.integer):
-        raise InputError(
-            f"{plan.network.source}: inputs are {inputs.dtype} {inputs.shape[1:]}, but node {source.name!r} takes "
-            f"integers of {source.shape}"
-        )
     with torch.inference_mode(), torch_threads(plan.threads):
         for start in range(0, len(inputs), plan.batch):
-            images = torch.from_numpy(inputs[start : start + plan.batch]).to(plan.device)
-            try:
-                recorder.add(_run_batch(plan, images, source.name, recorder.keep_spikes))
-            except StateOverflowError as error:
-                raise InputError(
-                    f"{plan.network.source}: population {error.population!r}: {error.count} membrane potentials leave "
-                    f"{error.bits} bits at step {error.step}; allow more --state-bits or choose --overflow saturate"
-                ) from error
+            frames = _frames(plan, inputs, slice(start, start + plan.batch))
+            with _naming_overflow(plan):
+                recorder.add(_run_batch(plan, frames, recorder.keep_spikes))
             if progress is not None:
                 progress(min(start + plan.batch, len(inputs)), len(inputs))
 
 
-def _run_batch(plan: CpuPlan, images: Tensor, source: str, keep_spikes: bool) -> Batch:
+def states(plan: CpuPlan, inputs: npt.NDArray[np.integer]) -> dict[str, States]:
+    """Run quantised inputs and return every state of every population, all in memory: for looking into a run.
+
+    Raises:
+        InputError: as `emulate`.
+    """
+    with torch.inference_mode(), torch_threads(plan.threads), _naming_overflow(plan):
+        sent = {plan.network.inputs[0].name: _frames(plan, inputs, slice(None))}
+        found = {}
+        for group in plan.groups:
+            steps = run_together(group, sent, plan.network.info.timesteps, keep_states=True)
+            for kernel, step in zip(group, steps, strict=True):
+                assert step.states is not None
+                found[kernel.population.name] = States(*map(_by_sample, (*step.states, step.spikes)))  # type: ignore[arg-type]
+                if step.spikes is not None:
+                    sent[kernel.population.name] = step.spikes
+        return found
+
+
+def _by_sample(values: Tensor | None) -> npt.NDArray[np.int64] | None:
+    return None if values is None else values.transpose(0, 1).to(torch.int64).cpu().numpy()
+
+
+def _frames(plan: CpuPlan, inputs: npt.NDArray[np.integer], samples: slice) -> Tensor:
+    """Some samples as [T or 1, B, *shape] on the plan's device."""
+    (source,) = plan.network.inputs
+    in_time = (plan.network.info.timesteps, *source.shape)
+    if inputs.shape[1:] not in (source.shape, in_time) or not np.issubdtype(inputs.dtype, np.integer):
+        raise InputError(
+            f"{plan.network.source}: inputs are {inputs.dtype} {inputs.shape[1:]}, but node {source.name!r} takes "
+            f"integers of {source.shape}, or of {in_time} for a frame per step"
+        )
+    part = torch.from_numpy(inputs[samples]).to(plan.device)
+    return part.transpose(0, 1).contiguous() if inputs.shape[1:] == in_time else part[None]
+
+
+@contextlib.contextmanager
+def _naming_overflow(plan: CpuPlan) -> Iterator[None]:
+    try:
+        yield
+    except StateOverflowError as error:
+        raise InputError(
+            f"{plan.network.source}: population {error.population!r}: {error.count} membrane potentials leave "
+            f"{error.bits} bits at step {error.step}; allow more --state-bits or choose --overflow saturate"
+        ) from error
+
+
+def _run_batch(plan: CpuPlan, frames: Tensor, keep_spikes: bool) -> Batch:
+    """frames: [T or 1, B, *shape]."""
     network = plan.network
-    spikes: dict[str, Tensor] = {source: images[None]}
+    spikes: dict[str, Tensor] = {network.inputs[0].name: frames}
     kept: dict[str, npt.NDArray[np.bool_]] = {}
     counts: dict[str, npt.NDArray[np.int64]] = {}
     outputs: dict[str, npt.NDArray[np.int64]] = {}
     overflows: dict[str, int] = {}
     scores: Tensor | None = None
-    for index, kernel in enumerate(plan.kernels):
-        name = kernel.population.name
-        step: Step = kernel.run(spikes, network.info.timesteps)
-        if step.overflows:
-            overflows[name] = step.overflows
-        if step.potential is not None:
-            outputs[name] = step.potential.to(torch.int64).cpu().numpy()
-        if step.spikes is not None:
-            spikes[name] = step.spikes
-            counts[name] = step.spikes.sum((0, *range(2, step.spikes.ndim))).cpu().numpy()
-            if keep_spikes:
-                kept[name] = step.spikes.bool().cpu().numpy()
-        if name == network.outputs[0]:
-            scores = step.potential[-1] if step.potential is not None else spikes[name].sum(0)
+    for index, group in enumerate(plan.groups):
+        for kernel, step in zip(group, run_together(group, spikes, network.info.timesteps), strict=True):
+            name = kernel.population.name
+            if step.overflows:
+                overflows[name] = step.overflows
+            if step.potential is not None:
+                outputs[name] = step.potential.to(torch.int64).cpu().numpy()
+            if step.spikes is not None:
+                spikes[name] = step.spikes
+                counts[name] = step.spikes.sum((0, *range(2, step.spikes.ndim))).cpu().numpy()
+                if keep_spikes:
+                    kept[name] = step.spikes.bool().cpu().numpy()
+            if name == network.outputs[0]:
+                scores = step.potential[-1] if step.potential is not None else spikes[name].sum(0)
         for used in [n for n in spikes if plan.last_use.get(n, -1) <= index]:
             del spikes[used]
     assert scores is not None

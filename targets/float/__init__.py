@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import nir
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from converter import execute
-from converter.errors import InputError
-from converter.graph import INTEGRATORS, SPIKING, Graph
+from converter.dynamics import KINDS
+from converter.graph import INTEGRATORS, Graph
 from converter.threads import torch_threads
 from targets.record import Batch, RecordedPopulation, Recorder
 from targets.registry import Progress
@@ -53,36 +52,34 @@ def place(network: Graph, memory: int = 1 << 30, threads: int | None = None) -> 
 
 
 def populations(plan: FloatPlan) -> tuple[RecordedPopulation, ...]:
-    """The neuron nodes of the graph, with depth counted in neurons from the input."""
+    """The neuron and Threshold nodes of the graph, with depth counted in these from the input."""
     graph = plan.graph
     depth: dict[str, int] = {}
-    found = []
+    found, recurrent = [], set(graph.recurrent)
     for name in graph.order:
         node = graph.nodes[name]
-        neuron = isinstance(node, (*SPIKING, *INTEGRATORS))
-        depth[name] = max((depth[n] for n in graph.predecessors(name)), default=0) + int(neuron)
-        if neuron:
-            kind = "readout" if isinstance(node, INTEGRATORS) else "lif" if isinstance(node, nir.LIF) else "if"
-            found.append(RecordedPopulation(name, graph.output_shapes[name], kind, depth[name]))
+        sources = (source for source in graph.predecessors(name) if (source, name) not in recurrent)
+        depth[name] = max((depth[source] for source in sources), default=0) + int(type(node) in KINDS)
+        if type(node) in KINDS:
+            found.append(RecordedPopulation(name, graph.output_shapes[name], KINDS[type(node)], depth[name]))
     return tuple(found)
 
 
 def run(plan: FloatPlan, inputs: npt.NDArray[np.float32], recorder: Recorder, progress: Progress | None = None) -> None:
-    """Run normalised images [samples, *shape]."""
+    """Run normalised images [samples, *shape], or frames [samples, T, *shape].
+
+    The prediction is the largest of what the first Output has at the end, of integrators, or in all, of anything else.
+    """
     graph = plan.graph
-    outputs = [n for output in graph.outputs() for n in graph.predecessors(output)]
+    frames = inputs.ndim == len(graph.output_shapes[graph.inputs()[0]]) + 2
+    answer = graph.outputs()[0]
+    integrated = all(isinstance(graph.nodes[name], INTEGRATORS) for name in graph.predecessors(answer))
     with torch_threads(plan.threads):
         for start in range(0, len(inputs), plan.batch):
-            result = execute.run(graph, torch.from_numpy(inputs[start : start + plan.batch]), graph.info.timesteps)
-            name = outputs[0]
-            if name in result.potentials:
-                scores = result.potentials[name][-1]
-            elif name in result.spikes:
-                scores = result.spikes[name].sum(0)
-            else:
-                raise InputError(
-                    f"{graph.source}: node {name!r} feeds the output but is no neuron; end with an integrator (I)"
-                )
+            x = torch.from_numpy(inputs[start : start + plan.batch])
+            result = execute.run(graph, x.swapaxes(0, 1) if frames else x, graph.info.timesteps)
+            outputs = result.outputs[answer]
+            scores = outputs[-1] if integrated else outputs.sum(0)
             recorder.add(
                 Batch(
                     {n: s.numpy() for n, s in result.spikes.items()} if recorder.keep_spikes else None,

@@ -29,6 +29,7 @@ OPTIONS: Sequence[str] = (
     "exact_lava",
     "timeout",
     "run_config",
+    "rates",
 )
 
 
@@ -54,8 +55,16 @@ def place(network: IntegerNetwork, **options: Any) -> LoihiPlan:
 
 
 def describe(plan: LoihiPlan) -> dict[str, Any]:
-    """The mapping as plain data: a line per core and totals, as text under "table"."""
-    return {"target": NAME, **plan.summary(), "table": plan.mapping.table()}
+    """The mapping and the costs of both soft resets as plain data; as text, a line per core and way, under "table"."""
+    from targets.loihi.costs import table
+
+    summary = plan.summary()
+    parts = [plan.mapping.table(), "", table(plan.costs, plan.rates)]
+    if summary["unproved_states"]:
+        names = ", ".join(summary["unproved_states"])
+        parts.append(f"not proved to stay within 24 bits, so runs watch them: {names}")
+    costs = [cost.to_json() for cost in plan.costs]
+    return {"target": NAME, **summary, "soft_resets": costs, "table": "\n".join(parts)}
 
 
 def populations(plan: LoihiPlan) -> tuple[RecordedPopulation, ...]:

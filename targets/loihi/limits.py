@@ -14,7 +14,8 @@ class Limits:
     """What one core and one chip hold; None where no figure is published.
 
     synapse_bits: per core. in_axons, out_axons: entries per core. weight_bits: widths that synapses can be stored in.
-    exponent: largest weight exponent either way. thresholds: different thresholds per core. delay: steps.
+    exponent: largest weight exponent either way. thresholds, decays, formats (of synapses): different ones per core.
+    delay: steps.
     """
 
     chip: str
@@ -27,6 +28,8 @@ class Limits:
     index_bits: tuple[int, ...] | None
     exponent: int | None
     thresholds: int | None
+    decays: int | None
+    formats: int | None
     delay: int | None
     shared_convolutions: bool
     neuron_programs: bool
@@ -58,6 +61,8 @@ def limits(chip: str) -> Limits:
             tuple(value("index_bits_allowed")),
             value("weight_exponent", "nengo_loihi")[1],
             value("configs_per_core", "threshold"),
+            value("configs_per_core", "compartment"),
+            value("configs_per_core", "synapse_format"),
             (1 << 3) - 1,  # delay_bits: a field of 3 bits; delay_steps, from another source, says 62
             False,
             value("microcode"),
@@ -71,6 +76,8 @@ def limits(chip: str) -> Limits:
         None,
         None,
         (value("weight_bits"),),
+        None,
+        None,
         None,
         None,
         None,

@@ -12,8 +12,10 @@ import numpy.typing as npt
 
 from quant.operators import IntArray
 from targets.loihi import job as jobs
+from targets.loihi.guard import repeated_input
 from targets.loihi.linear import Kernel
 from targets.loihi.plan import SILENCE, Group, Plan, Synapses, chip_order
+from targets.loihi.registers import FORGET, INPUT_SHIFT, bias_registers, decays, finest_shift, has_current
 
 OWN = "targets.loihi.processes."
 MIXED = "lava.utils.weightutils:SignMode.MIXED"
@@ -21,15 +23,11 @@ FAST_MODELS = {
     "lava.proc.conv.process:Conv": OWN + "synapses:PyConvModelWindows",
     "lava.proc.sparse.process:DelaySparse": OWN + "synapses:PyDelaySparseModelOnce",
 }
-NO_DECAY_OF_CURRENT, NO_CURRENT = -1, 4095
-"""du: u keeps (4096 - (du + 1)) / 4096 of itself."""
-NO_LEAK, ALL_LEAK = 0, 4096
-"""dv: v keeps (4096 - dv) / 4096 of itself."""
+NO_LEAK = 0
+"""Decay of a state that keeps all."""
 WATCH_A, WATCH_V = "(input)", "(state)"
 NEVER = 131_071
 """Largest threshold."""
-INPUT_SHIFT = 6
-BIAS_MANTISSA = (-4096, 4095)
 
 
 @dataclass(frozen=True)
@@ -66,14 +64,6 @@ def lower(
     models = {} if exact_lava else FAST_MODELS
     job = jobs.Job(builder.steps, tuple(builder.processes), tuple(builder.connections), models, run_config)
     return job, Outputs(builder.rows, builder.overflows, builder.clock)
-
-
-def bias_registers(bias: IntArray) -> tuple[IntArray, IntArray] | None:
-    """Mantissa (13 bits) and exponent (6 or 7) with mantissa << exponent == bias << 6, or None where there are none."""
-    exponent = np.where((bias < BIAS_MANTISSA[0]) | (bias > BIAS_MANTISSA[1]), 7, 6)
-    mantissa = bias >> (exponent - 6)
-    exact = (mantissa << exponent == bias << 6) & (mantissa >= BIAS_MANTISSA[0]) & (mantissa <= BIAS_MANTISSA[1])
-    return (mantissa, exponent) if exact.all() else None
 
 
 class _Builder:
@@ -158,6 +148,7 @@ class _Builder:
         self.processes.append(jobs.ProcessSpec(name, process, arguments))
 
     def _source(self, group: Group, frames: npt.NDArray[np.int8]) -> None:
+        first = next(g for g in self.plan.groups if g.role == "input")
         path = self.folder / f"frames{len(self.processes)}.npy"
         flat = frames.reshape(*frames.shape[:2], -1)
         np.save(path, np.ascontiguousarray(flat[:, :, chip_order(group.shape)]))
@@ -170,7 +161,7 @@ class _Builder:
                 "period": self.plan.period,
                 "active": self.plan.active,
                 "delay": group.depth,
-                "clock": self.clock if group.depth == 0 else "",
+                "clock": self.clock if group is first else "",
             },
         )
 
@@ -191,28 +182,31 @@ class _Builder:
         self._process(f"record {name}", OWN + process, {"size": group.size, "rows": rows, **options})
 
     def watch(self, group: Group) -> None:
-        """Record what arrives from other groups, and the state."""
+        """Record what arrives over projections, and the state."""
         shape = (self.steps, group.size)
         self._record(WATCH_A, group, "streams:Sink", shape, np.int32, {"packed": False})
         self._record(WATCH_V, group, "streams:Probe", shape, np.int32, {})
         inward = [c for c in self.connections if c.target == f"{group.name}.a_in"]
-        sources = {f"{s.name}.a_out" for s in self.plan.synapses if s.target == group.name != s.source}
+        sources = {f"{s.name}.a_out" for s in self.plan.synapses if s.target == group.name and s.projection}
         self.connections += [replace(c, target=f"record {WATCH_A}.a_in") for c in inward if c.source in sources]
         state = {"program": "before_reset", "encoder": "before_reset", "integrator": "u"}.get(group.role, "v")
         self.connections.append(jobs.Connection(f"record {WATCH_V}.state", f"{group.name}.{state}", variable=True))
 
     def _program(self, group: Group) -> None:
         population = group.population
-        arrays = {
-            name: jobs.array(self.folder, f"{name}{len(self.processes)}", self._full(group, getattr(population, name)))
-            for name in ("threshold", "reset_value", "v_reset", "bias", "decay")
-        }
+        values = {name: getattr(population, name) for name in ("threshold", "reset_value", "v_reset", "bias", "drift")}
+        twelve = decays(population)
+        assert twelve is not None
+        values |= {"current_decay": twelve[0], "decay": twelve[1]}
+        number = len(self.processes)
         self._process(
             group.name,
             OWN + "neurons:NeuronProgram",
             {
                 "size": group.size,
-                **arrays,
+                **{n: jobs.array(self.folder, f"{n}{number}", self._full(group, v)) for n, v in values.items()},
+                "fraction_bits": population.fraction_bits,
+                "refractory": population.refractory,
                 "reset": population.reset if population.kind != "readout" else "none",
                 "graded": population.kind == "readout",
                 "period": self.plan.period,
@@ -223,28 +217,40 @@ class _Builder:
         )
 
     def _lif(self, group: Group) -> None:
+        """A stock neuron. Its v is relative to v_reset, since LIF resets to 0.
+
+        What is added to v at every step is a register where it can be; what has to come into u, to differ from step
+        to step or to be absent from guard steps comes as input.
+        """
         population = group.population
-        shift = self._full(group, population.v_reset)  # v is held relative to v_reset, where LIF resets to 0
-        bias, first = self._full(group, population.bias), -shift
-        registers = bias_registers(bias)
-        if registers is None or first.any() or self._long_guard:  # in a long guard, nothing may fire of its own
-            self._pattern(group, bias, first, 0)
-            registers = None
-        (decay,) = np.unique(population.decay)
-        self._reset_lif(group, NO_CURRENT, int(decay), self._full(group, population.threshold) - shift, registers)
+        shift, bias, drift = (self._full(group, getattr(population, n)) for n in ("v_reset", "bias", "drift"))
+        drift = drift << finest_shift(population)
+        registers = bias_registers((bias << INPUT_SHIFT) + drift)
+        if registers is None or shift.any() or self._long_guard or has_current(population) or group.muted:
+            self._pattern(group, bias, -shift, SILENCE if group.muted else 0)
+            registers = bias_registers(drift)
+        twelve = decays(population)
+        assert twelve is not None
+        self._reset_lif(group, *twelve, self._full(group, population.threshold) - shift, registers)
 
     def _integrator(self, group: Group) -> None:
         population = group.population
         bias = self._full(group, population.bias)
-        self._pattern(group, bias, np.zeros_like(bias), 0 if self._long_guard else -SILENCE)
-        self._reset_lif(group, NO_DECAY_OF_CURRENT, ALL_LEAK, self._full(group, population.threshold), None)
+        self._pattern(group, bias, np.zeros_like(bias), 0 if self._long_guard else SILENCE)
+        all_kept, none_kept = np.asarray(NO_LEAK), np.asarray(FORGET)
+        self._reset_lif(group, all_kept, none_kept, self._full(group, population.threshold), None)
 
     def _readout(self, group: Group) -> None:
-        bias = self._full(group, group.population.bias)
-        registers = bias_registers(bias)
-        if registers is None:
+        population = group.population
+        bias, drift = (self._full(group, getattr(population, n)) for n in ("bias", "drift"))
+        drift = drift << finest_shift(population)
+        registers = bias_registers((bias << INPUT_SHIFT) + drift)
+        if registers is None or has_current(population):
             self._pattern(group, bias, np.zeros_like(bias), 0)
-        self._reset_lif(group, NO_CURRENT, NO_LEAK, np.full(group.size, NEVER), registers)
+            registers = bias_registers(drift)
+        twelve = decays(population)
+        assert twelve is not None
+        self._reset_lif(group, *twelve, np.full(group.size, NEVER), registers)
 
     @property
     def _long_guard(self) -> bool:
@@ -254,17 +260,22 @@ class _Builder:
         self._process(
             group.name,
             "lava.proc.lif.process:LIF",
-            {"shape": jobs.pair((group.size,)), "du": NO_CURRENT, "dv": ALL_LEAK, "vth": 0},
+            {"shape": jobs.pair((group.size,)), "du": FORGET - 1, "dv": FORGET, "vth": 0},
         )
 
     def _reset_lif(
-        self, group: Group, du: int, dv: int, threshold: IntArray, bias: tuple[IntArray, IntArray] | None
+        self,
+        group: Group,
+        current_decay: IntArray,
+        decay: IntArray,
+        threshold: IntArray,
+        bias: tuple[IntArray, IntArray] | None,
     ) -> None:
         number = len(self.processes)
         arguments = {
             "shape": jobs.pair((group.size,)),
-            "du": du,
-            "dv": dv,
+            "du": self._decay_register(group, "du", current_decay - 1),
+            "dv": self._decay_register(group, "dv", decay),
             "vth": jobs.array(self.folder, f"vth{number}", threshold.astype(np.int32)),
             "reset_interval": self.plan.reset_interval,
             "reset_offset": (group.depth + 1) % self.plan.reset_interval,
@@ -275,13 +286,22 @@ class _Builder:
         process = "lava.proc.lif.process:LIFReset"
         if not self.exact_lava:
             process = OWN + "counted:CountedLIFReset"
-            arguments |= {"overflows": self._counter(group), "first_step": group.depth + 1}
+            times = {"first_step": group.depth + 1, "period": self.plan.period, "active": self.plan.active}
+            arguments |= {"overflows": self._counter(group), **times}
         self._process(group.name, process, arguments)
 
-    def _pattern(self, group: Group, bias: IntArray, first: IntArray, guard: int) -> None:
-        """A source that repeats every period: the bias per step that counts, `first` with the first, then `guard`."""
-        phase = (np.arange(self.plan.period) - group.depth) % self.plan.period
-        pattern = np.where(phase < self.plan.active, bias[:, None], guard) + np.where(phase == 0, first[:, None], 0)
+    def _decay_register(self, group: Group, name: str, values: IntArray) -> Any:
+        """One number, or an array where the neurons differ."""
+        if values.min() == values.max():
+            return int(values.min())
+        return jobs.array(self.folder, f"{name}{len(self.processes)}", self._full(group, values).astype(np.int32))
+
+    def _pattern(self, group: Group, bias: IntArray, first: IntArray, silence: int) -> None:
+        """A source that repeats every period; see `targets.loihi.guard.repeated_input`."""
+        twelve = decays(group.population)
+        assert twelve is not None
+        forgets = self._full(group, twelve[0] if group.role == "lif" else np.asarray(NO_LEAK))
+        pattern = repeated_input(self.plan, group.depth, bias, first, silence, forgets)
         number = len(self.processes)
         data = jobs.array(self.folder, f"p{number}", pattern.astype(np.int32))
         self._process(f"bias {group.name}", "lava.proc.io.source:RingBuffer", {"data": data})

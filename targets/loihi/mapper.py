@@ -14,78 +14,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from targets.loihi.cores import Core, Load, Mapping
 from targets.loihi.limits import Limits
-from targets.loihi.linear import unroll
-from targets.loihi.plan import Group, Plan, Synapses
+from targets.loihi.linear import MANTISSA_BITS, unroll
+from targets.loihi.plan import STOCK, Group, Plan, Synapses
 from targets.loihi.rules import USE_MICROCODE, Violation
 
 SYNAPSES_PER_BLOCK = 64
 BLOCK_HEADER_BITS = 4 + 6
 MEMORY_WORD_BITS = 64
-ON_HOST = ("input", "encoder")
 """Packing of a synapse list on Loihi 1: hardware.yaml, loihi1.synapse_block."""
+ON_HOST = ("input", "encoder")
 
 Counts = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Core:
-    """One core: a slice of a population, and what it takes."""
-
-    population: str
-    channels: tuple[int, int]
-    rows: tuple[int, int]
-    neurons: int
-    synapses: int
-    synapse_bits: int
-    in_axons: int
-    out_axons: int
-    thresholds: int
-
-
-@dataclass(frozen=True)
-class Mapping:
-    """All cores, and the limits that cannot be kept."""
-
-    chip: str
-    cores: tuple[Core, ...]
-    violations: tuple[Violation, ...]
-    unpublished: tuple[str, ...]
-    cores_per_chip: int
-
-    @property
-    def chips(self) -> int:
-        return -(-len(self.cores) // self.cores_per_chip)
-
-    def totals(self) -> dict[str, Any]:
-        """Sums over cores, as plain data."""
-        names = ("neurons", "synapses", "synapse_bits", "in_axons", "out_axons")
-        return {
-            "cores": len(self.cores),
-            "chips": self.chips,
-            "core_utilisation": len(self.cores) / (self.chips * self.cores_per_chip) if self.cores else 0.0,
-            **{name: sum(getattr(core, name) for core in self.cores) for name in names},
-        }
-
-    def table(self) -> str:
-        """One line per core, then the totals."""
-        columns = ("core", "population", "channels", "rows", "neurons", "synapses", "bits", "in", "out")
-        lines = [
-            (
-                str(number),
-                core.population,
-                f"{core.channels[0]}-{core.channels[1] - 1}",
-                f"{core.rows[0]}-{core.rows[1] - 1}",
-                *(str(n) for n in (core.neurons, core.synapses, core.synapse_bits, core.in_axons, core.out_axons)),
-            )
-            for number, core in enumerate(self.cores)
-        ]
-        table = [columns, *lines]
-        widths = [max(len(row[i]) for row in table) for i in range(len(columns))]
-        rows = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in table]
-        totals = ", ".join(f"{name} {value:.4g}" for name, value in self.totals().items())
-        unknown = f"; not published: {', '.join(self.unpublished)}" if self.unpublished else ""
-        return "\n".join([*rows, f"{self.chip}: {totals}{unknown}"])
 
 
 @dataclass
@@ -134,21 +75,19 @@ def _chip_violations(plan: Plan, limits: Limits) -> list[Violation]:
         if group.role == "program" and not limits.neuron_programs:
             found.append(Violation(group.name, "neuron programs", 1, 0, "use --soft-reset stock"))
     for synapses in (s for s in plan.synapses if s.target not in on_host):
-        if limits.exponent is not None and abs(synapses.exponent) > limits.exponent:
+        bits = _mantissa_bits(synapses, limits)
+        if limits.exponent is not None and bits > MANTISSA_BITS:
             mend = "give its scale fewer bits"
             found.append(Violation(synapses.target, "weight exponent", synapses.exponent, limits.exponent, mend))
         if limits.delay is not None and synapses.delay > limits.delay:
             found.append(
-                Violation(
-                    synapses.target, "synaptic delay", synapses.delay, limits.delay, 'use balance="relay" in Python'
-                )
+                Violation(synapses.target, "synaptic delay", synapses.delay, limits.delay, "use --balance relay")
             )
     return found
 
 
 def _fan(synapses: Synapses, source: Group, limits: Limits) -> _Fan:
-    weight = synapses.kernel.weight if synapses.kernel is not None else synapses.matrix.data
-    needed = int(max(weight.max(initial=0), -1 - weight.min(initial=0))).bit_length() + 1
+    needed = _mantissa_bits(synapses, limits)
     bits = next((width for width in sorted(limits.weight_bits) if width >= needed), max(limits.weight_bits))
     index = 0
     if synapses.kind != "dense":
@@ -160,6 +99,13 @@ def _fan(synapses: Synapses, source: Group, limits: Limits) -> _Fan:
         one_channel = replace(synapses.kernel, weight=ones, groups=1, in_shape=(1, *synapses.kernel.in_shape[1:]))
         fan.pattern = unroll(one_channel).weight
     return fan
+
+
+def _mantissa_bits(synapses: Synapses, limits: Limits) -> int:
+    """Bits of the widest weight, with those powers of two that the largest exponent has no room for."""
+    weight = synapses.kernel.weight if synapses.kernel is not None else synapses.matrix.data
+    needed = int(max(weight.max(initial=0), -1 - weight.min(initial=0))).bit_length() + 1
+    return needed + max(0, synapses.exponent - (synapses.exponent if limits.exponent is None else limits.exponent))
 
 
 def _grid(group: Group) -> tuple[int, int, int]:
@@ -210,6 +156,8 @@ def _broken(core: Core, limits: Limits) -> tuple[str, int, int, str] | None:
         ("bits of synaptic memory in a core", core.synapse_bits, limits.synapse_bits, "use 6 bits, or fewer inputs"),
         ("axons into a core", core.in_axons, limits.in_axons, "pool before it, or split its inputs over two layers"),
         ("thresholds in a core", core.thresholds, limits.thresholds, f"quantise per population, or {USE_MICROCODE}"),
+        ("kinds of synapse in a core", core.formats, limits.formats, "give its projections the same weight bits"),
+        ("pairs of decays in a core", core.decays, limits.decays, f"train one decay per layer, or {USE_MICROCODE}"),
     )
     for name, number, allowed, mend in rules:
         if allowed is not None and number > allowed:
@@ -219,28 +167,34 @@ def _broken(core: Core, limits: Limits) -> tuple[str, int, int, str] | None:
 
 def _core(group: Group, fans: list[_Fan], channels: tuple[int, int], rows: tuple[int, int], limits: Limits) -> Core:
     width = _grid(group)[2]
-    synapses = bits = axons = 0
-    for fan in fans:
-        fan_synapses, fan_bits, fan_axons = _load(fan, group, channels, rows, limits)
-        synapses, bits, axons = synapses + fan_synapses, bits + fan_bits, axons + fan_axons
-    threshold = np.unique(group.population.broadcast(group.population.threshold)[channels[0] : channels[1]])
-    kinds = threshold.size if group.role in ("integrator", "lif") else 1
+    loads = tuple(_load(fan, group, channels, rows, limits) for fan in fans)
+    synapses, bits, axons = (sum(getattr(load, name) for load in loads) for name in ("synapses", "bits", "axons"))
+    stock = group.role in ("integrator", "lif")
+    thresholds = _different(group, channels, group.population.threshold) if stock else 1
+    both = [d for d in (group.population.decay, group.population.current_decay) if d is not None]
+    arriving = (fan for fan, load in zip(fans, loads, strict=True) if load.synapses)
+    formats = len({(f.bits, f.index_bits, f.synapses.kind, f.synapses.exponent, f.synapses.delay) for f in arriving})
+    decays = _different(group, channels, *both) if group.role in STOCK else 1
     neurons = (channels[1] - channels[0]) * (rows[1] - rows[0]) * width
-    return Core(group.name, channels, rows, neurons, synapses, bits, axons, 0, kinds)
+    return Core(group.name, channels, rows, neurons, synapses, bits, axons, 0, thresholds, decays, formats, loads)
 
 
-def _load(
-    fan: _Fan, group: Group, channels: tuple[int, int], rows: tuple[int, int], limits: Limits
-) -> tuple[int, int, int]:
-    """Synapses, bits and axons that a connection brings to a slice."""
+def _different(group: Group, channels: tuple[int, int], *values: Counts) -> int:
+    """How many different combinations of parameters the neurons of these channels have."""
+    full = [group.population.broadcast(v)[channels[0] : channels[1]].ravel() for v in values]
+    return int(np.unique(np.stack(full), axis=1).shape[1])
+
+
+def _load(fan: _Fan, group: Group, channels: tuple[int, int], rows: tuple[int, int], limits: Limits) -> Load:
     kernel = fan.synapses.kernel
     counts = _per_source(fan, group, channels, rows)  # list of (how many source neurons alike, synapses of each)
     synapses = int(sum(times * n.sum() for times, n in counts))
     axons = int(sum(times * np.count_nonzero(n) for times, n in counts))
     if kernel is not None and limits.shared_convolutions:
-        return synapses, fan.bits * (channels[1] - channels[0]) * math.prod(kernel.weight.shape[1:]), axons
-    per_synapse = fan.bits + fan.index_bits
-    return synapses, int(sum(times * _packed(n, per_synapse).sum() for times, n in counts)), axons
+        bits = fan.bits * (channels[1] - channels[0]) * math.prod(kernel.weight.shape[1:])
+    else:
+        bits = int(sum(times * _packed(n, fan.bits + fan.index_bits).sum() for times, n in counts))
+    return Load(fan.source.name, synapses, bits, axons)
 
 
 def _packed(synapses: Counts, bits_per_synapse: int) -> Counts:

@@ -13,10 +13,10 @@ import numpy as np
 
 from quant.network import IntegerNetwork, Population
 from quant.ranges import StateRange, state_ranges
-from targets.loihi.plan import STATE_BITS, Options, roles
+from targets.loihi.layout import roles
+from targets.loihi.plan import STOCK, Options
+from targets.loihi.registers import DECAY_BITS, STATE_BITS, decays, misfits
 
-THRESHOLD_BITS = 17
-STOCK = ("lif", "integrator", "readout")
 USE_MICROCODE = "use --soft-reset microcode"
 
 
@@ -42,6 +42,8 @@ def broken_rules(network: IntegerNetwork, options: Options) -> list[Violation]:
         rules = [*ALWAYS, *(ON_STOCK_NEURONS if role[population.name] in STOCK else ())]
         for rule in rules:
             found += rule(network, population, ranges.get(population.name))
+    if options.guard == "long" and options.soft_reset == "stock":
+        found += silent_without_help(network)
     return found
 
 
@@ -50,16 +52,37 @@ def input_of_eight_bits(network: IntegerNetwork, population: Population, _: Stat
         yield Violation(population.name, "input width", network.input_bits, 8, "quantise the input to 8 bits")
 
 
-def no_reference_delay(network: IntegerNetwork, population: Population, _: StateRange | None) -> Iterator[Violation]:
+def time_for_every_synapse(
+    network: IntegerNetwork, population: Population, _: StateRange | None
+) -> Iterator[Violation]:
+    """A synapse takes one step on the chip, so what leads back over n of them is n steps late at least."""
     for projection in network.incoming[population.name]:
-        if projection.delay:
+        least = network.depth[projection.source] - network.depth[population.name] + 1
+        if projection.delay < least:
             yield Violation(
                 population.name,
-                f"projection {projection.name!r} has a delay of",
+                f"projection {projection.name!r} leads back over {least} synapses with a delay of",
                 projection.delay,
-                0,
-                "remove it: samples stream back to back and a late spike would reach the next one",
+                f"{least} or more",
+                f"give it a delay of {least} steps before training, or use another target",
             )
+
+
+def decays_of_12_bits(network: IntegerNetwork, population: Population, _: StateRange | None) -> Iterator[Violation]:
+    one = 1 << population.decay_bits
+    for decay in (population.decay, population.current_decay):
+        if decay is not None and (decay.min() < 0 or decay.max() > one):
+            worst = int(decay.min() if decay.min() < 0 else decay.max())
+            yield Violation(population.name, "decay", worst, f"0 to {one}", "quantise it anew")
+            return
+    if decays(population) is None:
+        yield Violation(
+            population.name,
+            "bits of its decays",
+            population.decay_bits,
+            DECAY_BITS,
+            "quantise it with --decay-bits 12",
+        )
 
 
 def one_or_two_dimensional_maps(
@@ -78,36 +101,30 @@ def synaptic_sum_of_24_bits(
         yield Violation(population.name, "synaptic sum may reach", state.current.peak, limit, "use fewer weight bits")
 
 
-def threshold_of_17_bits(network: IntegerNetwork, population: Population, _: StateRange | None) -> Iterator[Violation]:
-    if population.kind == "readout":
-        return
-    threshold = population.threshold - population.v_reset
-    highest = (1 << THRESHOLD_BITS) - 1
-    for value in (int(threshold.min()), int(threshold.max())):
-        if not 0 <= value <= highest:
-            yield Violation(
-                population.name, "threshold", value, f"0 to {highest}", f"quantise with fewer bits, or {USE_MICROCODE}"
-            )
-            return
+def fits_stock_neurons(network: IntegerNetwork, population: Population, _: StateRange | None) -> Iterator[Violation]:
+    for misfit in misfits(population):
+        mend = f"quantise with fewer bits, or {USE_MICROCODE}" if misfit.limit == "threshold" else USE_MICROCODE
+        yield Violation(population.name, misfit.limit, misfit.number, misfit.allowed, mend)
 
 
-def leak_in_whole_units(network: IntegerNetwork, population: Population, _: StateRange | None) -> Iterator[Violation]:
-    """Stock LIF keeps potentials in 1/64 of a unit, so its leak rounds elsewhere than the integer network's."""
-    if population.decay.any():
-        yield Violation(
-            population.name,
-            "leak",
-            f"{int(np.max(population.decay))}/4096",
-            "none on stock neurons, which round it to 1/64 of a unit",
-            USE_MICROCODE,
-        )
+def silent_without_help(network: IntegerNetwork) -> Iterator[Violation]:
+    """In a long guard nothing fires only if no spike is under way for longer than a step and no drift makes one."""
+    for projection in network.projections:
+        if projection.delay:
+            what = f"projection {projection.name!r} has a delay of"
+            yield Violation(projection.target, what, projection.delay, "0 with --guard long", "use --guard short")
+    for population in network.populations:
+        if population.drift.any() and population.kind != "readout":
+            most = int(np.abs(population.drift).max())
+            yield Violation(population.name, "drift", most, "0 with --guard long", "use --guard short")
 
 
 Rule = Callable[[IntegerNetwork, Population, StateRange | None], Iterator[Violation]]
 ALWAYS: tuple[Rule, ...] = (
     input_of_eight_bits,
-    no_reference_delay,
+    time_for_every_synapse,
+    decays_of_12_bits,
     one_or_two_dimensional_maps,
     synaptic_sum_of_24_bits,
 )
-ON_STOCK_NEURONS: tuple[Rule, ...] = (threshold_of_17_bits, leak_in_whole_units)
+ON_STOCK_NEURONS: tuple[Rule, ...] = (fits_stock_neurons,)

@@ -93,6 +93,7 @@ def run(
             stdout=log,
             stderr=log,
             env=_environment(folder),
+            cwd=folder,  # "python -m" imports from here first
             start_new_session=True,
         )
         try:
@@ -104,7 +105,8 @@ def run(
 
 def _environment(folder: Path) -> dict[str, str]:
     """One thread per process: a graph has a process for every layer. Lava's own temporary files go with the job's."""
-    paths = [str(ROOT), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    paths = [str(ROOT), *(os.path.abspath(path) for path in given if path)]
     threads = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMEXPR")}
     return {**os.environ, **threads, "PYTHONPATH": os.pathsep.join(paths), "TMPDIR": str(folder)}
 

@@ -11,8 +11,9 @@ import numpy.typing as npt
 
 from converter.errors import InputError
 from quant.network import IntegerNetwork
-from targets.loihi.lowering import INPUT_SHIFT, WATCH_A, WATCH_V, Outputs, lower
-from targets.loihi.plan import SILENCE, Group, Plan, chip_order
+from targets.loihi.lowering import WATCH_A, WATCH_V, Outputs, lower
+from targets.loihi.plan import SILENCE, STOCK, Group, Plan, chip_order
+from targets.loihi.registers import finest_shift
 from targets.loihi.session import SimulationError, job_folder, run
 from targets.record import Batch, Recorder
 from targets.registry import Progress
@@ -41,7 +42,9 @@ def simulate(
     timeout: float | None = None,
     run_config: str = "sim",
 ) -> dict[str, Any]:
-    """Stream all samples back to back through one simulation. inputs: integers [samples, *shape].
+    """Stream all samples back to back through one simulation.
+
+    inputs: integers [samples, *shape], the same at every step, or [samples, T, *shape], a frame per step.
 
     Returns the worker's measurements: build_seconds, run_seconds, os_processes, steps.
 
@@ -51,17 +54,18 @@ def simulate(
     """
     (source,) = network.inputs
     limit = 1 << (network.input_bits - 1)
-    if inputs.shape[1:] != source.shape or not np.issubdtype(inputs.dtype, np.integer):
+    in_time = (plan.active, *source.shape)
+    if inputs.shape[1:] not in (source.shape, in_time) or not np.issubdtype(inputs.dtype, np.integer):
         raise InputError(
             f"{network.source}: inputs are {inputs.dtype} {inputs.shape[1:]}, but node {source.name!r} takes "
-            f"integers of {source.shape}"
+            f"integers of {source.shape}, or of {in_time} for a frame per step"
         )
     if inputs.size and (inputs.min() < -limit or inputs.max() >= limit):
         raise InputError(f"{network.source}: inputs leave the {network.input_bits} bits of node {source.name!r}")
     if not len(inputs):
         return {"build_seconds": 0.0, "run_seconds": 0.0, "os_processes": 0, "steps": 0}
     with job_folder() as folder:
-        job, outputs = lower(plan, inputs.astype(np.int8)[:, None], folder, exact_lava, run_config)
+        job, outputs = lower(plan, frames(network, inputs), folder, exact_lava, run_config)
         measured = run(
             folder, job, timeout, None if progress is None else _ticker(plan, outputs, len(inputs), progress)
         )
@@ -69,6 +73,13 @@ def simulate(
     if progress is not None:
         progress(len(inputs), len(inputs))
     return {**measured, "steps": job.steps}
+
+
+def frames(network: IntegerNetwork, inputs: npt.NDArray[Any]) -> npt.NDArray[np.int8]:
+    """Inputs as [samples, 1 or T, *shape]."""
+    (source,) = network.inputs
+    values = inputs.astype(np.int8)
+    return values if inputs.ndim > 1 + len(source.shape) else values[:, None]
 
 
 def _ticker(plan: Plan, outputs: Outputs, samples: int, progress: Progress) -> Callable[[], None]:
@@ -96,23 +107,31 @@ def observe(
 ) -> tuple[int | None, int | None]:
     """a (bias included) and v before the reset of one neuron at one step, as the simulation itself held them.
 
-    v is None for a stock LIF that fired: it is cleared within the step. Runs the samples up to the one asked for.
+    v is in the population's finest units, and None for a stock LIF that fired: it is cleared within the step. Runs the
+    samples up to the one asked for.
     """
     group = next(g for g in plan.groups if g.name == at.population)
     with job_folder() as folder:
-        job, outputs = lower(plan, inputs[: at.sample + 1].astype(np.int8)[:, None], folder, False, watch=group.name)
+        job, outputs = lower(plan, frames(network, inputs[: at.sample + 1]), folder, False, watch=group.name)
         run(folder, job, timeout)
         step = at.sample * plan.period + at.timestep + group.depth
         flat = int(np.ravel_multi_index(at.neuron, group.shape))
         place = int(np.flatnonzero(chip_order(group.shape) == flat)[0])
+        fired = group.role == "lif" and bool(
+            _bits(group, np.load(outputs.rows[group.name], mmap_mode="r")[step])[place]
+        )
         arrived, held = (int(np.load(outputs.rows[name], mmap_mode="r")[step, place]) for name in (WATCH_A, WATCH_V))
     population = group.population
     a = arrived + int(population.broadcast(population.bias)[at.neuron])
     if group.role in ("program", "encoder"):
         return a, held
-    v = (held >> INPUT_SHIFT) + (int(population.broadcast(population.v_reset)[at.neuron]) if group.role == "lif" else 0)
-    fired = group.role == "lif" and held == 0 and a != 0
-    return a, None if fired else v
+    zero = int(population.broadcast(population.v_reset)[at.neuron]) if group.role == "lif" else 0
+    return a, None if fired else (held >> finest_shift(population)) + (zero << population.fraction_bits)
+
+
+def _bits(group: Group, rows: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Spikes of the group's neurons, in the order of the chip, from packed rows [..., bytes]."""
+    return np.unpackbits(rows, axis=-1, count=group.size)
 
 
 def _batches(
@@ -134,9 +153,9 @@ def _aligned(plan: Plan, group: Group, rows: npt.NDArray[Any], samples: npt.NDAr
     at = samples[None, :] * plan.period + np.arange(plan.active)[:, None] + group.depth  # [T, B]
     values = rows[at]
     if rows.dtype == np.uint8:
-        values = np.unpackbits(values, axis=-1, count=group.size)
+        values = _bits(group, values)
     elif group.role == "readout":
-        values = values >> INPUT_SHIFT
+        values = values >> finest_shift(group.population)
     aligned = np.empty_like(values, dtype=np.int64 if group.population.kind == "readout" else values.dtype)
     aligned[..., chip_order(group.shape)] = values
     return aligned.reshape(*at.shape, *group.shape)
@@ -151,23 +170,26 @@ def _predictions(
 
 
 def _check_silence(plan: Plan, outputs: Outputs, samples: int) -> None:
-    """No integrator may fire in a guard step: it only can when its state was outside the half that SILENCE presumes."""
+    """No muted neuron may fire in a guard step: it only can from a state outside the half that SILENCE presumes."""
+    guards = np.arange(plan.active, plan.period)
     for group in plan.groups:
-        if group.role != "integrator" or plan.options.guard == "long":
+        if not group.muted or group.role not in STOCK or plan.options.guard == "long":
             continue
         rows = np.load(outputs.rows[group.name], mmap_mode="r")
-        guards = np.arange(samples - 1) * plan.period + plan.active + group.depth
-        if rows[guards].any():
+        steps = (np.arange(samples - 1)[:, None] * plan.period + guards + group.depth).ravel()
+        if rows[steps].any():
+            mend = "--soft-reset microcode, or --guard long" if group.role == "integrator" else "--soft-reset microcode"
             raise SimulationError(
                 f"target loihi: population {group.name!r} left +-{SILENCE}, the range in which its stock lowering is "
-                "exact; use --soft-reset microcode, or guard='long' in Python"
+                f"exact; use {mend}"
             )
 
 
 def _check_stock_states(plan: Plan, overflows: Mapping[str, int]) -> None:
     for group in plan.groups:
-        if group.role in ("integrator", "lif", "readout") and overflows.get(group.name):
+        if group.role in STOCK and overflows.get(group.name):
+            wider = "" if group.population.fraction_bits else "--soft-reset microcode, "  # whose units are the same
             raise SimulationError(
-                f"target loihi: population {group.name!r}: {overflows[group.name]} states left 24 bits; use "
-                "--soft-reset microcode, fewer weight bits or fewer timesteps"
+                f"target loihi: population {group.name!r}: {overflows[group.name]} states left 24 bits; use {wider}"
+                "fewer weight bits or fewer timesteps"
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import abc
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, get_args
@@ -12,15 +13,20 @@ from converter.errors import InputError
 from quant.network import IntegerNetwork
 from quant.ranges import state_ranges
 from targets.loihi import simulate
+from targets.loihi.cores import Mapping
+from targets.loihi.costs import Cost, soft_resets
+from targets.loihi.guard import unproved
+from targets.loihi.layout import plan
 from targets.loihi.limits import limits
-from targets.loihi.mapper import Mapping, place_on_cores
-from targets.loihi.plan import STOCK_STATE, BalanceBy, FirstLayer, Guard, Options, Plan, SoftReset, plan, roles
-from targets.loihi.rules import STOCK, Violation, broken_rules
+from targets.loihi.mapper import place_on_cores
+from targets.loihi.plan import STOCK, BalanceBy, FirstLayer, Guard, Options, Plan, SoftReset
+from targets.loihi.rules import Violation, broken_rules
 from targets.loihi.session import require_hardware
 from targets.loihi.simulate import Place
 from targets.record import RecordedPopulation, Recorder, recorded_populations
 from targets.registry import Progress
 
+Rates = abc.Mapping[str, float]
 CHIPS = ("loihi2", "loihi1")
 RUN_CONFIGS = ("sim", "hw")
 LAVA_DELAY = 63
@@ -29,7 +35,11 @@ LAVA_DELAY = 63
 
 @dataclass(frozen=True, eq=False)
 class LoihiPlan:
-    """A network laid out for Loihi. measured: what the last run of it took, filled in by `run`."""
+    """A network laid out for Loihi.
+
+    rates: spikes per neuron and step of each population, for the costs. measured: what the last run of it took, filled
+    in by `run`.
+    """
 
     network: IntegerNetwork
     plan: Plan
@@ -37,12 +47,18 @@ class LoihiPlan:
     exact_lava: bool
     timeout: float | None
     run_config: str
+    rates: Rates = field(default_factory=dict)
     measured: dict[str, Any] = field(default_factory=dict)
 
     @cached_property
     def mapping(self) -> Mapping:
         """The cores that it takes, made when first asked for."""
         return place_on_cores(self.plan, limits(self.chip))
+
+    @cached_property
+    def costs(self) -> list[Cost]:
+        """Of both ways of a soft reset, on this chip."""
+        return soft_resets(self.network, self.plan.options, limits(self.chip), self.rates)
 
     def summary(self) -> dict[str, Any]:
         roles: dict[str, int] = {}
@@ -51,7 +67,7 @@ class LoihiPlan:
         return {
             "chip": self.chip,
             "soft_reset": self.plan.options.soft_reset,
-            "guard": self.plan.options.guard if self.plan.period > self.plan.active else "none",
+            "guard": self.plan.guard,
             "period": self.plan.period,
             "timesteps": self.plan.active,
             "neurons": roles,
@@ -59,6 +75,7 @@ class LoihiPlan:
             "on_host": [g.name for g in self.plan.groups if g.role == "encoder"],
             "cores": self.mapping.totals(),
             "violations": [str(v) for v in self.mapping.violations],
+            "unproved_states": unproved(self.plan, state_ranges(self.network)),
             "unpublished_limits": list(self.mapping.unpublished),
             "balanced": [
                 {"projection": b.projection, "steps": b.steps, "by": b.by, "reason": b.reason}
@@ -87,12 +104,14 @@ def place(
     exact_lava: bool = False,
     timeout: float | None = None,
     run_config: str = "sim",
+    rates: Rates | None = None,
 ) -> LoihiPlan:
     """Lower a network.
 
     chip: "loihi2" or "loihi1", for the mapping on cores; the simulation is the same. soft_reset, balance, guard,
     first_layer: see `targets.loihi.plan.Options`. exact_lava: stock process models only, slower. timeout: seconds that
-    a run may take. run_config: "sim", or "hw" for Intel's hardware.
+    a run may take. run_config: "sim", or "hw" for Intel's hardware. rates: spikes per neuron and step by population,
+    for the costs; 1 where unknown.
 
     Raises:
         InputError: an option that does not exist, or the network breaks a rule that the lowering needs to be exact.
@@ -107,22 +126,22 @@ def place(
     violations = broken_rules(network, options)
     if violations:
         raise InputError(f"{network.source}: cannot be lowered to {chip}: " + "; ".join(map(str, violations)))
+    lowered = plan(network, options)
     if exact_lava:
-        _refuse_unwatched(network, options)
+        _refuse_unwatched(network, lowered)
     if run_config == "hw":
         require_hardware()
-    return LoihiPlan(network, plan(network, options), chip, exact_lava, timeout, run_config)
+    return LoihiPlan(network, lowered, chip, exact_lava, timeout, run_config, rates or {})
 
 
-def _refuse_unwatched(network: IntegerNetwork, options: Options) -> None:
+def _refuse_unwatched(network: IntegerNetwork, lowered: Plan) -> None:
     """Lava's own LIF wraps in silence; only our counting one, which exact_lava leaves out, would say so."""
-    ranges, role = state_ranges(network), roles(network, options)
-    for name, state in ranges.items():
-        if role[name] in STOCK and state.state.peak > STOCK_STATE:
-            raise InputError(
-                f"{network.source}: population {name!r} may leave the 24 bits of a stock neuron, and Lava's own "
-                "model does not notice; leave out --exact-lava, or use --soft-reset microcode"
-            )
+    stock = {g.name for g in lowered.groups if g.role in STOCK}
+    for name in (n for n in unproved(lowered, state_ranges(network)) if n in stock):
+        raise InputError(
+            f"{network.source}: population {name!r} may leave the 24 bits of a stock neuron, and Lava's own "
+            "model does not notice; leave out --exact-lava, or use --soft-reset microcode"
+        )
 
 
 def populations(plan: LoihiPlan) -> tuple[RecordedPopulation, ...]:

@@ -1,26 +1,28 @@
 """From the integer network to SpiNNaker's numbers: neuron models, units, delays, weights and ring-buffer shifts.
 
-One integer unit of a population is 2**unit raw units of s16.15, the largest power of two up to 1.0 with which its
-proved range fits 32 bits. A weight is stored as a magnitude
+The finest unit of a population's state is 2**grain raw units of s16.15, and an integer unit 2**unit of them: the
+largest power of two up to 1.0 with which its proved range fits 32 bits. A weight is stored as a magnitude
 of 16 bits, `|w| << unit >> shift`, and its sign is the synapse type. `>= threshold` on the chip is `> threshold - 1`.
 
-The graded input needs no spikes: the host computes the current that it causes, exactly, and writes it per sample as
-source currents of the neurons it reaches. Time (design section 5): depth k sees frame f at tick f + k, so a path that
-is shorter than the longest one waits in the ring buffer: delay = difference of depths.
+The graded input needs no spikes: the host computes the current that it causes, exactly, and writes it as source
+currents of the neurons it reaches, per sample or where every step has a frame of its own per step. When what happens:
+see `targets.spinnaker.schedule`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from quant.network import DECAY_ONE, IntegerNetwork, Population
+from quant.network import IntegerNetwork, Population
 from quant.operators import IntArray
 from quant.ranges import StateRange, state_ranges
 from quant.unroll import unrolled
 from targets.spinnaker.arithmetic import FRACTION_BITS, ONE, RING_MAX, STATE_BITS, Model, Neurons
+from targets.spinnaker.schedule import Schedule, make_schedule
 
 STANDARD_DELAYS = 16
 """Time slots of a ring buffer, unless a longer delay needs more."""
@@ -49,32 +51,36 @@ class Violation:
 
 @dataclass(frozen=True, eq=False)
 class Connection:
-    """All synapses from one population to another. matrix: scipy CSR, int64 [source, target], integer units.
+    """All synapses of one delay from one population to another.
 
-    delay: ticks from spike to arrival, at least 1.
+    matrix: scipy CSR, int64 [source, target], integer units. delay: ticks from spike to arrival, at least 1. waits:
+    those of them that only balance a shorter path.
     """
 
     source: str
     target: str
     matrix: Any
     delay: int
+    waits: int = 0
 
 
 @dataclass(frozen=True, eq=False)
 class Lowered:
     """A population in SpiNNaker's numbers. neurons: in row-major order.
 
-    shifts: of its ring buffers, excitatory and inhibitory. slots: of time in them. host: scipy CSR [source, target] of
-    the graded input, integer units, or None. bound: largest sums of stored weights that one tick can bring.
+    stage: when it works, see `targets.spinnaker.schedule`. shifts: of its ring buffers, excitatory and inhibitory.
+    slots: of time in them. host: of the graded input, by delay in steps, scipy CSR [source, target] in integer units.
+    bound: largest sums of stored weights that one tick can bring. reach: what no state leaves, in integer units.
     """
 
     population: Population
-    depth: int
+    stage: int
     neurons: Neurons
     shifts: tuple[int, int]
     bound: tuple[int, int]
     slots: int
-    host: Any = None
+    reach: int
+    host: Mapping[int, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,13 +88,10 @@ class Lowering:
     """populations: all but the input, in order of evaluation."""
 
     network: IntegerNetwork
+    schedule: Schedule
     populations: tuple[Lowered, ...]
     connections: tuple[Connection, ...]
     violations: tuple[Violation, ...]
-
-    @property
-    def depth(self) -> int:
-        return max(p.depth for p in self.populations)
 
     def stored(self, connection: Connection) -> tuple[IntArray, IntArray]:
         """Weights as stored, and synapse types, of a connection's synapses in the order of its matrix."""
@@ -102,6 +105,7 @@ class Lowering:
 def lower(network: IntegerNetwork, neurons: str = "custom") -> Lowering:
     """Lower a network. neurons: "custom" (exact programs of our own), or "stock" (hard reset on sPyNNaker's own)."""
     ranges = state_ranges(network)
+    schedule = make_schedule(network)
     connections: list[Connection] = []
     populations: list[Lowered] = []
     violations: list[Violation] = []
@@ -109,12 +113,12 @@ def lower(network: IntegerNetwork, neurons: str = "custom") -> Lowering:
         if population.kind == "input":
             violations += _input_rules(network, population)
             continue
-        spiking, host = _incoming(network, population)
-        lowered, broken = _population(network, population, ranges[population.name], spiking, neurons)
+        spiking, host = _incoming(network, schedule, population)
+        lowered, broken = _population(population, ranges[population.name], spiking, neurons)
         connections += spiking
-        populations.append(replace(lowered, host=host))
+        populations.append(replace(lowered, stage=schedule.stage[population.name], host=host))
         violations += broken
-    return Lowering(network, tuple(populations), tuple(connections), tuple(violations))
+    return Lowering(network, schedule, tuple(populations), tuple(connections), tuple(violations))
 
 
 def _input_rules(network: IntegerNetwork, population: Population) -> list[Violation]:
@@ -123,90 +127,97 @@ def _input_rules(network: IntegerNetwork, population: Population) -> list[Violat
     return [Violation(population.name, "graded inputs", len(network.inputs), 1, "merge them into one")]
 
 
-def _incoming(network: IntegerNetwork, population: Population) -> tuple[list[Connection], Any]:
-    """Connections from spiking populations, one per source, and the matrix of the graded input."""
-    matrices: dict[str, Any] = {}
+def _incoming(
+    network: IntegerNetwork, schedule: Schedule, population: Population
+) -> tuple[list[Connection], dict[int, Any]]:
+    """Connections from spiking populations, one per source and delay, and the matrices of the graded input by delay."""
+    matrices: dict[tuple[str, int], Any] = {}
     for projection in network.incoming[population.name]:
         matrix = unrolled(projection.operators, network.by_name[projection.source].shape).T.tocsr()
         matrix.data <<= projection.exponent
-        matrices[projection.source] = matrices.get(projection.source, 0) + matrix
+        at = (projection.source, projection.delay)
+        matrices[at] = matrices.get(at, 0) + matrix
     spiking: list[Connection] = []
-    host = None
-    for source, matrix in matrices.items():
+    host: dict[int, Any] = {}
+    for (source, delay), matrix in matrices.items():
         matrix.eliminate_zeros()
         matrix.sort_indices()
         if network.by_name[source].kind == "input":
-            host = matrix
+            host[delay] = matrix
         else:
-            delay = network.depth[population.name] - network.depth[source]
-            spiking.append(Connection(source, population.name, matrix, delay))
+            ticks = schedule.ticks(source, population.name, delay)
+            waits = max(0, schedule.stage[population.name] - schedule.stage[source] - 1)
+            spiking.append(Connection(source, population.name, matrix, ticks, waits))
     return spiking, host
 
 
 def _population(
-    network: IntegerNetwork, population: Population, state: StateRange, incoming: list[Connection], kind: str
+    population: Population, state: StateRange, incoming: list[Connection], kind: str
 ) -> tuple[Lowered, list[Violation]]:
-    violations = [
-        Violation(population.name, f"projection {q.name!r} has a delay of", q.delay, 0, "remove it: it crosses samples")
-        for q in network.incoming[population.name]
-        if q.delay
-    ]
     model = _model(population, kind)
-    if model is None:
-        mend = 'use neurons="custom": no stock neuron resets by subtraction'
-        violations.append(Violation(population.name, "reset", population.reset, "zero", mend))
-        model = "srif"
-    largest = max(
-        state.partial,
-        *(
-            int(np.abs(v).max(initial=0)) + 1
-            for v in (population.threshold, population.reset_value, population.v_reset)
-        ),
-    )
+    violations = _stock_rules(population, model, state)
+    largest = max(state.partial, *_largest(population))
     needed = largest.bit_length() + 1
     if needed > STATE_BITS:
-        mend = "use fewer weight bits or fewer timesteps"
+        mend = "use fewer weight bits, fewer fraction bits or fewer timesteps"
         violations.append(Violation(population.name, "bits of state", needed, STATE_BITS, mend))
-    unit = max(0, min(FRACTION_BITS, STATE_BITS - needed))
-    shifts, bound, broken = _ring_buffers(population, incoming, unit)
-    violations += broken + _stock_rules(population, model, state)
+    grain = max(0, min(FRACTION_BITS - population.fraction_bits, STATE_BITS - needed))
+    neurons = _neurons(population, model, grain)
+    shifts, bound, broken = _ring_buffers(population, incoming, neurons.unit)
+    violations += broken
     slots = max([STANDARD_DELAYS, *(1 << (c.delay - 1).bit_length() for c in incoming if c.delay > 1)])
     if slots > MOST_DELAYS:
-        mend = "shorten the longest of its paths"
+        mend = "shorten the longest of its paths and delays"
         violations.append(Violation(population.name, "delay slots", slots, MOST_DELAYS, mend))
-    neurons = _neurons(population, model, unit)
-    return Lowered(population, network.depth[population.name], neurons, shifts, bound, slots), violations
+    reach = -(-largest >> population.fraction_bits)
+    return Lowered(population, 0, neurons, shifts, bound, slots, reach), violations
 
 
-def _model(population: Population, kind: str) -> Model | None:
+def _largest(population: Population) -> list[int]:
+    """Magnitudes of the parameters of a state, in finest units."""
+    values = (population.threshold, population.reset_value, population.v_reset)
+    return [(int(np.abs(v).max(initial=0)) << population.fraction_bits) + 1 for v in values]
+
+
+def _model(population: Population, kind: str) -> Model:
     if population.kind == "readout":
         return "readout"
     if kind == "stock":
-        if population.reset == "subtract":
-            return None
         return "stock_lif" if population.decay.any() else "stock_if"
-    if population.reset == "subtract":
-        return "srif"
-    return "lif" if population.decay.any() else "if"
+    soft = population.reset == "subtract"
+    if population.current_decay is not None:
+        return "srcuba_lif" if soft else "cuba_lif"
+    if population.decay.any():
+        return "srlif" if soft else "lif"
+    return "srif" if soft else "if"
 
 
-def _neurons(population: Population, model: Model, unit: int) -> Neurons:
-    def raw(values: IntArray) -> IntArray:
-        return population.broadcast(values).reshape(-1).astype(np.int64) << unit
+def _neurons(population: Population, model: Model, grain: int) -> Neurons:
+    unit, one = grain + population.fraction_bits, 1 << population.decay_bits
 
-    keep = DECAY_ONE - population.broadcast(population.decay).reshape(-1).astype(np.int64)
-    exp_tc = keep * (ONE // DECAY_ONE)
-    resistance = np.rint(ONE * ONE / np.maximum(ONE - exp_tc, 1)).astype(np.int64)
+    def raw(values: IntArray, shift: int = unit) -> IntArray:
+        return population.broadcast(values).reshape(-1).astype(np.int64) << shift
+
+    def kept(decay: IntArray) -> IntArray:
+        return one - raw(decay, 0)
+
+    exp_tc = (kept(population.decay) << FRACTION_BITS) >> population.decay_bits
     return Neurons(
         model,
         unit,
-        raw(population.threshold + 1),
+        grain,
+        raw((population.threshold << population.fraction_bits) + 1, grain),
+        population.reset,
         raw(population.reset_value),
         raw(population.v_reset),
         raw(population.bias),
-        keep,
+        raw(population.drift, grain),
+        kept(population.decay) if population.decay.any() else None,
+        None if population.current_decay is None else kept(population.current_decay),
+        population.decay_bits,
+        population.refractory,
         exp_tc,
-        resistance,
+        np.rint(ONE * ONE / np.maximum(ONE - exp_tc, 1)).astype(np.int64),
     )
 
 
@@ -240,12 +251,24 @@ def _ring_buffers(
 
 
 def _stock_rules(population: Population, model: Model, state: StateRange) -> list[Violation]:
-    """Where a stock neuron's arithmetic is not the network's."""
+    """What a stock neuron does not do, and where its arithmetic is not the network's."""
+    if not model.startswith("stock"):
+        return []
+    found = []
+    own = "use --neurons custom: "
+    if population.reset == "subtract":
+        mend = own + "no stock neuron resets by subtraction"
+        found.append(Violation(population.name, "reset", population.reset, "zero", mend))
+    if population.current_decay is not None or population.drift.any() or population.refractory:
+        what = "drift" if population.current_decay is None else "synaptic current"
+        what = "refractory step" if population.refractory else what
+        mend = own + "stock neurons are simulated without it"
+        found.append(Violation(population.name, what, "there", "none", mend))
     if model == "stock_lif":
-        mend = 'use neurons="custom": a stock LIF rounds its decay and its input otherwise'
-        return [Violation(population.name, "decay", int(population.decay.max()), 0, mend, fatal=False)]
-    lowest, floor = int(state.state.low.min()), int(population.v_reset.min())
-    if model == "stock_if" and lowest < floor:
-        mend = 'use neurons="custom": a stock IF does not go below its reset potential'
-        return [Violation(population.name, "lowest potential", lowest, floor, mend, fatal=False)]
-    return []
+        mend = own + "a stock LIF rounds its decay and its input otherwise"
+        return [*found, Violation(population.name, "decay", int(population.decay.max()), 0, mend, fatal=False)]
+    lowest, floor = int(state.state.low.min()), int(population.v_reset.min()) << population.fraction_bits
+    if lowest < floor:
+        mend = own + "a stock IF does not go below its reset potential"
+        found.append(Violation(population.name, "lowest potential", lowest, floor, mend, fatal=False))
+    return found

@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import scipy.sparse.csgraph
 
 from converter.errors import InputError
 from quant.operators import IntArray
@@ -25,6 +26,8 @@ TRIAD = 12
 ETHERNET = ((0, 0), (4, 8), (8, 4))
 """Corner (and Ethernet chip) of the three boards of a triad."""
 MOST_BOARDS = 1200
+CUT_OFF = 1 << 20
+"""Hops that stand for no way at all: more than any way has, so that no placement chooses it."""
 Chip = tuple[int, int]
 
 
@@ -65,13 +68,23 @@ class Machine:
 
     @cached_property
     def distance(self) -> IntArray:
-        """Hops between living chips on an intact mesh, [chips, chips]."""
+        """Hops between living chips round all that is dead, [chips, chips]; CUT_OFF where there is no way."""
+        if self.dead.chips or self.dead.links:
+            return self._distance_round_dead()
         at = np.array(self.chips)
         step = at[None] - at[:, None]
         if not self.wraps:
             return hops(step)
         wraps = [np.array([i * self.width, j * self.height]) for i in (-1, 0, 1) for j in (-1, 0, 1)]
         return np.min([hops(step + wrap) for wrap in wraps], axis=0)
+
+    def _distance_round_dead(self) -> IntArray:
+        pairs = [(self.index[a], self.index[b]) for a, around in self.neighbours.items() for b in around if b]
+        row, column = np.array(pairs, np.int64).reshape(-1, 2).T
+        size = len(self.chips)
+        mesh = scipy.sparse.csr_matrix((np.ones(len(row)), (row, column)), shape=(size, size))
+        found = scipy.sparse.csgraph.shortest_path(mesh, unweighted=True)
+        return np.where(np.isfinite(found), found, CUT_OFF).astype(np.int64)
 
     def _across(self, chip: Chip, link: int) -> Chip | None:
         x, y = chip[0] + LINKS[link][0], chip[1] + LINKS[link][1]

@@ -4,11 +4,12 @@ Row: words 0, number of synapses, 0, then one word per synapse,
 `weight << 16 | delay << (n_bits + 1) | type << n_bits | neuron`, padded to the longest row of its block. A delay equal
 to the number of time slots is written as 0, which the ring buffer takes for the same slot one turn later.
 Population table: one entry of five words per source core, sorted by key, then the address list. There is one block of
-rows per source core, so an entry's core mask is 0.
+rows per source core and delay, one after the other in the address list, and an entry's core mask is 0.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,8 +31,6 @@ ENTRY = np.dtype(
     [("key", "<u4"), ("mask", "<u4"), ("start", "<u4"), ("core", "<u4"), ("neurons", "<u4")]
 )  # start: 13 bits, colour bits: 3, count: 16; core: mask 16, shift 16; neurons: 16, words of a bit field: 16
 BASE_BYTES, ENTRY_BYTES, ADDRESS_BYTES = 8, 20, 4
-NEURON_BYTES = 6 * 4
-"""State and parameters of a neuron: potential, threshold, reset value, reset potential, bias, decay."""
 SYSTEM_DTCM = 8192
 """Stack, heap and globals of the official binaries, rounded up."""
 
@@ -67,11 +66,14 @@ class Arriving:
     delay: int
 
 
-def dtcm_bytes(memory: CoreMemory, neurons: int, spike_buffer: int) -> int:
-    """Tightly coupled memory that a core needs: ring buffers, neurons, population table, two row buffers, spikes."""
+def dtcm_bytes(memory: CoreMemory, neuron_words: int, spike_buffer: int) -> int:
+    """Tightly coupled memory that a core needs: ring buffers, neurons, population table, two row buffers, spikes.
+
+    neuron_words: of state and parameters of all of its neurons.
+    """
     ring = 2 * memory.slots << (memory.neuron_bits + TYPE_BITS)
     rows = 2 * 4 * (HEADER + MOST_SYNAPSES)
-    return SYSTEM_DTCM + ring + NEURON_BYTES * neurons + memory.table_bytes + rows + 4 * spike_buffer
+    return SYSTEM_DTCM + ring + 4 * neuron_words + memory.table_bytes + rows + 4 * spike_buffer
 
 
 def pack(target: Partition, arriving: list[Arriving], keys: Keys, slots: int) -> list[CoreMemory]:
@@ -97,12 +99,15 @@ def _core(
     pieces: list[tuple[int, int, int]], rows: list[Words], address: list[int], bits: int, slots: int
 ) -> CoreMemory:
     order = sorted(range(len(pieces)), key=lambda i: pieces[i][0])
-    entries = np.zeros(len(pieces), ENTRY)
-    for place, i in enumerate(order):
-        key, mask, neurons = pieces[i]
+    blocks = Counter(pieces)
+    entries = np.zeros(len(blocks), ENTRY)
+    place = 0
+    for at, (key, mask, neurons) in enumerate(sorted(blocks)):
         low = (FULL ^ mask).bit_length()
-        start = place | COLOUR_BITS << 13 | 1 << 16
-        entries[place] = (key, mask, start, low << 16, neurons | -(-neurons // 32) << 16)
+        count = blocks[(key, mask, neurons)]
+        start = place | COLOUR_BITS << 13 | count << 16
+        entries[at] = (key, mask, start, low << 16, neurons | -(-neurons // 32) << 16)
+        place += count
     addresses = np.array([address[i] for i in order], np.uint32)
     memory = np.concatenate(rows) if rows else np.zeros(0, np.uint32)
     return CoreMemory(memory, entries, addresses, bits, slots)
@@ -145,9 +150,10 @@ def _blocks(
 class Rows:
     """All rows of all cores as read back from memory.
 
-    table_core, key, mask, first_row, neurons: per population table entry of any core. begin, count: per row, where its
-    synapses start in `words` and how many there are. words: the memory of all cores in a line. short: rows whose
-    header says more synapses than their block has room for; only those that fit are taken.
+    table_core, key, mask, first_row, neurons: per population table entry of any core. A row is in as many pieces as its
+    entry has addresses. piece_row, begin, count: per piece, by row: whose it is, where its synapses start in `words`
+    and how many there are. words: the memory of all cores in a line. short: pieces whose header says more synapses than
+    their block has room for; only those that fit are taken.
     """
 
     table_core: IntArray
@@ -156,6 +162,7 @@ class Rows:
     first_row: IntArray
     neurons: IntArray
     colour_bits: IntArray
+    piece_row: IntArray
     begin: IntArray
     count: IntArray
     words: Words
@@ -171,15 +178,18 @@ def read(memories: list[CoreMemory]) -> Rows:
     core = np.repeat(np.arange(len(memories)), [len(m.entries) for m in memories])
     listed = np.concatenate([m.addresses for m in memories]).astype(np.int64)
     list_offset = np.concatenate([[0], np.cumsum([len(m.addresses) for m in memories])])
-    start = entries["start"].astype(np.int64)
-    address = listed[list_offset[core] + (start & 0x1FFF)]
-    length, neurons = (address & 0xFF) + 1, (entries["neurons"] & 0xFFFF).astype(np.int64)
-    block = offset[core] + (address >> 8) * ADDRESS_UNIT
+    start, neurons = entries["start"].astype(np.int64), (entries["neurons"] & 0xFFFF).astype(np.int64)
     first_row = np.concatenate([[0], np.cumsum(neurons)])
-    local = np.arange(first_row[-1]) - np.repeat(first_row[:-1], neurons)
-    at = np.repeat(block, neurons) + local * np.repeat(HEADER + length, neurons)
+    blocks = start >> 16
+    entry = np.repeat(np.arange(len(entries)), blocks)  # of every block of rows
+    address = listed[spans(list_offset[core] + (start & 0x1FFF), blocks)]
+    length, block = (address & 0xFF) + 1, offset[core[entry]] + (address >> 8) * ADDRESS_UNIT
+    local = spans(np.zeros(len(entry), np.int64), neurons[entry])
+    row = np.repeat(first_row[entry], neurons[entry]) + local
+    order = np.argsort(row, kind="stable")
+    at = (np.repeat(block, neurons[entry]) + local * np.repeat(HEADER + length, neurons[entry]))[order]
     said = words[at + 1].astype(np.int64)
-    count = np.minimum(said, np.repeat(length, neurons))
+    count = np.minimum(said, np.repeat(length, neurons[entry])[order])
     return Rows(
         core,
         entries["key"].astype(np.int64),
@@ -187,8 +197,16 @@ def read(memories: list[CoreMemory]) -> Rows:
         first_row,
         neurons,
         (start >> 13) & 7,
+        row[order],
         at + HEADER,
         count,
         words,
         int((said > count).sum()),
     )
+
+
+def spans(begin: IntArray, count: IntArray) -> IntArray:
+    """The numbers begin[0], begin[0] + 1, ... (count[0] of them), then those from begin[1], and so on."""
+    ends = np.cumsum(count)
+    total = int(ends[-1]) if len(ends) else 0
+    return np.repeat(begin - (ends - count), count) + np.arange(total)

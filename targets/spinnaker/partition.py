@@ -66,8 +66,12 @@ def partition(
         incoming = [c for c in lowering.connections if c.target == name]
         allowed = neurons_per_core(lowered, limits, most)
         made = candidates(name, lowered.population.shape, allowed)
-        reached = [_reach(c, done[c.source], rates or {}) for c in incoming]
-        heard = [float(sum(_heard(c, *reach) for reach in reached)) for c in made]
+        reached = [_reach(c, done[c.source], rates or {}) for c in incoming if c.source in done]
+        back = [c for c in incoming if c.source == name]  # what comes back from populations not cut yet is not weighed
+        heard = [
+            float(sum(_heard(cut, *reach) for reach in (*reached, *(_reach(c, cut, rates or {}) for c in back))))
+            for cut in made
+        ]
         # without spikes to hear, squarest tiles: what comes after sees neighbours on the same core
         best = min(range(len(made)), key=lambda i: (heard[i], made[i].cores, _perimeter(made[i].tile)))
         other = {"x".join(map(str, c.tile)): h for c, h in zip(made, heard, strict=True)}

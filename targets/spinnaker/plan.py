@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from converter.errors import InputError
 from quant.network import IntegerNetwork
@@ -87,6 +86,11 @@ class SpinnakerPlan:
         return np.concatenate([p.sizes for p in self.partitions])
 
     @cached_property
+    def dtcm(self) -> IntArray:
+        """Bytes of DTCM that every core needs."""
+        return dtcm_of(self.lowering, self.partitions, self.memories, self.limits)
+
+    @cached_property
     def population_of(self) -> IntArray:
         """Index of every core's population."""
         return np.repeat(np.arange(len(self.partitions)), [p.cores for p in self.partitions])
@@ -125,7 +129,8 @@ def build(lowering: Lowering, options: Options, limits: Limits) -> SpinnakerPlan
     machine, placement = _place(lowering.network, memories, traffic, options, limits)
     original = route(machine, placement, keys, targets)
     tables = {chip: compress(t, limits.router_entries) for chip, t in original.items()}
-    violations = [*lowering.violations, *_memory_rules(parts, memories, limits), *_table_rules(tables, limits)]
+    dtcm = dtcm_of(lowering, parts, memories, limits)
+    violations = [*lowering.violations, *_memory_rules(parts, dtcm, limits), *_table_rules(tables, limits)]
     plan = SpinnakerPlan(
         lowering,
         options,
@@ -187,7 +192,7 @@ def _targets(lowering: Lowering, cuts: Mapping[str, Partition], first: Mapping[s
         source, target = cuts[connection.source], cuts[connection.target]
         for i, row in enumerate(links(connection, source, target)):
             found[first[connection.source] + i].append(np.flatnonzero(row) + first[connection.target])
-    return [np.concatenate(parts) if parts else np.zeros(0, np.int64) for parts in found]
+    return [np.unique(np.concatenate(parts)) if parts else np.zeros(0, np.int64) for parts in found]
 
 
 def _traffic(targets: list[IntArray], parts: tuple[Partition, ...], rates: Mapping[str, float]) -> Any:
@@ -214,17 +219,21 @@ def _place(
     )
 
 
-def _memory_rules(parts: tuple[Partition, ...], memories: list[CoreMemory], limits: Limits) -> list[Violation]:
-    found = []
-    sizes: npt.NDArray[Any] = np.concatenate([p.sizes for p in parts])
-    names = [p.name for p in parts for _ in range(p.cores)]
-    for name in dict.fromkeys(names):
-        mine = [i for i, n in enumerate(names) if n == name]
-        worst = max(dtcm_bytes(memories[i], int(sizes[i]), limits.spike_buffer) for i in mine)
-        if worst > limits.dtcm:
-            mend = "use fewer neurons per core"
-            found.append(Violation(name, "bytes of DTCM on a core", worst, limits.dtcm, mend, fatal=False))
-    return found
+def dtcm_of(lowering: Lowering, parts: Sequence[Partition], memories: Sequence[CoreMemory], limits: Limits) -> IntArray:
+    """Bytes of DTCM that every core needs."""
+    words = [p.neurons.words * cut.sizes for p, cut in zip(lowering.populations, parts, strict=True)]
+    cores = zip(memories, np.concatenate(words).tolist(), strict=True)
+    return np.array([dtcm_bytes(memory, needed, limits.spike_buffer) for memory, needed in cores])
+
+
+def _memory_rules(parts: Sequence[Partition], dtcm: IntArray, limits: Limits) -> list[Violation]:
+    owner = np.repeat(np.arange(len(parts)), [p.cores for p in parts])
+    worst = [(p.name, int(dtcm[owner == i].max())) for i, p in enumerate(parts)]
+    return [
+        Violation(name, "bytes of DTCM on a core", most, limits.dtcm, "use fewer --neurons-per-core", fatal=False)
+        for name, most in worst
+        if most > limits.dtcm
+    ]
 
 
 def _table_rules(tables: Mapping[Chip, Table], limits: Limits) -> list[Violation]:

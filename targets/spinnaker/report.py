@@ -8,11 +8,16 @@ from typing import Any
 import numpy as np
 
 from targets.spinnaker.limits import Limits
+from targets.spinnaker.lowering import Violation
 from targets.spinnaker.machine import Chip
-from targets.spinnaker.memory import dtcm_bytes
 from targets.spinnaker.packets import Ways
 from targets.spinnaker.plan import SpinnakerPlan
 from targets.spinnaker.simulate import Load
+
+SECOND = (
+    "cores, memory, routing entries and clock are SpiNNaker 2's; boards of 48 chips, keys, rows, neurons per core, "
+    "spike buffer and instructions per event are SpiNNaker 1's, because none are published for it"
+)
 
 
 def summary(plan: SpinnakerPlan) -> dict[str, Any]:
@@ -27,18 +32,36 @@ def summary(plan: SpinnakerPlan) -> dict[str, Any]:
         "cores": len(plan.neurons),
         "synapses": int(sum(c.matrix.nnz for c in lowering.connections)),
         "sdram_bytes": int(sum(4 * len(m.rows) + m.table_bytes for m in plan.memories)),
-        "dtcm_bytes_most": most_dtcm(plan),
+        "dtcm_bytes_most": int(plan.dtcm.max()),
         "routing_entries": {"before": sum(map(len, plan.original.values())), "after": _entries(plan), "most": largest},
         "traffic": {"packet_hops": plan.placement.cost, "naive_order": plan.placement.naive},
-        "input": "source currents, computed by the host and written per sample",
-        "source_current_bytes_per_sample": 4
-        * sum(p.population.size for p in lowering.populations if p.host is not None),
+        "assumed": [] if plan.limits.chip == "spinnaker1" else [SECOND],
+        "ticks_per_step": lowering.schedule.per_step,
+        "guard_steps": lowering.schedule.guard,
+        "input": "source currents, computed by the host and written per sample or frame",
+        "source_current_bytes_per_sample": 4 * sum(p.population.size * len(p.host) for p in lowering.populations),
         "balanced": [
-            {"source": c.source, "target": c.target, "delay": c.delay} for c in lowering.connections if c.delay > 1
+            {"source": c.source, "target": c.target, "delay": c.delay} for c in lowering.connections if c.waits
         ],
-        "violations": [str(v) for v in plan.violations],
+        "violations": [*map(str, plan.violations), *map(str, overloads(plan))],
         **plan.measured,
     }
+
+
+def overloads(plan: SpinnakerPlan) -> list[Violation]:
+    """Where the last run was too much for the ticks that it was given."""
+    met, scale = plan.measured, plan.options.time_scale
+    worst = (
+        ("dropped_packets", "most_packets", "packets to a core in one tick", plan.limits.spike_buffer),
+        ("late_ticks", "most_instructions", "instructions of a core in one tick", plan.limits.cycles),
+    )
+    found = []
+    for count, most, limit, allowed in worst:
+        if met.get(count):
+            number = met[most]["number"]
+            mend = f"give --time-scale {-(-number // allowed)} or more ({met[count]} {count.replace('_', ' ')})"
+            found.append(Violation(met[most]["population"], limit, number, scale * allowed, mend, fatal=False))
+    return found
 
 
 def describe(plan: SpinnakerPlan) -> dict[str, Any]:
@@ -102,7 +125,7 @@ def placements(plan: SpinnakerPlan) -> list[dict[str, Any]]:
                 "key": int(plan.keys.key[core]),
                 "mask": int(plan.keys.mask[core]),
                 "sdram_bytes": 4 * len(plan.memories[core].rows) + plan.memories[core].table_bytes,
-                "dtcm_bytes": dtcm_bytes(plan.memories[core], len(neurons), plan.limits.spike_buffer),
+                "dtcm_bytes": int(plan.dtcm[core]),
             }
         )
     return rows
@@ -121,11 +144,6 @@ def link_traffic(plan: SpinnakerPlan, ways: Ways) -> dict[tuple[Chip, int], floa
     return traffic
 
 
-def most_dtcm(plan: SpinnakerPlan) -> int:
-    buffer = plan.limits.spike_buffer
-    return max(dtcm_bytes(m, int(n), buffer) for m, n in zip(plan.memories, plan.neurons, strict=True))
-
-
 def load_summary(plan: SpinnakerPlan, load: Load, unknown: int, ways: Ways) -> dict[str, Any]:
     """What a run met. time_scale: milliseconds per tick that its load needs, or those that were asked for."""
     limits = plan.limits
@@ -136,6 +154,7 @@ def load_summary(plan: SpinnakerPlan, load: Load, unknown: int, ways: Ways) -> d
         "packets_delivered": load.packets,
         "synaptic_events": load.events,
         "neuron_updates": load.updates,
+        "source_current_bytes": load.written,
         "time_scale": asked or needed_scale(load, limits),
         "most_packets": _place(plan, load.most_packets),
         "most_instructions": _place(plan, load.most_instructions),
@@ -198,6 +217,8 @@ def _population(plan: SpinnakerPlan, index: int) -> dict[str, Any]:
         "packets_heard": cut.heard,
         "packets_heard_by_tile": dict(cut.other or {}),
         "unit_bits": lowered.neurons.unit,
+        "grain_bits": lowered.neurons.grain,
+        "stage": lowered.stage,
         "ring_buffer_shifts": list(lowered.shifts),
         "largest_ring_sums": list(lowered.bound),
         "delay_slots": lowered.slots,

@@ -1,8 +1,9 @@
 """Writes a network as a sPyNNaker script, with our partition and placement pinned: one sPyNNaker population per core.
 
-Stock neurons only, so hard reset only. A leaky population becomes IF_curr_delta of its own time constant; one without
-leak becomes IF_curr_delta of 1,000 ms, which loses 0.1 % of its potential per step (sPyNNaker 1!7.4.1's IFTruncDelta
-ignores its threshold). Both round in s16.15, so spikes may differ from the integer network's; the script says so.
+Stock neurons only, so hard reset only. A population with a synaptic current becomes IF_curr_exp, any other
+IF_curr_delta; where nothing leaks the time constant is 1,000 ms, which loses 0.1 % per step (sPyNNaker 1!7.4.1's
+IFTruncDelta ignores its threshold). All round in s16.15, so spikes may differ from the integer network's; the script
+says so.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ import numpy as np
 
 from converter.errors import InputError
 from converter.files import atomic_path
-from quant.network import DECAY_ONE, IntegerNetwork
+from quant.network import IntegerNetwork, Population
+from quant.operators import IntArray
 from targets.spinnaker.lowering import Lowered
 from targets.spinnaker.plan import SpinnakerPlan
 from targets.spinnaker.target import place
@@ -32,7 +34,8 @@ def write(network: IntegerNetwork, path: str | os.PathLike[str], **options: Any)
     options: those of `targets.spinnaker.place`.
 
     Raises:
-        InputError: the path is no .py, or a population needs what no stock neuron does (reset by subtraction).
+        InputError: the path is no .py, or a population needs what no stock neuron does: reset by subtraction, or a
+            step that takes several ticks.
     """
     out = Path(path)
     if out.suffix != ".py":
@@ -44,31 +47,53 @@ def write(network: IntegerNetwork, path: str | os.PathLike[str], **options: Any)
                 "sPyNNaker does; train with --neuron if or lif, or run it with: inflor run --target spinnaker"
             )
     plan = place(network, **options)
+    _refuse_slow_steps(plan)
     arrays, cores, links = layout(plan)
     text = TEMPLATE.format(
         network=network.source or "an integer network",
         data=out.with_suffix(".npz").name,
         cores=",\n    ".join(map(repr, cores)),
         links=",\n    ".join(map(repr, links)),
-        depth=plan.lowering.depth,
+        depth=plan.lowering.schedule.last,
         timesteps=network.info.timesteps,
+        inputs=network.inputs[0].size,
     )
     with atomic_path(out.with_suffix(".npz")) as temporary, open(temporary, "wb") as file:
         np.savez_compressed(file, **arrays)
     with atomic_path(out) as temporary:
         temporary.write_text(text)
-    leaky = [p.population.name for p in plan.lowering.populations if p.population.decay.any()]
-    rest = [p.population.name for p in plan.lowering.populations if not p.population.decay.any()]
-    notes = ["Run it with sPyNNaker 1!7.4.1, an image as its argument: python " + out.name + " image.npy"]
+    return ("Run it with sPyNNaker 1!7.4.1, an image as its argument: python " + out.name + " image.npy", *_notes(plan))
+
+
+def _notes(plan: SpinnakerPlan) -> list[str]:
+    """Where stock neurons are not the network's."""
+    populations = [p.population for p in plan.lowering.populations]
+    leaky = [p.name for p in populations if p.decay.any() or p.current_decay is not None]
+    lasting = [
+        p.name for p in populations if _endless(p.decay) or (p.current_decay is not None and _endless(p.current_decay))
+    ]
+    notes = []
     if leaky:
         notes.append(
             f"Decays and inputs of {', '.join(leaky)} round in s16.15: spikes may differ from the cpu target's."
         )
-    if rest:
-        notes.append(
-            f"{', '.join(rest)}: no leak becomes a time constant of 1,000 ms, so potentials lose 0.1 % per step."
-        )
-    return tuple(notes)
+    if lasting:
+        notes.append(f"{', '.join(lasting)}: no leak becomes a time constant of 1,000 ms, which loses 0.1 % per step.")
+    return notes
+
+
+def _refuse_slow_steps(plan: SpinnakerPlan) -> None:
+    network, schedule = plan.network, plan.lowering.schedule
+    if schedule.per_step == 1:
+        return
+    for projection in network.projections:
+        least = schedule.stage[projection.source] - schedule.stage[projection.target] + 1
+        if projection.delay < least:
+            raise InputError(
+                f"{network.source}: projection {projection.name!r} leads from population {projection.source!r} back to "
+                f"{projection.target!r} with a delay of {projection.delay}, and stock neurons of sPyNNaker, which work "
+                f"every tick, need {least}; delay it so, or run it with: inflor run --target spinnaker"
+            )
 
 
 def layout(plan: SpinnakerPlan) -> tuple[dict[str, Any], list[dict[str, Any]], list[tuple[Any, ...]]]:
@@ -77,12 +102,12 @@ def layout(plan: SpinnakerPlan) -> tuple[dict[str, Any], list[dict[str, Any]], l
     cores: list[dict[str, Any]] = []
     unit: dict[str, float] = {}
     for index, (lowered, cut) in enumerate(zip(plan.lowering.populations, plan.partitions, strict=True)):
-        tau, scale, parameters = _parameters(lowered)
+        scale, parameters = _parameters(lowered)
         unit[cut.name] = scale
-        if lowered.host is not None:
-            host = lowered.host.tocoo()
+        for delay, matrix in lowered.host.items():
+            host = matrix.tocoo()
             parts = {"row": host.row, "column": host.col, "weight": host.data}
-            arrays |= {f"{cut.name}.host.{n}": v for n, v in parts.items()}
+            arrays |= {f"{cut.name}.host{delay}.{n}": v for n, v in parts.items()}
         for number in range(cut.cores):
             core = int(plan.first_core[index]) + number
             (x, y), p = plan.placement.at(plan.machine, core)
@@ -90,8 +115,9 @@ def layout(plan: SpinnakerPlan) -> tuple[dict[str, Any], list[dict[str, Any]], l
             label = f"{cut.name}.{number}"
             arrays[f"{label}.neurons"] = neurons
             arrays |= {f"{label}.{n}": v[neurons] for n, v in parameters.items()}
-            facts = {"label": label, "population": cut.name, "n": len(neurons), "depth": lowered.depth, "scale": scale}
-            cores.append({**facts, "tau_m": tau, "readout": lowered.population.kind == "readout", "at": (x, y, p)})
+            facts = {"label": label, "population": cut.name, "n": len(neurons), "stage": lowered.stage, "scale": scale}
+            readout, lost = lowered.population.kind == "readout", int(lowered.population.refractory)
+            cores.append({**facts, "readout": readout, "lost": lost, "hosts": list(lowered.host), "at": (x, y, p)})
     links: list[tuple[Any, ...]] = []
     for connection in plan.lowering.connections:
         source = next(c for c in plan.partitions if c.name == connection.source)
@@ -113,50 +139,56 @@ def layout(plan: SpinnakerPlan) -> tuple[dict[str, Any], list[dict[str, Any]], l
     return arrays, cores, links
 
 
-def _parameters(lowered: Lowered) -> tuple[float, float, dict[str, Any]]:
-    """Time constant in ms, value of an integer unit, and arrays of the neuron's parameters in row-major order."""
+def _parameters(lowered: Lowered) -> tuple[float, dict[str, Any]]:
+    """Value of an integer unit, and arrays of the neurons' parameters in row-major order; time constants in ms."""
     population = lowered.population
-    keep = (DECAY_ONE - population.broadcast(population.decay).reshape(-1)) / DECAY_ONE
-    if len(np.unique(keep)) > 1:
-        raise InputError(f"population {population.name!r} has several decays; sPyNNaker's time constant is one")
-    tau = NO_LEAK_MS if keep[0] == 1 else -1 / math.log(max(float(keep[0]), 1e-4))
-    gain = 1 / (1 - math.exp(-1 / tau))  # potential that a constant input of 1 ends at
-    reach = (1 << (31 - lowered.neurons.unit)) * gain  # of every sum that the proved range allows, as the chip holds it
-    scale = 2.0 ** min(0, math.floor(math.log2(STATE / reach)))
+    tau = _time_constant(population, population.decay)
+    gain = float((1 / (1 - np.exp(-1 / tau))).max())  # potential that a constant input of 1 ends at
+    scale = 2.0 ** min(0, math.floor(math.log2(STATE / (lowered.reach * gain))))
 
     def real(values: Any) -> Any:
         return population.broadcast(values).reshape(-1) * scale
 
-    return (
-        tau,
-        scale,
-        {
-            "v_thresh": real(population.threshold + 1),
-            "v_reset": real(population.v_reset),
-            "bias": real(population.bias),
-        },
-    )
+    arrays = {
+        "tau_m": tau,
+        "v_thresh": real(population.threshold + 1 / (1 << population.fraction_bits)),
+        "v_reset": real(population.v_reset),
+        "bias": real(population.bias),
+        "drift": real(population.drift / (1 << population.fraction_bits)),
+    }
+    if population.current_decay is not None:
+        arrays["tau_syn"] = _time_constant(population, population.current_decay)
+    return scale, arrays
+
+
+def _time_constant(population: Population, decay: IntArray) -> Any:
+    """Of every neuron, with which exp(-1 / tau) is what it keeps."""
+    keep = 1 - population.broadcast(decay).reshape(-1) / (1 << population.decay_bits)
+    return np.where(keep == 1, NO_LEAK_MS, -1 / np.log(np.clip(keep, 1e-4, 1 - 1e-4)))
+
+
+def _endless(decay: IntArray | None) -> bool:
+    return decay is not None and bool((decay == 0).any())
 
 
 TEMPLATE = '''"""{network} on SpiNNaker, written by inflor.
 
 Stock neurons, one population per core, partition and placement pinned.
 
-    python THIS.py [image.npy]        image: quantised input, signed integers of the network's input shape
+    python THIS.py [image.npy]        quantised input: signed integers, of the network's input shape or one per step
 
-The host computes the current that the image causes, and gives it to the first neurons as i_offset. Population k sees
-frame f at tick f + k; its bias is a current source that starts then. Spikes may differ from the integer network's:
-stock neurons round their decay and input in s16.15.
+The host computes the current that the input causes, and gives it to the first neurons as i_offset and step currents.
+The population at stage k sees step f at tick f + k; its bias is a current source that starts then. Spikes may differ
+from the integer network's: stock neurons round their decay and input in s16.15.
 """
 
-import math
 import sys
 from pathlib import Path
 
 import numpy as np
 import pyNN.spiNNaker as sim
 
-TIMESTEPS, DEPTH = {timesteps}, {depth}
+TIMESTEPS, STAGES, INPUTS = {timesteps}, {depth}, {inputs}
 DATA = np.load(Path(__file__).with_name("{data}"))
 CORES = [
     {cores},
@@ -166,51 +198,74 @@ LINKS = [  # array of (source, target, weight), from, to, synapse type, delay, v
 ]
 
 
-def offsets(core, image):
-    """Bias, and what the image causes, of each neuron of a core."""
-    bias = DATA[core["label"] + ".bias"].astype(float)
-    name = core["population"] + ".host."
-    if name + "row" in DATA and image is not None:
+def currents(core, image):
+    """What bias, drift and input bring to the neurons of a core: [TIMESTEPS, neurons]."""
+    label = core["label"]
+    total = np.tile(DATA[label + ".bias"].astype(float), (TIMESTEPS, 1))
+    for delay in core["hosts"] if image is not None else ():
+        name = f"{{core['population']}}.host{{delay}}."
         row, column, weight = (DATA[name + n] for n in ("row", "column", "weight"))
-        current = np.bincount(column, image[row] * weight, minlength=int(column.max()) + 1)
-        neurons = DATA[core["label"] + ".neurons"]
-        present = neurons < len(current)
-        bias[present] += current[neurons[present]] * core["scale"]
-    return bias
+        for step in range(delay, TIMESTEPS):
+            frame = image[(step - delay) % len(image)]
+            caused = np.bincount(column, frame[row] * weight, minlength=int(DATA[label + ".neurons"].max()) + 1)
+            total[step] += caused[DATA[label + ".neurons"]] * core["scale"]
+    if label + ".tau_syn" in DATA:
+        for step in range(1, TIMESTEPS):
+            total[step] += total[step - 1] * np.exp(-1 / DATA[label + ".tau_syn"])
+    return total + DATA[label + ".drift"]
 
 
-image = np.load(sys.argv[1]).reshape(-1).astype(np.int64) if len(sys.argv) > 1 else None
+def inject(made, core, total):
+    """Give a core's neurons their currents from the tick on in which they see step 0; returns their i_offset."""
+    wait = core["stage"] - 1
+    if not wait and (total == total[0]).all():
+        return total[0]
+    # sPyNNaker's sources take positive currents only: what is negative is there from the start, and undone first
+    offset = np.minimum(total.min(0), 0)
+    sequence = np.vstack([np.zeros((int(wait > 0), len(offset))), total]) - offset
+    times = [0.0] * (wait > 0) + [float(wait + step) for step in range(TIMESTEPS)]
+    for column in np.unique(sequence, axis=1).T:
+        if column.any():
+            keep = [i for i in range(len(column)) if not i or column[i] != column[i - 1]]
+            steps = {{"times": [times[i] for i in keep], "amplitudes": [float(column[i]) for i in keep]}}
+            chosen = np.flatnonzero((sequence == column[:, None]).all(0))
+            sim.StepCurrentSource(**steps).inject_into(made[chosen.tolist()])
+    return offset
+
+
+image = np.load(sys.argv[1]).astype(np.int64).reshape(-1, INPUTS) if len(sys.argv) > 1 else None
 sim.setup(timestep=1.0)
 populations = {{}}
 for core in CORES:
-    label, tau, wait = core["label"], core["tau_m"], core["depth"] - 1.0
-    bias = offsets(core, image)
-    offset = np.minimum(bias, 0) if wait else bias
+    label = core["label"]
+    tau = DATA[label + ".tau_m"]
     parameters = {{
-        "tau_m": tau,
-        "cm": tau * (1 - math.exp(-1 / tau)),  # so that a weight w moves the potential by w
+        "tau_m": tau.tolist(),
+        "cm": (tau * (1 - np.exp(-1 / tau))).tolist(),  # so that a weight w moves the potential by w
         "v_rest": 0.0,
         "v_reset": DATA[label + ".v_reset"].tolist(),
         "v_thresh": 65000.0 if core["readout"] else DATA[label + ".v_thresh"].tolist(),
-        "tau_refrac": 0.0,
-        "i_offset": offset.tolist(),
+        "tau_refrac": float(core["lost"]),
     }}
-    made = sim.Population(core["n"], sim.IF_curr_delta(**parameters), label=label)
+    model = sim.IF_curr_delta
+    if label + ".tau_syn" in DATA:
+        model = sim.IF_curr_exp
+        parameters |= {{n: DATA[label + ".tau_syn"].tolist() for n in ("tau_syn_E", "tau_syn_I")}}
+    made = sim.Population(core["n"], model(**parameters), label=label)
     made.initialize(v=0.0)
+    made.set(i_offset=inject(made, core, currents(core, image)).tolist())
     made.add_placement_constraint(*core["at"])
     made.record("v" if core["readout"] else "spikes")
     populations[label] = made
-    for value in np.unique(bias[bias != 0]) if wait else ():
-        # sPyNNaker's sources take positive currents only: a negative bias is there from the start, and undone first
-        when = {{"start": wait}} if value > 0 else {{"start": 0.0, "stop": wait}}
-        current = sim.DCSource(amplitude=abs(float(value)), **when)
-        current.inject_into(made[np.flatnonzero(bias == value).tolist()])
 for name, source, target, kind, delay, unit in LINKS:
-    rows = DATA[name]
-    synapses = np.column_stack([rows[:, 0], rows[:, 1], rows[:, 2] * unit, np.full(len(rows), float(delay))])
+    rows, gain = DATA[name], 1.0
+    if target + ".tau_syn" in DATA:
+        tau = DATA[target + ".tau_syn"][rows[:, 1]]
+        gain = 1 / (tau * (1 - np.exp(-1 / tau)))  # so that a weight w starts a current of w
+    synapses = np.column_stack([rows[:, 0], rows[:, 1], rows[:, 2] * unit * gain, np.full(len(rows), float(delay))])
     connector = sim.FromListConnector(synapses, column_names=["weight", "delay"])
     sim.Projection(populations[source], populations[target], connector, receptor_type=kind)
-sim.run(TIMESTEPS + DEPTH - 1)
+sim.run(TIMESTEPS + STAGES - 1)
 results = {{label: made.get_data() for label, made in populations.items()}}
 sim.end()
 '''

@@ -1,7 +1,7 @@
 """Runs a plan tick by tick: cores take their ring buffers, update neurons, and send packets that the routers carry.
 
-Samples stream back to back. The population at depth k handles frame f of the stream at tick f + k, and clears its
-state, and takes the source currents of the next sample, at tick n * T + k (wavefront reset).
+Samples stream back to back. A population clears its state at the first step of each sample (wavefront reset), and takes
+the source currents that the host wrote for it; `targets.spinnaker.schedule` says at which ticks.
 """
 
 from __future__ import annotations
@@ -15,24 +15,29 @@ import numpy.typing as npt
 from quant.operators import IntArray
 from targets.record import Batch, Recorder
 from targets.registry import Progress
-from targets.spinnaker.arithmetic import RING_MAX, fire, integrate
+from targets.spinnaker.arithmetic import RING_MAX, State, fire, integrate
 from targets.spinnaker.lowering import Lowered
+from targets.spinnaker.memory import spans
 from targets.spinnaker.partition import Partition
 from targets.spinnaker.plan import SpinnakerPlan
-from targets.spinnaker.synapses import Synapses, connect, spans
+from targets.spinnaker.synapses import Synapses, connect
 
 Sample = dict[str, npt.NDArray[Any]]
 
 
 @dataclass
 class Load:
-    """What a run did, and the worst that any core met in one tick: (number, core, tick)."""
+    """What a run did, and the worst that any core met in one tick: (number, core, tick).
+
+    written: bytes of source currents, by the host.
+    """
 
     ticks: int = 0
     spikes: int = 0
     packets: int = 0
     events: int = 0
     updates: int = 0
+    written: int = 0
     dropped: int = 0
     late: int = 0
     first_drop: tuple[int, int] | None = None
@@ -78,42 +83,45 @@ class Simulator:
         progress: Progress | None = None,
         watch: Watch | None = None,
     ) -> None:
-        """Stream quantised images [samples, *shape]. watch: fills in `seen` with (a, v before the reset)."""
-        timesteps, samples = self.plan.network.info.timesteps, len(inputs)
+        """Stream images [samples, *shape] or frames [samples, T, *shape].
+
+        watch: fills in `seen` with (a, v before the reset).
+        """
+        schedule, samples = self.plan.lowering.schedule, len(inputs)
+        in_time = inputs.ndim > 1 + len(self.plan.network.inputs[0].shape)
         flight: dict[int, Sample] = {}
-        for tick in range(1, samples * timesteps + self.plan.lowering.depth):
+        for tick in range(1, schedule.end(samples) + 1):
             firing: list[IntArray] = []
             active = np.zeros(len(self.plan.neurons), bool)
             for block in self._blocks:
-                frame = tick - block.lowered.depth
-                if not 0 <= frame < samples * timesteps:
+                sample, step = schedule.at(tick, block.lowered.stage) or (samples, 0)
+                if sample >= samples:
                     continue
-                sample, step = divmod(frame, timesteps)
                 active[block.cores] = True
-                v, spikes = self._update(block, tick, inputs[sample], step)
+                self.load.written += 4 * block.take_source_currents(inputs[sample], step, in_time)
+                spikes = self._update(block, tick, step)
                 if watch is not None and (watch.population, watch.sample, watch.timestep) == (block.name, sample, step):
                     self.seen = block.look(watch.neuron)
                 firing.append(self._first[block.cores.start] + np.flatnonzero(spikes))
-                _write(flight.setdefault(sample, {}), block, step, timesteps, v, spikes)
+                _write(flight.setdefault(sample, {}), block, step, schedule.timesteps, spikes)
             self._send(np.concatenate([np.zeros(0, np.int64), *firing]), tick, active)
-            self._finish(flight, tick, timesteps, samples, recorder, progress)
-        self.load.ticks += samples * timesteps + self.plan.lowering.depth - 1
+            self._finish(flight, tick, samples, recorder, progress)
+        self.load.ticks += schedule.end(samples)
 
-    def _update(
-        self, block: _Block, tick: int, image: npt.NDArray[Any], step: int
-    ) -> tuple[IntArray, npt.NDArray[np.bool_]]:
-        """One tick of a population, state and spikes in the order of its cores."""
+    def _update(self, block: _Block, tick: int, step: int) -> npt.NDArray[np.bool_]:
+        """One tick of a population; spikes in the order of its cores."""
         if step == 0:
-            block.start_sample(image)
+            block.state = State.cleared(len(block.order))
         slot = self._ring[tick % self.synapses.slots]
         excitatory, inhibitory = slot[block.excitatory].astype(np.int64), slot[block.inhibitory].astype(np.int64)
         shifts = block.lowered.shifts
         block.current = (excitatory << shifts[0]) - (inhibitory << shifts[1]) + block.constant
-        block.before, wrapped = integrate(block.neurons, block.v, block.current)
-        block.v, spikes, more = fire(block.neurons, block.before)
+        wrapped = integrate(block.neurons, block.state, block.current)
+        block.before = block.state.v
+        spikes, more = fire(block.neurons, block.state)
         if wrapped + more:
             self.load.wrapped[block.name] = self.load.wrapped.get(block.name, 0) + wrapped + more
-        return block.v, spikes
+        return spikes
 
     def _send(self, neurons: IntArray, tick: int, active: npt.NDArray[np.bool_]) -> None:
         """Packets of all neurons that fire, to ring buffers; and what that costs the cores they come to."""
@@ -124,6 +132,7 @@ class Simulator:
         delivery = delivery[(synapses.colours[delivery] >> (tick & 15)) & 1 == 1]
         cores = len(self.plan.neurons)
         packets = np.bincount(synapses.core[delivery] + 1, minlength=cores + 1)[1:]
+        load.most_packets = max(load.most_packets, (int(packets.max()), int(packets.argmax()), tick))
         scale = self.plan.options.time_scale
         if scale and packets.max(initial=0) > scale * limits.spike_buffer:
             delivery = self._drop(delivery, packets, tick, scale * limits.spike_buffer)
@@ -139,7 +148,6 @@ class Simulator:
         load.packets += int(packets.sum())
         load.events += int(events.sum())
         load.updates += int(updated.sum())
-        load.most_packets = max(load.most_packets, (int(packets.max()), int(packets.argmax()), tick))
         load.most_instructions = max(load.most_instructions, (int(work.max()), int(work.argmax()), tick))
         if scale and work.max() > scale * limits.cycles:
             load.late += int((work > scale * limits.cycles).sum())
@@ -182,16 +190,15 @@ class Simulator:
         self,
         flight: dict[int, Sample],
         tick: int,
-        timesteps: int,
         samples: int,
         recorder: Recorder | None,
         progress: Progress | None,
     ) -> None:
-        """Hand over the sample whose last frame has left the last population."""
-        frame = tick - self.plan.lowering.depth
-        if frame < 0 or (frame + 1) % timesteps:
+        """Hand over the sample whose last step has left the last population."""
+        schedule = self.plan.lowering.schedule
+        sample, step = schedule.at(tick, schedule.last) or (0, 0)
+        if sample not in flight or step != schedule.timesteps - 1 or tick < schedule.end(sample + 1):
             return
-        sample = frame // timesteps
         done = flight.pop(sample)
         if recorder is not None:
             recorder.add(self._batch(done, recorder.keep_spikes))
@@ -226,34 +233,39 @@ class _Block:
         self.lowered, self.name, self.order = lowered, lowered.population.name, cut.order
         self.shape = lowered.population.shape
         self.cores = slice(first_core, first_core + cut.cores)
-        names = ("threshold", "reset_value", "v_reset", "bias", "keep", "exp_tc", "resistance")
-        taken = {n: getattr(lowered.neurons, n)[cut.order] for n in names}
-        self.neurons = type(lowered.neurons)(lowered.neurons.model, lowered.neurons.unit, **taken)
+        self.neurons = lowered.neurons.take(cut.order)
         core = first_core + cut.core[cut.order]
         self.excitatory = ring_base[core] + cut.local[cut.order]
         self.inhibitory = self.excitatory + np.array([1 << m.neuron_bits for m in plan.memories])[core]
-        self.host = None if lowered.host is None else lowered.host.T.tocsr()
+        self.host = {delay: matrix.T.tocsr() for delay, matrix in lowered.host.items()}
         self.readout = lowered.neurons.model == "readout"
-        self.v = self.before = self.current = self.constant = np.zeros(len(cut.order), np.int64)
+        self.state = State.cleared(len(cut.order))
+        self.before = self.current = self.constant = self.state.v
 
-    def start_sample(self, image: npt.NDArray[Any]) -> None:
-        """Clear the state, and take the source currents that the host computed for this sample."""
-        self.v = np.zeros(len(self.order), np.int64)
-        self.constant = self.neurons.bias
-        if self.host is not None:
-            current = self.host @ image.reshape(-1).astype(np.int64)
-            self.constant = self.neurons.bias + (current[self.order] << self.neurons.unit)
+    def take_source_currents(self, image: npt.NDArray[Any], step: int, in_time: bool) -> int:
+        """What the host computed: bias, and the current of all input that has come by this step of the sample.
+
+        Returns the number of currents that it writes for this step.
+        """
+        if step == 0:
+            self.constant = self.neurons.bias
+        arriving = [delay for delay in self.host if (delay <= step if in_time else delay == step)]
+        constant = self.neurons.bias if in_time else self.constant
+        for delay in arriving:
+            frame = image[step - delay] if in_time else image
+            current = self.host[delay] @ frame.reshape(-1).astype(np.int64)
+            constant = constant + (current[self.order] << self.neurons.unit)
+        self.constant = constant
+        return len(constant) if arriving else 0
 
     def look(self, neuron: int) -> tuple[int, int]:
-        """a and v before the reset, in integer units, of the neuron with this row-major index."""
+        """a in integer units, and v before the reset in finest ones, of the neuron with this row-major index."""
         at = int(np.flatnonzero(self.order == neuron)[0])
-        return int(self.current[at]) >> self.neurons.unit, int(self.before[at]) >> self.neurons.unit
+        return int(self.current[at]) >> self.neurons.unit, int(self.before[at]) >> self.neurons.grain
 
 
-def _write(
-    sample: Sample, block: _Block, step: int, timesteps: int, v: IntArray, spikes: npt.NDArray[np.bool_]
-) -> None:
-    """Keep a step of a population, in row-major order and integer units."""
+def _write(sample: Sample, block: _Block, step: int, timesteps: int, spikes: npt.NDArray[np.bool_]) -> None:
+    """Keep a step of a population, in row-major order; a readout's v in its finest units."""
     kind: type[Any] = np.int64 if block.readout else np.bool_
     rows = sample.setdefault(block.name, np.zeros((timesteps, *block.shape), kind))
-    rows[step].reshape(-1)[block.order] = v >> block.neurons.unit if block.readout else spikes
+    rows[step].reshape(-1)[block.order] = block.state.v >> block.neurons.grain if block.readout else spikes

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from quant.operators import IntArray
 from targets.spinnaker.arithmetic import TYPE_BITS
 from targets.spinnaker.keys import COLOUR_BITS
-from targets.spinnaker.memory import Rows, read
+from targets.spinnaker.memory import Rows, read, spans
 from targets.spinnaker.packets import Ways
 from targets.spinnaker.plan import SpinnakerPlan
 
@@ -56,7 +56,8 @@ def connect(plan: SpinnakerPlan) -> Synapses:
     slots = np.array([m.slots for m in plan.memories])
     ring_base = np.concatenate([[0], np.cumsum(1 << (bits + TYPE_BITS))])
     row_core = np.repeat(rows.table_core, rows.neurons)
-    owner = np.repeat(row_core, rows.count)
+    owner = np.repeat(row_core[rows.piece_row], rows.count)
+    length = np.bincount(rows.piece_row, rows.count, minlength=len(row_core)).astype(np.int64)
     words = rows.words[spans(rows.begin, rows.count)].astype(np.int64)
     index_bits = bits[owner] + TYPE_BITS
     delay = ((words & 0xFFFF) >> index_bits) & (slots[owner] - 1)
@@ -68,7 +69,7 @@ def connect(plan: SpinnakerPlan) -> Synapses:
         core,
         row,
         colours,
-        np.concatenate([[0], np.cumsum(rows.count)]),
+        np.concatenate([[0], np.cumsum(length)]),
         ring_base[owner] + (words & ((1 << index_bits) - 1)),
         delay,
         (words >> 16).astype(np.float64),
@@ -78,13 +79,6 @@ def connect(plan: SpinnakerPlan) -> Synapses:
         int((row < 0).sum()),
         rows.short,
     )
-
-
-def spans(begin: IntArray, count: IntArray) -> IntArray:
-    """The numbers begin[0], begin[0] + 1, ... (count[0] of them), then those from begin[1], and so on."""
-    ends = np.cumsum(count)
-    total = int(ends[-1]) if len(ends) else 0
-    return np.repeat(begin - (ends - count), count) + np.arange(total)
 
 
 def _deliveries(plan: SpinnakerPlan, ways: Ways, rows: Rows) -> tuple[IntArray, IntArray, IntArray, IntArray]:

@@ -22,7 +22,10 @@ MISSING = -1
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """Entries in order, int64 [n] each. entered: the link that an entry's packets come by, -1 for the chip itself."""
+    """Entries in order, int64 [n] each; route in Python's integers where 64 bits do not hold it.
+
+    entered: the link that an entry's packets come by, -1 for the chip itself.
+    """
 
     key: IntArray
     mask: IntArray
@@ -44,8 +47,10 @@ class Table:
 
 def table(rows: list[tuple[int, int, int, int]]) -> Table:
     """From (key, mask, route, entered) rows."""
-    columns = np.array(rows, np.int64).reshape(-1, 4)
-    return Table(columns[:, 0], columns[:, 1], columns[:, 2], columns[:, 3])
+    key, mask, route, entered = zip(*rows, strict=True) if rows else ((), (), (), ())
+    wide = any(r >> 63 for r in route)  # a chip of more cores than a machine word has bits
+    routes = np.array(route, object if wide else np.int64)
+    return Table(np.array(key, np.int64), np.array(mask, np.int64), routes, np.array(entered, np.int64))
 
 
 @dataclass(frozen=True)
@@ -80,7 +85,8 @@ def _join_neighbours(original: Table) -> Table:
     while True:
         lowest = (FULL ^ result.mask) + 1  # the bit above the block
         partner = result.key & ~lowest
-        order = np.lexsort((result.key, partner, result.mask, result.route, result.entered))
+        route = np.unique(result.route, return_inverse=True)[1]
+        order = np.lexsort((result.key, partner, result.mask, route, result.entered))
         r = result.take(order)
         same = (
             (partner[order][1:] == partner[order][:-1])

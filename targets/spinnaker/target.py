@@ -62,7 +62,7 @@ def place(
     if boards and (boards < 0 or (boards != 1 and boards % 3)):
         raise InputError(f"--boards {boards}: choose 1 or a multiple of 3")
     if time_scale < 0:
-        raise InputError(f"time_scale {time_scale}: give milliseconds per tick, or 0 for as many as it needs")
+        raise InputError(f"--time-scale {time_scale}: give milliseconds per tick, or 0 for as many as it needs")
     lowering = lower(network, _choice("neurons", neurons, NEURONS))
     fatal = [str(v) for v in lowering.violations if v.fatal]
     if fatal:
@@ -80,16 +80,17 @@ def populations(plan: SpinnakerPlan) -> tuple[RecordedPopulation, ...]:
 
 
 def run(plan: SpinnakerPlan, inputs: npt.NDArray[Any], recorder: Recorder, progress: Progress | None = None) -> None:
-    """Run quantised images [samples, *shape], streamed back to back.
+    """Run quantised images [samples, *shape], or frames [samples, T, *shape], streamed back to back.
 
     Raises:
         InputError: inputs of another shape or type.
     """
     (source,) = plan.network.inputs
-    if inputs.shape[1:] != source.shape or not np.issubdtype(inputs.dtype, np.integer):
+    in_time = (plan.network.info.timesteps, *source.shape)
+    if inputs.shape[1:] not in (source.shape, in_time) or not np.issubdtype(inputs.dtype, np.integer):
         raise InputError(
             f"{plan.network.source}: inputs are {inputs.dtype} {inputs.shape[1:]}, but node {source.name!r} takes "
-            f"integers of {source.shape}"
+            f"integers of {source.shape}, or of {in_time} for a frame per step"
         )
     simulator = Simulator(plan)
     simulator.run(inputs, recorder, progress)

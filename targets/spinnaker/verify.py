@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from quant.operators import IntArray
+from targets.spinnaker.memory import spans
 from targets.spinnaker.plan import SpinnakerPlan
-from targets.spinnaker.synapses import connect, spans
+from targets.spinnaker.synapses import connect
 
 
 @dataclass(frozen=True, eq=False)

@@ -421,3 +421,42 @@ def test_the_real_mnist():
     assert data.x_train.shape == (60000, 1, 28, 28)
     assert np.bincount(data.y_test).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
     assert (round(data.mean[0], 4), round(data.std[0], 4)) == (0.1307, 0.3081)
+
+
+# --- frames over time ---
+
+
+def test_frames_are_what_the_network_takes_at_a_step(tmp_path):
+    x = np.random.default_rng(0).integers(0, 4, (20, 6, 5), np.uint8)
+    np.savez(tmp_path / "a.npz", x=x, y=np.arange(20) % 2)
+    frames, images = (load(tmp_path / "a.npz", frame=frame) for frame in ((5,), None))
+    assert (frames.timesteps, frames.shape, frames.mean, frames.std) == (6, (5,), (0.0,), (1.0,))
+    assert (images.timesteps, images.shape) == (None, (1, 6, 5))
+    assert frames.x_train.shape == (16, 6, 5)
+    # Bytes are counts in frames, and grey values in images.
+    assert frames.x_train.max() == 3
+    assert np.allclose(images.x_train[:, 0] * 255, frames.x_train)
+    assert load(tmp_path / "a.npz", frame=(6, 5)).timesteps is None
+    for part in ("train", "test"):
+        assert np.array_equal(split(frames, part)[1], split(images, part)[1])
+
+
+@pytest.mark.parametrize("shape", [(4, 3), (2, 4, 3), (2, 1, 4, 3)])
+def test_frames_of_any_shape(tmp_path, shape):
+    """Also those whose last dimension would be the colours of an image."""
+    x = np.random.default_rng(0).normal(size=(10, 7, *shape))
+    np.savez(tmp_path / "a.npz", x_train=x, y_train=np.arange(10) % 2, x_test=x[:4], y_test=np.arange(4) % 2)
+    frames = load(tmp_path / "a.npz", frame=shape)
+    assert (frames.timesteps, frames.shape) == (7, shape)
+    assert np.array_equal(frames.x_train, x.astype(np.float32))
+
+
+def test_frames_that_do_not_match(tmp_path):
+    x = np.zeros((10, 7, 5))
+    np.savez(tmp_path / "a.npz", x_train=x, y_train=np.arange(10) % 2, x_test=x[:, :6], y_test=np.arange(10) % 2)
+    with pytest.raises(InputError, match=r"a\.npz: train samples are \(7, 5\), test samples \(6, 5\)"):
+        load(tmp_path / "a.npz", frame=(5,))
+    x[3, 2, 1] = np.nan
+    np.savez(tmp_path / "b.npz", x=x, y=np.arange(10) % 2)
+    with pytest.raises(InputError, match="not finite"):
+        load(tmp_path / "b.npz", frame=(5,))

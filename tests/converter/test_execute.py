@@ -213,7 +213,7 @@ three = st.lists(st.integers(-16, 16), min_size=3, max_size=3).map(lambda v: np.
 @given(
     kind=st.sampled_from([nir.IF, nir.LIF, nir.I, nir.LI]),
     values=st.fixed_dictionaries({"v_leak": three, "v_threshold": three, "v_reset": three, "reset_value": three}),
-    gain=st.lists(st.sampled_from([-2.0, 0.5, 1.0, 2.0]), min_size=3, max_size=3),
+    gain=st.lists(st.sampled_from([0.25, 0.5, 1.0, 2.0]), min_size=3, max_size=3),
     tau=st.lists(st.sampled_from([1.0, 2.0, 4.0]), min_size=3, max_size=3),
     soft=st.booleans(),
     dt=st.sampled_from([0.5, 1.0]),
@@ -236,8 +236,7 @@ def test_neurons_are_nirs_equations(kind, values, gain, tau, soft, dt, static, s
         assert np.allclose(result.logits["output"], spikes.mean(0))
     else:
         assert np.array_equal(result.potentials["n0"], potentials)
-        expected = potentials[-1] / 5 if kind is nir.I else potentials.mean(0)
-        assert np.allclose(result.logits["output"], expected)
+        assert np.allclose(result.logits["output"], potentials[-1] / 5)
 
 
 @st.composite
@@ -362,16 +361,6 @@ def test_run_refuses_what_it_cannot_do():
     ]:
         with pytest.raises(InputError, match=message):
             run(graph, values, timesteps, **options)
-    delayed = graph_of(nir.Delay(np.ones(3)), nir.IF(np.ones(3), np.ones(3)))
-    with pytest.raises(InputError, match=r"test\.nir: node 'n0' is a Delay"):
-        run(delayed, x, 4)
-    one = np.ones(3)
-    with pytest.raises(InputError, match=r"test\.nir: node 'n0' is a CubaLIF"):
-        run(graph_of(nir.CubaLIF(one, one, one, one, one, one)), x, 4)
-    edges = [("n0", "n1"), ("n1", "n2"), ("n2", "n1"), ("n1", "n3")]
-    nodes = nir.Input(np.array([3])), nir.IF(one, one), nir.Linear(np.eye(3)), nir.Output(np.array([3]))
-    with pytest.raises(InputError, match=r"test\.nir: the edge 'n2' -> 'n1' closes a cycle; recurrent"):
-        run(graph_of(*nodes, edges=edges), x, 4)
 
 
 def test_a_time_constant_shorter_than_the_step_is_refused():
@@ -383,5 +372,7 @@ def test_a_time_constant_shorter_than_the_step_is_refused():
         "output": nir.Output(np.array([2])),
     }
     graph = validate(nir.NIRGraph(nodes, [("input", "lif"), ("lif", "output")], type_check=False), "seconds.nir")
-    with pytest.raises(InputError, match=r"seconds\.nir: a time constant of 0\.02 is shorter than the step of 1"):
+    with pytest.raises(
+        InputError, match=r"seconds\.nir: node 'lif' \(LIF\): tau is 0\.02, shorter than the step dt = 1"
+    ):
         run(graph, np.ones((1, 2), np.float32), 4)

@@ -377,7 +377,11 @@ def _binary_name(group, name):
         ("nodes/alpha/type", lambda g, n: g.create_dataset(n, data="Conv9d"), ["node 'alpha'", "'Conv9d'", "CubaLIF"]),
         ("nodes/alpha/type", lambda g, n: None, ["node 'alpha' has no type"]),
         ("nodes/alpha/type", lambda g, n: g.create_dataset(n, data=3), ["node 'alpha' has no type"]),
-        ("nodes/alpha/type", lambda g, n: g.create_dataset(n, data="NIRGraph"), ["node 'alpha'", "inside the graph"]),
+        (
+            "nodes/alpha/type",
+            lambda g, n: g.create_dataset(n, data="NIRGraph"),
+            ["the graph 'alpha'", "no group 'nodes'"],
+        ),
         ("nodes/alpha", lambda g, n: g.create_dataset(n, data=3), ["node 'alpha' has no type"]),
         ("nodes/alpha/bias", lambda g, n: None, ["node 'alpha' (Affine)", "no field 'bias'"]),
         ("nodes/alpha/bias", lambda g, n: g.create_group(n), ["node 'alpha' (Affine)", "'bias' is a group"]),

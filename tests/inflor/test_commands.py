@@ -206,14 +206,24 @@ def test_demo_goes_all_the_way(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     commands = [line.split("    #")[0].removeprefix("$ ") for line in done.stdout.splitlines() if line[:1] == "$"]
-    assert [line.split()[1] for line in commands] == ["train", "convert", "quantize", "run", "run"]
+    assert [line.split()[1] for line in commands] == [
+        *("train", "convert", "quantize", "run", "run", "check", "report")
+    ]
     written = json.loads((tmp_path / "demo" / "demo.json").read_text())
     assert written["commands"] == commands
     assert f"test accuracy in float     {100 * written['accuracy_float']:.2f} %" in done.stdout
     assert written["accuracy_float"] > 0.9
-    by_hand = invoke_json(*commands[-1].split()[1:])
+    assert written["equivalence"]["equal"] is True
+    assert written["report"] == str(tmp_path / "demo" / "report.html")
+    assert f"all of it on one page: {written['report']}" in done.stdout
+    page = (tmp_path / "demo" / "report.html").read_text("utf-8")
+    again = tmp_path / "again.html"
+    assert invoke(*commands[-1].split()[1:-1], again).exit_code == 0
+    assert again.read_text("utf-8") == page
+    by_hand = invoke_json(*commands[4].split()[1:])
     assert by_hand["accuracy"] == written["accuracy_integer"]
     assert by_hand["populations"] == written["integer"]["populations"]
-    for name in ("model.pt", "model.nir", "model.int.nir", "float.h5", "cpu.h5", "metrics.json"):
+    names = ("model.pt", "model.nir", "model.int.nir", "quant.json", "float.h5", "cpu.h5", "metrics.json")
+    for name in (*names, "check.json", "report.html"):
         assert (tmp_path / "demo" / name).is_file()
         assert name in done.stdout

@@ -9,11 +9,14 @@ from pathlib import Path
 import pytest
 from command_line import environment
 
+NEEDS = {"from_snntorch": ("snntorch", "nirtorch")}
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
 def test_an_example_runs(path: Path, tmp_path: Path) -> None:
+    for package in NEEDS.get(path.stem, ()):
+        pytest.importorskip(package, reason=f"{package} is not installed (make peers)")
     done = subprocess.run(
         [sys.executable, str(path), str(tmp_path / "out")],
         capture_output=True,

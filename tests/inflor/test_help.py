@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,8 @@ from converter.training_config import Device, Optimizer
 from inflor.commands import COMMANDS
 from inflor.commands import train as train_command
 from quant.semantics import Overflow
+from targets import loihi
+from targets.loihi.plan import BalanceBy, FirstLayer, Guard, SoftReset
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -51,6 +54,19 @@ def test_the_choices_written_out_are_those_of_the_stages() -> None:
     assert set(train_command.DEVICES) == set(get_args(Device))
     text = invoke("run", "--help").stdout
     assert [rule for rule in get_args(Overflow) if rule not in text] == []
+
+
+def test_every_option_of_loihi_is_one_of_the_command_line() -> None:
+    """But for rates, which come from the record."""
+    parameters = {p.name: p for p in importlib.import_module("inflor.commands.run").command.params}
+    assert set(loihi.OPTIONS) - {"rates"} <= set(parameters)
+    for name, choices in {
+        "soft_reset": SoftReset,
+        "guard": Guard,
+        "balance": BalanceBy,
+        "first_layer": FirstLayer,
+    }.items():
+        assert tuple(parameters[name].type.choices) == get_args(choices)
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["run", "--help"], ["--version"]])

@@ -8,7 +8,7 @@ import xml.etree.ElementTree as ElementTree
 import numpy as np
 import pytest
 from command_line import invoke
-from spinnaker_networks import population, residual, source
+from spinnaker_networks import population, recurrent, residual, source
 
 from converter.metadata import ModelInfo
 from quant import integer_nir
@@ -46,11 +46,9 @@ def test_place_says_why(model):
     assert "packets x hops" in result.stdout
 
 
-def test_dead_chips_and_rates_are_taken(model, tmp_path):
+def test_dead_chips_and_rates_are_taken(model, data, tmp_path):
     dead, record = tmp_path / "dead.json", tmp_path / "record.h5"
     dead.write_text('{"chips": [[0, 0], [1, 1]]}')
-    data = tmp_path / "data.npz"
-    np.savez(data, x=np.random.default_rng(0).random((25, 2, 8, 8)).astype(np.float32), y=np.arange(25) % 5)
     ran = invoke("run", str(model), "--target", "spinnaker", "--dataset", str(data), "--out", str(record))
     assert ran.exit_code == 0, ran.output
     result = invoke("place", str(model), "--dead", str(dead), "--record", str(record), "--json")
@@ -60,6 +58,63 @@ def test_dead_chips_and_rates_are_taken(model, tmp_path):
     uniform = json.loads(invoke("place", str(model), "--dead", str(dead), "--json").stdout)
     heard, all_fire = (p["populations"][2]["packets_heard"] for p in (plain, uniform))
     assert 0 < heard < all_fire
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    path = tmp_path_factory.mktemp("data") / "data.npz"
+    np.savez(path, x=np.random.default_rng(0).random((25, 2, 8, 8)).astype(np.float32), y=np.arange(25) % 5)
+    return path
+
+
+def test_run_and_check_lay_out_as_place_does(model, data, tmp_path):
+    """The same options of all three commands: the same cores, boards and dead chips."""
+    dead = tmp_path / "dead.json"
+    dead.write_text('{"chips": [[0, 0]]}')
+    layout = ["--neurons-per-core", "40", "--cores-per-chip", "3", "--boards", "3", "--dead", str(dead)]
+    layout += ["--placement", "naive", "--chip", "spinnaker1", "--neurons", "custom", "--json"]
+    placed = json.loads(invoke("place", str(model), *layout).stdout)
+    ran = invoke("run", str(model), "--target", "spinnaker", "--dataset", str(data), "--samples", "2", *layout)
+    assert ran.exit_code == 0, ran.output
+    plan = json.loads(ran.stdout)["provenance"]["plan"]
+    same = ("cores", "boards", "chips", "routing_entries", "traffic")
+    assert [plan[name] for name in same] == [placed[name] for name in same]
+    assert placed["traffic"]["packet_hops"] == placed["traffic"]["naive_order"]
+    checked = invoke("check", str(model), "--targets", "cpu", "spinnaker", "--dataset", str(data), *layout)
+    assert json.loads(checked.stdout)["equal"] is True, checked.output
+
+
+def test_place_says_what_cycles_and_another_chip_take(tmp_path):
+    path = tmp_path / "cycle.int.nir"
+    integer_nir.write(path, recurrent())
+    result = invoke("place", str(path), "--chip", "spinnaker2")
+    assert result.exit_code == 0, result.output
+    assert "2 ticks per step, and 3 guard steps after each sample" in result.stdout
+    assert "are SpiNNaker 1's, because none are published for it" in result.stdout
+
+
+def test_a_run_says_which_ticks_were_too_short(model, data):
+    """1 ms is not enough for the core of the readout."""
+    ran = invoke("run", str(model), "--target", "spinnaker", "--dataset", str(data), "--time-scale", "1")
+    assert ran.exit_code == 0, ran.output
+    assert "note: the mapping breaks a limit of the chip: population 'out': instructions" in ran.stdout
+    assert "give --time-scale 2 or more (19 late ticks)" in ran.stdout
+
+
+def test_the_help_of_run_and_check_names_the_options_of_place():
+    for command in ("run", "check"):
+        text = " ".join(invoke(command, "--help").stdout.split())
+        assert "what inflor place --help lists for it, --neurons to --time-scale" in text
+    text = invoke("place", "--help").stdout
+    assert text.index("--neurons ") < text.index("--dead") < text.index("--time-scale")
+
+
+def test_a_chip_goes_to_its_own_target(model, data):
+    arguments = ["check", str(model), "--targets", "cpu", "spinnaker", "--dataset", str(data), "--samples", "1"]
+    refused = invoke(*arguments, "--chip", "loihi1")
+    assert refused.exit_code == 2
+    assert "none of the targets cpu, spinnaker has the chip loihi1" in refused.stderr
+    assert invoke(*arguments, "--chip", "spinnaker1").exit_code == 0
 
 
 @pytest.mark.parametrize(
@@ -102,7 +157,7 @@ def test_convert_refuses_soft_reset_and_writes_hard_reset(model, tmp_path):
     assert done.exit_code == 0, done.output
     assert "0.1 %" in done.stdout
     compile(out.read_text(), str(out), "exec")
-    assert set(np.load(out.with_suffix(".npz")).files) >= {"link0", "n1.0.v_thresh", "n1.host.weight"}
+    assert set(np.load(out.with_suffix(".npz")).files) >= {"link0", "n1.0.v_thresh", "n1.host0.weight"}
 
 
 def test_loihi_says_which_population_every_core_holds(model):

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import nir
 import numpy as np
 import pytest
+import small_networks
+from brute_force import run_all
 from hypothesis import HealthCheck, given, settings
 from integer_networks import integer_networks
 
 from converter import nir_file
 from converter.errors import InputError
 from converter.metadata import ModelInfo
+from converter.validate import validate
 from quant import integer_nir
-from quant.network import IntegerNetwork
-from quant.operators import WEIGHTED
+from quant.network import IntegerNetwork, Population, Projection
+from quant.operators import WEIGHTED, Linear
+from quant.quantize import quantize
 
 
-@given(network=integer_networks(asymmetric=False))
-@settings(deadline=None, max_examples=50, suppress_health_check=list(HealthCheck))
+@given(network=integer_networks(asymmetric=False, delays=True, current=True, recurrent=True))
+@settings(deadline=None, max_examples=80, suppress_health_check=list(HealthCheck))
 def test_read_back_identically(network: IntegerNetwork, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.mktemp("nir") / "drawn.int.nir"
     integer_nir.write(path, network)
@@ -29,10 +34,16 @@ def test_read_back_identically(network: IntegerNetwork, tmp_path_factory: pytest
     assert [p.name for p in back.populations] == [p.name for p in network.populations]
     for old, new in zip(network.populations, back.populations, strict=True):
         assert (old.shape, old.kind, old.reset, old.weight_bits) == (new.shape, new.kind, new.reset, new.weight_bits)
-        for field in ("threshold", "reset_value", "v_reset", "bias", "decay", "scale"):
-            assert np.array_equal(old.broadcast(getattr(old, field)), new.broadcast(getattr(new, field))), field
-    for before, after in zip(network.projections, back.projections, strict=True):
+        assert (old.refractory, old.current_decay is None) == (new.refractory, new.current_decay is None)
+        assert (old.fraction_bits, old.decay_bits) == (new.fraction_bits, new.decay_bits)
+        for field in ("threshold", "reset_value", "v_reset", "bias", "decay", "drift", "scale", "current_decay"):
+            if getattr(old, field) is not None:
+                assert np.array_equal(old.broadcast(getattr(old, field)), new.broadcast(getattr(new, field))), field
+    order = {q.name: i for i, q in enumerate(network.projections)}
+    again = sorted(back.projections, key=lambda q: order[q.name])
+    for before, after in zip(network.projections, again, strict=True):
         assert (before.source, before.target, before.exponent) == (after.source, after.target, after.exponent)
+        assert before.delay == after.delay
         assert [type(o) for o in before.operators] == [type(o) for o in after.operators]
         for one, other in zip(before.operators, after.operators, strict=True):
             assert one.name == other.name
@@ -97,3 +108,64 @@ def test_a_float_network_is_sent_to_quantize(network: IntegerNetwork, tmp_path_f
     integer_nir.write(path, replace(network, info=ModelInfo(stage="float")))
     with pytest.raises(InputError, match=r"float\.nir: is a float network.*inflor quantize"):
         integer_nir.read(path)
+
+
+def test_names_that_are_taken_are_not_given_again(tmp_path: Path) -> None:
+    """An identity from one to two, and a Delay before w, must not take the names of neurons."""
+    one, size = np.ones(3), np.array([3])
+    nodes = {
+        "input": nir.Input(input_type={"input": size}),
+        "delay": nir.Delay(one),
+        "w": nir.Linear(2 * np.eye(3)),
+        "v": nir.Linear(np.eye(3)),
+        "w_delay": nir.IF(one, one),
+        "one": nir.IF(one, one),
+        "one_to_two": nir.IF(one, one),
+        "two": nir.IF(one, one),
+        "end": nir.Output(output_type={"output": size}),
+    }
+    edges = [("input", "delay"), ("delay", "w"), ("w", "one"), ("input", "v"), ("v", "w_delay"), ("w_delay", "two")]
+    edges += [("one", "two"), ("one", "one_to_two"), ("one_to_two", "two"), ("two", "end")]
+    graph = replace(validate(nir.NIRGraph(nodes, edges, type_check=False), "names.nir"), info=ModelInfo(timesteps=6))
+    x = np.random.default_rng(0).normal(0, 1, (30, 3)).astype(np.float32)
+    network, _ = quantize(graph, x)
+    integer_nir.write(tmp_path / "names.int.nir", network)
+    back = integer_nir.read(tmp_path / "names.int.nir")
+    assert [(q.name, q.delay) for q in back.projections] == [(q.name, q.delay) for q in network.projections]
+    inputs = network.quantise_input(x)
+    before, after = (run_all(n, inputs) for n in (network, back))
+    assert all(np.array_equal(before[name], after[name]) for name in ("one", "one_to_two", "w_delay", "two"))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("decay", np.zeros(3)), ("current_decay", "x"), ("drift", [1, 2]), ("bias", [1, 2, 3]), ("scale", np.ones(3))],
+)
+def test_metadata_of_a_wrong_shape_or_type_are_refused_by_node(field: str, value: object, tmp_path: Path) -> None:
+    zero, one = np.zeros((), np.int64), np.ones((), np.int64)
+    populations = (
+        Population("input", (4,), "input", zero, "none", zero, zero, zero, zero, np.ones(()), 0),
+        Population("n", (4,), "cuba_lif", 9 * one, "zero", zero, zero, zero, one, np.ones(()), current_decay=one),
+    )
+    projections = (Projection("input", "n", (Linear("w", np.eye(4, dtype=np.int64)),)),)
+    network = IntegerNetwork(populations, projections, ("n",), ModelInfo(stage="integer"))
+    integer_nir.write(tmp_path / "n.int.nir", network)
+    graph = nir_file.read(tmp_path / "n.int.nir")
+    graph.nodes["n"].metadata[field] = value
+    with pytest.raises(InputError, match=rf"n\.int\.nir: node 'n': .*'{field}' (has shape|holds <U1)"):
+        integer_nir.from_graph(graph)
+
+
+@pytest.mark.parametrize("bits", [8, 0])
+def test_a_weight_beyond_its_bits_is_refused(tmp_path: Path, bits: int) -> None:
+    network = small_networks.network(
+        [
+            small_networks.population("x", (2,), "input"),
+            replace(small_networks.population("sum", (1,), "readout"), weight_bits=bits),
+        ],
+        [Projection("x", "sum", (Linear("w", np.array([[3, 1000]])),))],
+        2,
+    )
+    integer_nir.write(tmp_path / "wide.int.nir", replace(network, info=ModelInfo(timesteps=2, stage="integer")))
+    with pytest.raises(InputError, match=rf"wide\.int\.nir: node 'w': a mantissa of 1000 does not fit the {bits} bits"):
+        integer_nir.read(tmp_path / "wide.int.nir")

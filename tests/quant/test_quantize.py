@@ -9,6 +9,7 @@ import nir
 import numpy as np
 import pytest
 import torch
+from brute_force import run_all
 
 from converter import execute, export
 from converter.architecture import SpikingNetwork
@@ -20,6 +21,7 @@ from converter.neurons import NeuronConfig
 from converter.validate import validate
 from quant.operators import Scale, weighted
 from quant.quantize import Options, quantize
+from targets import cpu
 from targets.running import run
 
 
@@ -160,10 +162,160 @@ def test_a_neuron_without_an_integer_form_is_named() -> None:
     nodes = {
         "input": nir.Input(input_type={"input": np.array([3])}),
         "fc": nir.Linear(np.eye(3)),
-        "cuba": nir.CubaLIF(tau_syn=one, tau_mem=one, r=one, v_leak=one * 0, v_threshold=one, v_reset=one * 0),
+        "late": nir.CubaLIF(tau_syn=one * 2, tau_mem=one * 2, r=one, v_leak=one * 0, v_threshold=one, v_reset=one * 0),
         "output": nir.Output(output_type={"output": np.array([3])}),
     }
+    nodes["late"].metadata = {"late_current": 1}
     names = list(nodes)
-    graph = validate(nir.NIRGraph(nodes, list(itertools.pairwise(names)), type_check=False), "cuba.nir")
-    with pytest.raises(InputError, match=r"cuba\.nir: node 'cuba'"):
+    graph = validate(nir.NIRGraph(nodes, list(itertools.pairwise(names)), type_check=False), "late.nir")
+    with pytest.raises(InputError, match=r"late\.nir: node 'late'.*the step before"):
         quantize(graph, np.ones((2, 3), np.float32))
+
+
+def recurrent_graph(subtract: bool, leak: float, seed: int = 0) -> Graph:
+    """Frames of 6, 20 recurrent current-based neurons with biases, 12 leaky ones behind a delay, 4 that integrate."""
+    rng = np.random.default_rng(seed)
+
+    def spread(low: float, high: float, size: int) -> np.ndarray:
+        return rng.uniform(low, high, size)
+
+    soft = {"reset": "subtract"} if subtract else {}
+    nodes = {
+        "input": nir.Input(input_type={"input": np.array([6])}),
+        "w_in": nir.Affine(rng.normal(0, 1, (20, 6)), rng.normal(0.1, 0.1, 20)),
+        "cuba": nir.CubaLIF(
+            tau_syn=spread(3, 8, 20),
+            tau_mem=spread(5, 30, 20),
+            r=spread(2, 4, 20),
+            v_leak=np.full(20, leak),
+            v_threshold=spread(0.8, 1.2, 20),
+            v_reset=np.full(20, 0.0 if subtract else -0.1),
+            w_in=spread(0.9, 1.5, 20),
+        ),
+        "w_rec": nir.Affine(rng.normal(0, 0.2, (20, 20)), rng.normal(0, 0.05, 20)),
+        "wait": nir.Delay(np.full(20, 2.0)),
+        "w_2": nir.Linear(rng.normal(0, 0.6, (12, 20))),
+        "lif": nir.LIF(
+            tau=spread(4, 12, 12),
+            r=np.full(12, 5.0),
+            v_leak=np.zeros(12),
+            v_threshold=np.ones(12),
+            v_reset=np.zeros(12),
+        ),
+        "fc": nir.Linear(rng.normal(0, 0.5, (4, 12))),
+        "readout": nir.CubaLI(tau_syn=np.full(4, 4.0), tau_mem=np.full(4, 20.0), r=np.full(4, 2.0), v_leak=np.zeros(4)),
+        "output": nir.Output(output_type={"output": np.array([4])}),
+    }
+    for name in ("cuba", "lif"):
+        nodes[name].metadata = dict(soft)
+    path = ["input", "w_in", "cuba", "wait", "w_2", "lif", "fc", "readout", "output"]
+    edges = [*itertools.pairwise(path), ("cuba", "w_rec"), ("w_rec", "cuba")]
+    graph = validate(nir.NIRGraph(nodes, edges, type_check=False), "recurrent.nir")
+    return replace(graph, info=ModelInfo(timesteps=40, dt=1.0))
+
+
+FRAMES = (np.random.default_rng(5).random((24, 40, 6)) < 0.3).astype(np.float32)
+
+
+@pytest.mark.parametrize(("subtract", "leak"), [(True, 0.0), (False, 0.2)])
+def test_recurrent_current_based_networks_keep_their_rates(subtract: bool, leak: float) -> None:
+    network, report = quantize(recurrent_graph(subtract, leak), FRAMES)
+    cuba, lif, readout = (network.by_name[name] for name in ("cuba", "lif", "readout"))
+    assert (cuba.kind, lif.kind, readout.kind) == ("cuba_lif", "lif", "readout")
+    assert [p.fraction_bits for p in (cuba, lif, readout)] == [6, 6, 6]
+    assert {q.name: q.delay for q in network.projections} == {"w_in": 0, "w_rec": 1, "w_2": 2, "fc": 0}
+    assert cuba.drift.any() == bool(leak)
+    for layer in report.layers:
+        if layer.spike_rate_float is not None:
+            assert layer.spike_rate_float > 0.02
+            assert layer.spike_rate_integer == pytest.approx(layer.spike_rate_float, rel=0.05)
+            assert layer.agreement is not None
+            assert layer.agreement > 0.96
+        assert layer.time_constant_error is not None
+        assert layer.time_constant_error < 0.005  # half of 1/4096 of a decay that is no less than 1/30
+    record = run(network, "cpu", FRAMES, keep_spikes=True)
+    states = cpu.states(cpu.place(network, profile="loihi"), network.quantise_input(FRAMES))
+    assert record.spikes("cuba").mean() == pytest.approx(report.layers[0].spike_rate_integer)
+    assert all(np.abs(s.v).max() < 1 << 23 for s in states.values())
+
+
+def test_the_network_says_who_wrote_it() -> None:
+    graph = recurrent_graph(True, 0.0)
+    network, _ = quantize(replace(graph, info=replace(graph.info, version="")), FRAMES)
+    assert network.info.version == ModelInfo().version
+
+
+def test_finer_decays_follow_the_float_network_longer() -> None:
+    graph = recurrent_graph(True, 0.0)
+    errors = []
+    for bits in (8, 12, 20):
+        _, report = quantize(graph, FRAMES, options=Options(decay_bits=bits))
+        errors.append(max(layer.time_constant_error for layer in report.layers))
+    assert errors[0] > 10 * errors[1] > 100 * errors[2]
+
+
+def test_a_threshold_node_has_no_memory() -> None:
+    nodes = {
+        "input": nir.Input(input_type={"input": np.array([3])}),
+        "fc": nir.Linear(np.eye(3) * 0.37),
+        "step": nir.Threshold(np.array([0.2, 0.37, 5.0])),
+        "w": nir.Linear(np.ones((2, 3))),
+        "sum": nir.I(r=np.ones(2)),
+        "output": nir.Output(output_type={"output": np.array([2])}),
+    }
+    names = list(nodes)
+    graph = validate(nir.NIRGraph(nodes, list(itertools.pairwise(names)), type_check=False), "step.nir")
+    x = np.random.default_rng(0).uniform(-1, 2, (50, 3)).astype(np.float32)
+    network, report = quantize(graph, x)
+    assert report.layers[0].agreement is not None
+    assert report.layers[0].agreement > 0.97
+    spikes = run(network, "cpu", x, keep_spikes=True).spikes("step")
+    assert (spikes == spikes[:, :1]).all()
+    assert spikes[:, :, 0].any()
+    assert not spikes[:, :, 2].any()
+
+
+def test_a_bias_that_would_arrive_late_is_refused() -> None:
+    one = np.ones(2)
+    nodes = {
+        "input": nir.Input(input_type={"input": np.array([2])}),
+        "fc": nir.Affine(np.eye(2), one),
+        "late": nir.Delay(one),
+        "if": nir.IF(r=one, v_threshold=one, v_reset=one * 0),
+        "output": nir.Output(output_type={"output": np.array([2])}),
+    }
+    graph = validate(nir.NIRGraph(nodes, list(itertools.pairwise(nodes)), type_check=False), "late.nir")
+    with pytest.raises(InputError, match=r"late\.nir: node 'late': a bias before a Delay"):
+        quantize(graph, np.ones((2, 2), np.float32))
+
+
+def test_a_path_over_two_closing_edges_takes_two_steps() -> None:
+    """x -> l1 and l1 -> l2 both close a cycle, so that what x sends to n is two steps under way."""
+    rng, ones, size = np.random.default_rng(1), np.ones(3), np.array([3])
+    linear = [nir.Linear(rng.integers(-2, 3, (3, 3)).astype(float)) for _ in range(2)]
+    nodes = {"input": nir.Input(size), "l2": linear[0], "n": nir.IF(ones, 2 * ones), "l1": linear[1]}
+    nodes |= {"x": nir.IF(ones, 2 * ones), "output": nir.Output(size)}
+    edges = [*itertools.pairwise(nodes), ("l1", "l2"), ("x", "l1")]
+    graph = validate(nir.NIRGraph(nodes, edges, type_check=False), "two.nir")
+    assert graph.recurrent == (("l1", "l2"), ("x", "l1"))
+    graph = replace(graph, info=ModelInfo(timesteps=8, encoding="frames"))
+    frames = rng.integers(-3, 4, (20, 8, 3)).astype(np.float32)
+    network, _ = quantize(graph, frames)
+    assert {(q.source, q.target): q.delay for q in network.projections}["x", "n"] == 2
+    expected = execute.run(graph, frames.swapaxes(0, 1), 8).spikes
+    found = run_all(network, network.quantise_input(frames))
+    for name in ("n", "x"):
+        assert expected[name].any()
+        assert np.array_equal(found[name], expected[name].numpy().swapaxes(0, 1)), name
+
+
+def test_numbers_too_far_apart_to_count_are_refused_by_node() -> None:
+    nodes = {
+        "input": nir.Input(np.array([3])),
+        "w": nir.Affine(np.array([[1e30, -2e30, 3e30]]), np.array([0.1])),
+        "if": nir.IF(np.ones(1), np.ones(1)),
+        "output": nir.Output(np.array([1])),
+    }
+    graph = validate(nir.NIRGraph(nodes, list(itertools.pairwise(nodes)), type_check=False), "far.nir")
+    with pytest.raises(InputError, match=r"node 'if': .*too far apart"):
+        quantize(graph, np.random.default_rng(0).normal(0, 1, (10, 3)).astype(np.float32))

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-import numpy as np
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from dataclasses import replace
 
+import numpy as np
+import pytest
+import small_networks
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from integer_networks import integer_networks
+
+from converter.errors import InputError
 from converter.metadata import ModelInfo
+from quant import ranges
 from quant.network import DECAY_ONE, IntegerNetwork, Population, Projection
 from quant.operators import Linear
 from quant.ranges import state_range
@@ -70,3 +77,41 @@ def test_no_state_leaves_its_range(network: IntegerNetwork, random: object) -> N
                     v = v - minus if population.reset == "subtract" else to
                 assert low <= v <= high
                 assert abs(v) <= proved.partial
+
+
+@pytest.mark.parametrize(("bias", "decay"), [(1 << 39, 0), (1 << 39, 1)])
+def test_what_int64_cannot_hold_is_refused(bias: int, decay: int) -> None:
+    bits = {"fraction_bits": 16, "decay_bits": 24}
+    values = (ZERO, ZERO, np.asarray(bias), np.asarray(decay), np.ones(()))
+    neurons = Population("n", (1,), "readout", ZERO, "none", *values, **bits)  # type: ignore[arg-type]
+    network = IntegerNetwork((neurons,), (), ("n",), ModelInfo(timesteps=1000, stage="integer"), 8, "large.int.nir")
+    with pytest.raises(InputError, match=r"large\.int\.nir: population 'n': .*61 bits"):
+        state_range(network, neurons)
+    assert state_range(replace(network, info=ModelInfo(timesteps=1)), replace(neurons, bias=np.asarray(1 << 19)))
+
+
+@given(integer_networks(current=True, recurrent=True), st.integers(1, 4))
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+def test_steps_that_are_not_followed_stay_within_what_is_said_of_them(network: IntegerNetwork, followed: int) -> None:
+    """The bound of the later steps at once holds what following all of them gives."""
+    long = replace(network, info=replace(network.info, timesteps=12))
+    exact = ranges.state_ranges(long)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ranges, "FOLLOWED_STEPS", followed)
+        bound = ranges.state_ranges(long)
+    for name, known in exact.items():
+        pairs = [(known.state, bound[name].state), (known.synaptic, bound[name].synaptic)]
+        for inner, outer in pairs:
+            if inner is not None:
+                assert (outer.low <= inner.low).all()
+                assert (outer.high >= inner.high).all()
+
+
+def test_a_million_steps_are_not_followed_one_by_one() -> None:
+    network = small_networks.network(
+        [small_networks.population("x", (1,), "input"), small_networks.population("sum", (1,), "readout")],
+        [Projection("x", "sum", (Linear("w", np.array([[3]])),))],
+        1_000_000,
+    )
+    proved = state_range(network, network.by_name["sum"])
+    assert 3 * 127 * 1_000_000 <= proved.state.high[0] <= 3 * 127 * 1_000_000 + 1_000_000

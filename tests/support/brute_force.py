@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 
-from quant.network import DECAY_ONE, IntegerNetwork, Population
+from quant.network import IntegerNetwork, Population
 from quant.operators import Conv, Flatten, Linear, Operator, Scale, SumPool
 
 
@@ -17,42 +17,85 @@ def run_all(network: IntegerNetwork, images: np.ndarray) -> dict[str, np.ndarray
 
 
 def run(network: IntegerNetwork, image: np.ndarray) -> dict[str, np.ndarray]:
-    """One quantised image [*shape] -> per population: spikes [T, *shape], or v [T, *shape] of a readout."""
+    """One quantised image [*shape], or frames [T, *shape] -> per population: spikes or readout's v [T, *shape]."""
+    return _run(network, image)[0]
+
+
+def states(network: IntegerNetwork, image: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """The same run -> per population: u and v before the reset, each [T, *shape]."""
+    return _run(network, image)[1]
+
+
+def _run(network: IntegerNetwork, image: np.ndarray) -> tuple[dict, dict]:
     timesteps = network.info.timesteps
-    sent = {p.name: [image.astype(np.int64)] * timesteps for p in network.inputs}
-    result = {}
-    for population in network.populations:
-        if population.kind != "input":
-            sent[population.name] = _population(network, population, sent, timesteps)
-            result[population.name] = np.stack(sent[population.name])
-    return result
-
-
-def _population(network: IntegerNetwork, p: Population, sent: dict, timesteps: int) -> list[np.ndarray]:
-    v = [0] * p.size
-    thresholds, resets, targets, biases, decays = (
-        [int(x) for x in np.broadcast_to(values, p.shape).ravel()]
-        for values in (p.threshold, p.reset_value, p.v_reset, p.bias, p.decay)
-    )
-    out = []
+    (source,) = network.inputs
+    frames = image if image.ndim > len(source.shape) else [image] * timesteps
+    sent = {p.name: [] for p in network.populations}
+    neurons = {p.name: Neurons(p) for p in network.populations if p.kind != "input"}
+    seen = {name: ([], []) for name in neurons}
     for t in range(timesteps):
-        a = np.zeros(p.shape, dtype=object)
-        for q in network.incoming[p.name]:
-            x = sent[q.source][t - q.delay] if t >= q.delay else np.zeros_like(sent[q.source][t])
+        sent[source.name].append(np.asarray(frames[t]).astype(np.int64))
+        for p in network.populations:
+            if p.kind != "input":
+                sent[p.name].append(neurons[p.name].step(_current(network, p, sent, t)))
+                for kept, values in zip(seen[p.name], (neurons[p.name].u, neurons[p.name].before), strict=True):
+                    kept.append(np.array(values, dtype=np.int64).reshape(p.shape))
+    return (
+        {name: np.stack(sent[name]) for name in neurons},
+        {name: (np.stack(u), np.stack(v)) for name, (u, v) in seen.items()},
+    )
+
+
+def _current(network: IntegerNetwork, p: Population, sent: dict, t: int) -> np.ndarray:
+    a = np.zeros(p.shape, dtype=object) + p.bias.astype(object)
+    for q in network.incoming[p.name]:
+        if t >= q.delay:
+            x = sent[q.source][t - q.delay]
             for operator in q.operators:
                 x = operate(operator, x)
             a = a + (x.astype(object) << q.exponent)
-        flat, fired = a.ravel(), []
-        for i in range(p.size):
-            v[i] = (1 if v[i] >= 0 else -1) * ((abs(v[i]) * (DECAY_ONE - decays[i])) >> 12)
-            v[i] += int(flat[i]) + biases[i]
-            fired.append(int(p.kind != "readout" and v[i] > thresholds[i]))
-            if fired[-1] and p.reset == "subtract":
-                v[i] -= resets[i]
-            elif fired[-1] and p.reset == "zero":
-                v[i] = targets[i]
-        out.append(np.array(v if p.kind == "readout" else fired, dtype=np.int64).reshape(p.shape))
-    return out
+    return a
+
+
+class Neurons:
+    """A population, neuron by neuron. u and v: after the last step, the reset included; before: v before it."""
+
+    def __init__(self, p: Population):
+        self.p = p
+        self.u, self.v, self.fired, self.before = ([0] * p.size for _ in range(4))
+
+    def step(self, a: np.ndarray) -> np.ndarray:
+        p, f = self.p, self.p.fraction_bits
+        threshold, reset, target, drift, decay, current_decay = (
+            [int(x) for x in np.broadcast_to(values, p.shape).ravel()]
+            for values in (
+                p.threshold,
+                p.reset_value,
+                p.v_reset,
+                p.drift,
+                p.decay,
+                0 if p.current_decay is None else p.current_decay,
+            )
+        )
+        for i, arriving in enumerate(a.ravel()):
+            driving = int(arriving) << f
+            if p.current_decay is not None:
+                driving += keep(self.u[i], current_decay[i], p.decay_bits)
+                self.u[i] = driving
+            if not (p.refractory and self.fired[i]):
+                self.v[i] = keep(self.v[i], decay[i], p.decay_bits) + driving + drift[i]
+            self.before[i] = self.v[i]
+            self.fired[i] = int(p.kind != "readout" and self.v[i] > threshold[i] << f)
+            if self.fired[i] and p.reset == "subtract":
+                self.v[i] -= reset[i] << f
+            elif self.fired[i] and p.reset == "zero":
+                self.v[i] = target[i] << f
+        return np.array(self.v if p.kind == "readout" else self.fired, dtype=np.int64).reshape(p.shape)
+
+
+def keep(x: int, decay: int, bits: int) -> int:
+    """What a decay leaves."""
+    return (1 if x >= 0 else -1) * ((abs(x) * (2**bits - decay)) >> bits)
 
 
 def operate(operator: Operator, x: np.ndarray) -> np.ndarray:

@@ -45,6 +45,57 @@ def networks(draw, leaky=True, largest_population=150):
     return net, rng.integers(-128, 128, (samples, *shape)).astype(np.int8)
 
 
+@st.composite
+def networks_in_time(draw, stock):
+    """A network of leaky, current-based and recurrent populations with delays, and int8 images or frames.
+
+    stock: of the kinds only that stock neurons can be.
+    """
+    net, images = draw(networks(leaky=False))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    made = tuple(_with_memory(draw, rng, p, stock) if p.kind != "input" else p for p in net.populations)
+    projections = [replace(q, delay=draw(st.sampled_from((0, 0, 0, 1, 3)))) for q in net.projections]
+    hidden = [p for p in made if p.kind not in ("input", "readout")]
+    for index, source in enumerate(hidden):
+        for target in hidden[: index + 1]:
+            chain = _shortcut(draw, rng, source.shape, target.shape) if draw(st.booleans()) else None
+            if chain is not None:
+                least = net.depth[source.name] - net.depth[target.name] + 1
+                projections.append(Projection(source.name, target.name, chain, 0, least + draw(st.integers(0, 2))))
+    timesteps = draw(st.integers(2, 7))
+    net = network(made, projections, timesteps)
+    if draw(st.booleans()):
+        images = rng.integers(-128, 128, (len(images), timesteps, *images.shape[1:])).astype(np.int8)
+    return net, images
+
+
+def _with_memory(draw, rng, neurons, stock):
+    """The same neurons with leaks, a synaptic current and a drift; or as they are."""
+    readout = neurons.kind == "readout"
+    kind = draw(st.sampled_from(("same", "leaky", "current", "current")))
+    if kind == "same":
+        return neurons
+    bits = draw(st.sampled_from((12, 12, 15, 10)))
+    per = draw(st.sampled_from(((), neurons.shape)))
+
+    def decays():
+        least, most = draw(st.sampled_from(((0, 0), (1, 4096), (4096, 4096), (1, 400), (300, 2000))))
+        return (rng.integers(least, most + 1, per) << 3) >> (15 - bits)
+
+    return replace(
+        neurons,
+        kind="readout" if readout else "lif" if kind == "leaky" else "cuba_lif",
+        decay=decays(),
+        current_decay=decays() if kind == "current" else None,
+        drift=rng.integers(-4000, 4001, per) if draw(st.booleans()) else np.zeros((), np.int64),
+        fraction_bits=6 if stock else draw(st.sampled_from((6, 6, 0, 3))),
+        decay_bits=bits,
+        refractory=not (stock or readout) and draw(st.booleans()),
+        reset="zero" if stock and not readout else neurons.reset,
+        v_reset=np.zeros((), np.int64) if stock else neurons.v_reset,
+    )
+
+
 def _lighter(chain, source):
     """Weights of a tenth where the source is graded, so that stock neurons can hold the sums."""
     if source.kind != "input":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import strategies as st
 
@@ -20,8 +22,13 @@ def integer_networks(
     one_dimensional: bool = True,
     asymmetric: bool = True,
     delays: bool = False,
+    current: bool = False,
+    recurrent: bool = False,
 ) -> IntegerNetwork:
-    """A feed-forward network: one to three spiking layers, residual joins of unequal depth, a readout.
+    """One to three spiking layers, residual joins of unequal depth, a readout.
+
+    current: populations with a synaptic current, drifts, fraction bits, other widths of decays and refractory steps.
+    recurrent: projections back, each with a delay, to the population itself or to one before it.
 
     Convolutions of odd shapes, strides, paddings, dilations and groups, sum pools, thresholds and biases per channel
     or per neuron, weights of 2 to 8 bits with exponents, T from 1 to 8.
@@ -50,7 +57,13 @@ def integer_networks(
                 if skip is not None:
                     incoming.append(Projection(other.name, name, skip, draw(st.integers(0, 3))))
         projections += incoming
-        populations.append(_neurons(draw, rng, name, target, bits, leaky, hard_reset))
+        populations.append(_neurons(draw, rng, name, target, bits, leaky, hard_reset, current))
+        for other in populations[1:] if recurrent else ():
+            if draw(st.booleans()):
+                back = _shortcut(draw, rng, target, other.shape, f"back_{name}_{other.name}", bits)
+                if back is not None:
+                    delay = draw(st.integers(1, 3))
+                    projections.append(Projection(name, other.name, back, draw(st.integers(0, 3)), delay))
     source = populations[-1]
     final: tuple[Operator, ...] = (Linear("w_out", _weights(rng, (draw(st.integers(1, 4)), source.size), bits)),)
     if len(source.shape) > 1:
@@ -59,14 +72,15 @@ def integer_networks(
     outputs = output_shape(final, source.shape)
     bias = rng.integers(-50, 51, outputs)
     scale = np.asarray(0.5)
-    populations.append(Population("readout", outputs, "readout", ZERO, "none", ZERO, ZERO, bias, ZERO, scale, bits))
+    last = Population("readout", outputs, "readout", ZERO, "none", ZERO, ZERO, bias, ZERO, scale, bits)
+    populations.append(_with_current(draw, rng, last) if current else last)
     info = ModelInfo(timesteps=draw(st.integers(1, 8)), stage="integer")
     return IntegerNetwork(tuple(populations), tuple(projections), ("readout",), info, 8, "drawn")
 
 
-def images(network: IntegerNetwork, count: int, seed: int = 0) -> np.ndarray:
-    """Random quantised inputs [count, *shape], the ends of the range among them."""
-    shape = network.inputs[0].shape
+def images(network: IntegerNetwork, count: int, seed: int = 0, frames: bool = False) -> np.ndarray:
+    """Random quantised inputs [count, *shape], or [count, T, *shape]; the ends of the range are among them."""
+    shape = (network.info.timesteps,) * frames + network.inputs[0].shape
     x = np.random.default_rng(seed).integers(-128, 128, (count, *shape)).astype(np.int8)
     x[0].flat[:2] = (127, -128)[: x[0].size]
     return x
@@ -125,7 +139,14 @@ def _shortcut(
 
 
 def _neurons(
-    draw: st.DrawFn, rng: np.random.Generator, name: str, shape: tuple, bits: int, leaky: bool, hard_reset: bool
+    draw: st.DrawFn,
+    rng: np.random.Generator,
+    name: str,
+    shape: tuple,
+    bits: int,
+    leaky: bool,
+    hard_reset: bool,
+    current: bool,
 ) -> Population:
     per = {"one": (), "channel": (shape[0], *(1,) * (len(shape) - 1)), "neuron": shape}
     peak = 40 * 2 ** (bits - 1)
@@ -136,7 +157,7 @@ def _neurons(
     threshold = values(1, peak)
     zero_reset = hard_reset and draw(st.booleans())
     decay = values(1, 4095) if leaky and draw(st.integers(0, 3)) == 0 else ZERO
-    return Population(
+    neurons = Population(
         name,
         shape,
         "lif" if decay.any() else "if",
@@ -148,4 +169,27 @@ def _neurons(
         decay,
         np.asarray(0.5),
         bits,
+    )
+    return _with_current(draw, rng, neurons) if current and draw(st.booleans()) else neurons
+
+
+def _with_current(draw: st.DrawFn, rng: np.random.Generator, neurons: Population) -> Population:
+    """The same neurons with every part of the state that the others do without."""
+    decay_bits = draw(st.sampled_from([12, 12, 15, 20]))
+    per = (neurons.shape, ())[draw(st.integers(0, 1))]
+
+    def decays() -> np.ndarray:
+        least, most = draw(st.sampled_from([(0, 0), (1, 1 << decay_bits), (1 << decay_bits,) * 2, (1, 50)]))
+        return np.asarray(rng.integers(least, most + 1, per))
+
+    spiking = neurons.kind != "readout"
+    return replace(
+        neurons,
+        kind="cuba_lif" if spiking else "readout",
+        decay=decays(),
+        current_decay=decays(),
+        drift=np.asarray(rng.integers(-200, 201, per)) if draw(st.booleans()) else ZERO,
+        fraction_bits=draw(st.sampled_from([0, 3, 6])),
+        decay_bits=decay_bits,
+        refractory=spiking and draw(st.booleans()),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from converter.metadata import ModelInfo
-from quant.network import IntegerNetwork, Population, Projection, check_shapes
+from quant.network import IntegerNetwork, Population, Projection, check_network
 from quant.operators import Conv, Flatten, Linear, Scale, SumPool
 
 
@@ -20,7 +20,7 @@ def population(name, shape, kind="if", threshold=0, reset="subtract", reset_valu
 def network(populations, projections, timesteps, outputs=None):
     outputs = outputs or (populations[-1].name,)
     made = IntegerNetwork(tuple(populations), tuple(projections), tuple(outputs), ModelInfo(timesteps=timesteps))
-    check_shapes(made)
+    check_network(made)
     return made
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from converter.metadata import ModelInfo
@@ -47,6 +49,43 @@ def residual():
         Projection("n3", "out", (Flatten("f", 0, 2), Linear("readout", rng.integers(-90, 90, (5, 384))))),
     )
     return IntegerNetwork(populations, projections, ("out",), ModelInfo(timesteps=4, stage="integer"), 8, "small")
+
+
+def recurrent():
+    """Two layers of current-based neurons, each with itself, the second also with the first; every layer fires."""
+    rng = np.random.default_rng(7)
+
+    def cuba(name, size, reset):
+        made = population(name, (size,), "cuba_lif", rng.integers(90, 160, size), reset, rng.integers(-5, 9, size))
+        return replace(
+            made,
+            decay=rng.integers(200, 900, size),
+            current_decay=rng.integers(900, 2000, size),
+            drift=rng.integers(-90, 120, size),
+            fraction_bits=6,
+            refractory=reset == "zero",
+        )
+
+    populations = (
+        source((8,)),
+        cuba("n1", 20, "zero"),
+        cuba("n2", 16, "subtract"),
+        replace(population("out", (3,), "readout", reset="none", decay=300), fraction_bits=6, decay_bits=15),
+    )
+    weights = {
+        ("input", "n1"): (rng.integers(-4, 6, (20, 8)), 0),
+        ("n1", "n1"): (rng.integers(-20, 20, (20, 20)), 1),
+        ("n1", "n2"): (rng.integers(-30, 50, (16, 20)), 0),
+        ("n2", "n2"): (rng.integers(-20, 20, (16, 16)), 2),
+        ("n2", "n1"): (rng.integers(-20, 20, (20, 16)), 1),
+        ("n1", "out"): (rng.integers(-50, 50, (3, 20)), 3),
+        ("n2", "out"): (rng.integers(-50, 50, (3, 16)), 0),
+    }
+    projections = tuple(
+        Projection(a, b, (Linear(f"{a}_{b}", weight),), delay=delay) for (a, b), (weight, delay) in weights.items()
+    )
+    info = ModelInfo(timesteps=12, stage="integer")
+    return IntegerNetwork(populations, projections, ("out",), info, 8, "recurrent")
 
 
 def record(target, plan, inputs):

@@ -10,12 +10,13 @@ import pytest
 import torch
 from chip_networks import networks
 from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
 from integer_networks import ZERO, images, integer_networks
 
 from converter import execute, nir_file
 from converter.errors import InputError
 from converter.metadata import ModelInfo
-from quant import integer_nir, semantics
+from quant import integer_nir, semantics, synapses
 from quant.network import IntegerNetwork, Population, Projection
 from quant.operators import Linear
 from quant.ranges import prove_no_overflow, state_ranges
@@ -51,6 +52,34 @@ def test_equals_the_brute_force_loop(network: IntegerNetwork) -> None:
     assert_equal(network, emulate(network, x), x)
 
 
+@given(integer_networks(delays=True, current=True, recurrent=True), st.booleans())
+@settings(RELAXED, max_examples=80)
+def test_currents_and_cycles_equal_the_brute_force_loop(network: IntegerNetwork, frames: bool) -> None:
+    x = images(network, 2, frames=frames)
+    assert_equal(network, emulate(network, x), x)
+
+
+@given(integer_networks(delays=True, current=True, recurrent=True))
+@settings(RELAXED, max_examples=40)
+def test_every_state_equals_the_loop_and_stays_in_its_range(network: IntegerNetwork) -> None:
+    x = images(network, 2)
+    found, ranges = cpu.states(cpu.place(network), x), state_ranges(network)
+    for name, states in found.items():
+        population, proved = network.by_name[name], ranges[name]
+        for sample, image in enumerate(x):
+            u, v = brute_force.states(network, image)[name]
+            np.testing.assert_array_equal(states.v[sample], v)
+            channels = (population.shape[0], -1)
+            for seen, interval in ((v, proved.state), (u, proved.synaptic)):
+                if interval is not None:
+                    by_channel = np.moveaxis(seen, 1, 0).reshape(channels)
+                    assert (by_channel >= interval.low[:, None]).all()
+                    assert (by_channel <= interval.high[:, None]).all()
+                    assert np.abs(by_channel).max() <= proved.partial
+            if states.u is not None:
+                np.testing.assert_array_equal(states.u[sample], u)
+
+
 @given(networks())
 @settings(RELAXED, max_examples=40)
 def test_equals_the_brute_force_loop_on_networks_for_chips(drawn: tuple[IntegerNetwork, np.ndarray]) -> None:
@@ -77,7 +106,7 @@ def test_windows_and_matrix_products_give_the_same(network: IntegerNetwork) -> N
     patch = pytest.MonkeyPatch()
     with patch.context() as context:
         context.setattr("quant.apply.DIRECT_CONVOLUTION_DEVICES", ())
-        context.setattr(semantics, "suits", lambda *_: False)
+        context.setattr(synapses, "suits", lambda *_: False)
         assert_equal(network, emulate(network, x), x)
 
 
@@ -99,19 +128,10 @@ def test_the_file_read_as_plain_nir_fires_the_same_spikes(
             np.testing.assert_array_equal(result.spikes[p.name].transpose(0, 1).numpy(), record.spikes(p.name))
 
 
-@given(integer_networks())
-@settings(RELAXED, max_examples=30)
-def test_ranges_hold_what_happens(network: IntegerNetwork) -> None:
-    """No state of a run leaves the interval that was proved from the weights."""
-    ranges = state_ranges(network)
-    x = images(network, 3)
-    record = emulate(network, x)
-    for p in record.populations:
-        if p.kind == "readout":
-            v = record.outputs[p.name].reshape(len(x), -1, p.shape[0])
-            assert (v >= ranges[p.name].state.low).all()
-            assert (v <= ranges[p.name].state.high).all()
-    bits = max(r.state_bits for r in ranges.values())
+@given(integer_networks(current=True, recurrent=True))
+@RELAXED
+def test_no_width_below_the_widest_state_is_proved(network: IntegerNetwork) -> None:
+    bits = max(r.bits for r in state_ranges(network).values())
     assert prove_no_overflow(network, bits) == []
     assert len(prove_no_overflow(network, bits - 1)) > 0
 
@@ -155,7 +175,7 @@ def test_wrapping_keeps_the_low_bits() -> None:
 
 def test_a_proved_width_is_not_checked() -> None:
     plan = cpu.place(narrow(), state_bits=24)
-    assert not any(kernel.may_overflow for kernel in plan.kernels)
+    assert not any(kernel.may_overflow for group in plan.groups for kernel in group)
     assert cpu.check(narrow(), state_bits=24) == []
     assert "n" in str(cpu.check(narrow(), state_bits=8)[0])
 

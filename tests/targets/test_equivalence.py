@@ -8,6 +8,9 @@ import brute_force
 import numpy as np
 import pytest
 import small_networks
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from integer_networks import images, integer_networks
 
 from converter.errors import InputError
 from quant.network import IntegerNetwork, Projection
@@ -126,3 +129,31 @@ def test_what_cannot_be_compared_is_said():
         equivalence.check(network, ["cpu", "loihi"], inputs[:0])
     with pytest.raises(InputError, match="not of the same network"):
         equivalence.compare(network, {"a": on_cpu(network, inputs), "b": on_cpu(network, inputs[:1])}, inputs)
+
+
+@given(integer_networks(delays=True, current=True, recurrent=True), st.booleans(), st.data())
+@settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
+def test_a_spike_turned_round_is_the_first_mismatch_and_not_the_one_due(network, frames, data):
+    """In networks with currents, cycles and delays, with everything that it may cause turned round as well."""
+    inputs = images(network, 2, frames=frames)
+    good = on_cpu(network, inputs)
+    firing = [p for p in good.populations if p.kind != "readout"]
+    chosen = data.draw(st.sampled_from(firing))
+    step = data.draw(st.integers(0, network.info.timesteps - 1))
+    packed = {name: values.copy() for name, values in good.packed.items()}
+    packed[chosen.name][1, step, 0] ^= 1
+    for p in firing:  # what it may cause: populations of later ranks, and those of its cycle in later steps
+        rank, here = network.rank[p.name], network.rank[chosen.name]
+        later = packed[p.name][1, 0 if rank > here else min(step + 1, network.info.timesteps) :]
+        if rank > here or p.name in network.recurrent_with(chosen.name):
+            later[:, 0] ^= 1
+    bad = replace(good, packed=packed)
+    found = equivalence.compare(network, {"good": good, "bad": bad}, inputs).first_mismatch
+    at = (0,) * len(chosen.shape)
+    assert (found.population, found.sample, found.timestep, found.neuron) == (chosen.name, 1, step, at)
+    right, wrong = found.sides
+    assert right.value == right.due
+    assert wrong.value != wrong.due
+    states = cpu.states(cpu.place(network), inputs)[chosen.name]
+    assert right.v == states.v[1, step][at]
+    assert right.value == int(right.v > right.threshold)

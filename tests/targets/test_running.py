@@ -49,7 +49,7 @@ def test_an_option_of_another_target_is_refused(network: IntegerNetwork) -> None
 @given(network=NETWORKS)
 @ONCE
 def test_images_of_another_shape_are_refused(network: IntegerNetwork) -> None:
-    with pytest.raises(InputError, match="takes images of"):
+    with pytest.raises(InputError, match="takes samples of"):
         run(network, "cpu", np.zeros((1, 9, 9, 9, 9), np.float32))
 
 

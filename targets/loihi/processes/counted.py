@@ -16,12 +16,17 @@ LIMIT = (1 << 23) - 64
 
 
 class CountedLIFReset(LIFReset):
-    """overflows: path of an .npy of one int64, to which the neurons that overflowed are added at every step."""
+    """overflows: path of an .npy of one int64, to which the neurons that overflowed are added at every step.
 
-    def __init__(self, *, overflows: str, first_step: int, **parameters: Any) -> None:
+    Steps before first_step do not count. Of every `period` steps from there on `active` count in u and v; in the
+    others, where v is pushed down and may saturate, only in u.
+    """
+
+    def __init__(self, *, overflows: str, first_step: int, period: int, active: int, **parameters: Any) -> None:
         super().__init__(**parameters)
-        self.proc_params["overflows"] = overflows
-        self.proc_params["first_step"] = first_step
+        own = {"overflows": overflows, "first_step": first_step, "period": period, "active": active}
+        for name, value in own.items():
+            self.proc_params[name] = value
 
 
 @implements(proc=CountedLIFReset, protocol=LoihiProtocol)
@@ -33,7 +38,7 @@ class PyCountedLIFReset(PyLifResetModelBitAcc):
     def __init__(self, proc_params: Any) -> None:
         super().__init__(proc_params)
         self.overflows = np.load(proc_params["overflows"], mmap_mode="r+")
-        self.first_step = proc_params["first_step"]
+        self.first_step, self.period, self.active = (proc_params[n] for n in ("first_step", "period", "active"))
 
     def subthr_dynamics(self, activation_in: np.ndarray) -> None:
         decay_u = self.decay_unity - (self.du + self.ds_offset)
@@ -41,6 +46,8 @@ class PyCountedLIFReset(PyLifResetModelBitAcc):
         u, v = self.u.astype(np.int64), self.v.astype(np.int64)
         u = np.sign(u) * ((np.abs(u) * decay_u) >> 12) + (activation_in.astype(np.int64) << self.act_shift)
         v = np.sign(v) * ((np.abs(v) * decay_v) >> 12) + u + self.effective_bias
+        phase = (self.time_step - self.first_step) % self.period
         if self.time_step >= self.first_step:
-            self.overflows[0] += np.count_nonzero((np.abs(u) > LIMIT) | (np.abs(v) > LIMIT))
+            left = (np.abs(u) > LIMIT) | ((np.abs(v) > LIMIT) & (phase < self.active))
+            self.overflows[0] += np.count_nonzero(left)
         super().subthr_dynamics(activation_in)

@@ -1,4 +1,4 @@
-"""A neuron program for Loihi 2: the integer neuron, soft reset included, with a 24-bit state."""
+"""A neuron program for Loihi 2: the integer neuron, soft reset included, with 24-bit states."""
 
 from __future__ import annotations
 
@@ -20,23 +20,28 @@ DECAY_BITS = 12
 
 
 class NeuronProgram(AbstractProcess):
-    """n neurons with a 24-bit potential v, each step, in this order:
+    """n neurons with a 24-bit current u and potential v, each step, in this order:
 
-        v = sign(v) ((|v| (4096 - decay)) >> 12) + a + bias
-        s = v > threshold;  v -= reset_value s   or   v = v_reset where s      (none for a readout)
+        u = keep(u, current_decay) + ((a + bias) << f)
+        v = keep(v, decay) + u + drift            unless refractory and s of the step before
+        s = v > threshold << f;  v -= (reset_value << f) s   or   v = v_reset << f where s      (none for a readout)
+
+        keep(x, d) = sign(x) ((|x| (4096 - d)) >> 12)
 
     Frame f of the input is handled at time step f + 1 + depth. A sample lasts `period` steps, of which the first
-    `active` count; v is cleared before the first, and in the others the neuron is silent. An integration that leaves
-    24 bits saturates and is counted.
+    `active` count; u and v are cleared before the first, and in the others the neuron is silent. An integration that
+    leaves 24 bits saturates and is counted.
 
-    Parameters: size; threshold, reset_value, v_reset, bias, decay: int arrays [size]; reset: "subtract", "zero" or
-    "none"; period, active, depth: steps; graded: send v instead of spikes; overflows: path of an .npy of one int64.
+    Parameters: size; threshold, reset_value, v_reset, bias, drift, decay, current_decay: int arrays [size];
+    fraction_bits: f; refractory; reset: "subtract", "zero" or "none"; period, active, depth: steps; graded: send v
+    instead of spikes; overflows: path of an .npy of one int64.
     """
 
     def __init__(self, *, size: int, **parameters: Any) -> None:
         super().__init__(size=size, **parameters)
         self.a_in = InPort(shape=(size,))
         self.s_out = OutPort(shape=(size,))
+        self.u = Var(shape=(size,), init=0)
         self.v = Var(shape=(size,), init=0)
         self.before_reset = Var(shape=(size,), init=0)
 
@@ -47,6 +52,7 @@ class NeuronProgram(AbstractProcess):
 class PyNeuronProgram(PyLoihiProcessModel):
     a_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=24)
     s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=24)
+    u: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=24)
     v: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=24)
     before_reset: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=24)
 
@@ -55,32 +61,36 @@ class PyNeuronProgram(PyLoihiProcessModel):
         p = proc_params
         self.reset, self.graded = p["reset"], p["graded"]
         self.period, self.active, self.depth = p["period"], p["active"], p["depth"]
-        names = ("threshold", "reset_value", "v_reset", "bias")
-        self.threshold, self.reset_value, self.v_reset, self.bias = (np.asarray(p[n], np.int64) for n in names)
-        decay = np.asarray(p["decay"], np.int64)
-        self.keep = (1 << DECAY_BITS) - decay if decay.any() else None
+        self.fraction_bits, self.refractory = p["fraction_bits"], p["refractory"]
+        names = ("threshold", "reset_value", "v_reset")
+        self.threshold, self.reset_value, self.v_reset = (
+            np.asarray(p[n], np.int64) << p["fraction_bits"] for n in names
+        )
+        self.bias, self.drift = np.asarray(p["bias"], np.int64), np.asarray(p["drift"], np.int64)
+        self.current_decay, self.decay = (_one(np.asarray(p[n], np.int64)) for n in ("current_decay", "decay"))
+        self.fired = np.zeros(p["size"], bool)
         self.overflows = np.load(p["overflows"], mmap_mode="r+")
 
     def run_spk(self) -> None:
-        a = self.a_in.recv()
+        a = self.a_in.recv().astype(np.int64)
         phase = (self.time_step - 1 - self.depth) % self.period
         if phase == 0 or phase >= self.active:
-            self.v[:] = 0
+            self.u[:], self.v[:], self.fired[:] = 0, 0, False
         if phase >= self.active:
             self.s_out.send(np.zeros(self.s_out.shape, np.int32))
             return
-        v = self.v.astype(np.int64)
-        if self.keep is not None:
-            v = np.sign(v) * ((np.abs(v) * self.keep) >> DECAY_BITS)
-        v = self._limit(v + a + self.bias)
-        self.before_reset[:] = v
-        spikes = v > self.threshold
+        u = self._limit(_kept(self.u, self.current_decay) + ((a + self.bias) << self.fraction_bits))
+        v = self._limit(_kept(self.v, self.decay) + u + self.drift)
+        if self.refractory:
+            v = np.where(self.fired, self.v, v)
+        self.u[:], self.before_reset[:] = u, v
+        self.fired = v > self.threshold
         if self.reset == "subtract":
-            v = self._limit(v - self.reset_value * spikes)
+            v = self._limit(v - self.reset_value * self.fired)
         elif self.reset == "zero":
-            v = np.where(spikes, self.v_reset, v)
+            v = np.where(self.fired, self.v_reset, v)
         self.v[:] = v
-        self.s_out.send((v if self.graded else spikes).astype(np.int32))
+        self.s_out.send((v if self.graded else self.fired).astype(np.int32))
 
     def _limit(self, v: np.ndarray) -> np.ndarray:
         half = 1 << (STATE_BITS - 1)
@@ -89,3 +99,15 @@ class PyNeuronProgram(PyLoihiProcessModel):
         if outside and self.time_step > self.depth:
             self.overflows[0] += outside
         return limited
+
+
+def _one(values: np.ndarray) -> int | np.ndarray:
+    """All values the same: that one."""
+    return int(values[0]) if (values == values[0]).all() else values
+
+
+def _kept(state: np.ndarray, decay: int | np.ndarray) -> np.ndarray | int:
+    if isinstance(decay, int) and decay in (0, 1 << DECAY_BITS):
+        return 0 if decay else state.astype(np.int64)
+    state = state.astype(np.int64)
+    return np.sign(state) * ((np.abs(state) * ((1 << DECAY_BITS) - decay)) >> DECAY_BITS)

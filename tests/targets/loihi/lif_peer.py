@@ -20,7 +20,7 @@ def main() -> None:
         model = PyLifModelBitAcc({})
         size = case["a"].shape[1]
         model.u, model.v = np.zeros(size, np.int32), np.zeros(size, np.int32)
-        model.du, model.dv = int(case["du"]), int(case["dv"])
+        model.du, model.dv = case["du"], case["dv"]
         model.vth = case["vth"].astype(np.int32)
         model.bias_mant, model.bias_exp = case["bias_mant"].astype(np.int16), case["bias_exp"].astype(np.int16)
         us, vs, spikes = [], [], []

@@ -9,16 +9,18 @@ import brute_force
 import numpy as np
 import pytest
 import small_networks
-from chip_networks import networks
-from hypothesis import HealthCheck, Phase, given, settings
+from chip_networks import networks, networks_in_time
+from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
 from quant.ranges import state_ranges
 from targets import loihi
-from targets.loihi.plan import STOCK_STATE
+from targets.loihi.guard import fits_stock_state
+from targets.loihi.plan import SILENCE
+from targets.loihi.registers import finest_shift
 from targets.record import Recorder
 
-EXAMPLES = int(os.environ.get("INFLOR_LOIHI_EXAMPLES", "50"))
+EXAMPLES = int(os.environ.get("INFLOR_LOIHI_EXAMPLES", "25"))
 pytestmark = pytest.mark.usefixtures("lava")
 
 
@@ -36,13 +38,18 @@ def assert_equal(record, expected):
         np.testing.assert_array_equal(got, values, err_msg=name)
 
 
-@settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # an example takes seconds: too many to shrink with
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
-    derandomize="INFLOR_LOIHI_EXAMPLES" not in os.environ,
-)
+def few(test):
+    """Settings of the drawn tests."""
+    return settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        phases=[Phase.explicit, Phase.reuse, Phase.generate],  # an example takes seconds: too many to shrink with
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.filter_too_much],
+        derandomize="INFLOR_LOIHI_EXAMPLES" not in os.environ,
+    )(test)
+
+
+@few
 @given(st.data())
 def test_drawn_networks(data):
     soft_reset = data.draw(st.sampled_from(("microcode", "stock")))
@@ -53,11 +60,31 @@ def test_drawn_networks(data):
         "balance": data.draw(st.sampled_from(("auto", "relay", "delay"))),
     }
     exact_lava = data.draw(st.booleans())
-    if exact_lava and soft_reset == "stock":  # refused where Lava's own neurons could wrap in silence
-        peaks = [r.state.peak for r in state_ranges(net).values()]
-        exact_lava = max(peaks) <= STOCK_STATE
+    if exact_lava:  # refused where Lava's own neurons could wrap in silence
+        exact_lava = all(fits_stock_state(net.by_name[name], state) for name, state in state_ranges(net).items())
     record, _ = simulated(net, inputs, exact_lava=exact_lava, **options)
     assert_equal(record, brute_force.run_all(net, inputs))
+
+
+@few
+@given(st.data())
+def test_drawn_networks_in_time(data):
+    """Leaks, synaptic currents, delays and recurrent projections, on images and on frames."""
+    soft_reset = data.draw(st.sampled_from(("microcode", "stock")))
+    net, inputs = data.draw(networks_in_time(soft_reset == "stock"))
+    assume(soft_reset == "microcode" or all(within_silence(net, x) for x in inputs))
+    balance = data.draw(st.sampled_from(("auto", "relay", "delay")))
+    record, _ = simulated(net, inputs, soft_reset=soft_reset, balance=balance)
+    assert_equal(record, brute_force.run_all(net, inputs))
+
+
+def within_silence(net, x):
+    """Whether no state leaves the half of its range in which a stock neuron can be silenced."""
+    return all(
+        np.abs(values << finest_shift(net.by_name[name])).max() < SILENCE << 5
+        for name, states in brute_force.states(net, x).items()
+        for values in states
+    )
 
 
 @pytest.mark.parametrize("balance", ["relay", "delay"])

@@ -13,10 +13,11 @@ from quant.network import Projection
 from quant.operators import Linear
 from targets import loihi
 from targets.loihi import mapper
+from targets.loihi.layout import plan
 from targets.loihi.limits import limits
 from targets.loihi.linear import as_matrix, compose
 from targets.loihi.mapper import place_on_cores
-from targets.loihi.plan import Options, plan
+from targets.loihi.plan import Options
 
 
 def residual():
@@ -76,6 +77,22 @@ def test_what_loihi_1_cannot_hold_is_named():
     assert any("'n1'" in v and "neuron programs" in v and "--soft-reset stock" in v for v in violations)
     assert any("'input'" in v and "payload" in v and "--chip loihi2" in v for v in violations)
     assert [str(v) for v in loihi.check(network, chip="loihi1", soft_reset="stock")] == []
+
+
+@pytest.mark.parametrize(("weight", "exponent", "fits"), [(1, 13, True), (1, 14, True), (3, 12, True), (3, 13, False)])
+def test_a_large_exponent_goes_into_the_mantissa_while_there_are_bits(weight, exponent, fits):
+    """Loihi 1: exponents to 7, mantissas of 8 bits, sign included: 1 << 13 is 64 << 7, 3 << 12 is 96 << 7."""
+    made = [
+        small_networks.population("input", (2,), "input"),
+        small_networks.population("n1", (2,), "if", 10, "zero"),
+        small_networks.population("out", (1,), "readout"),
+    ]
+    links = [
+        Projection("input", "n1", (Linear("a", np.eye(2, dtype=np.int64)),)),
+        Projection("n1", "out", (Linear("b", np.array([[-weight, 0]])),), exponent),
+    ]
+    violations = loihi.check(small_networks.network(made, links, 2), chip="loihi1", soft_reset="stock")
+    assert [v.limit for v in violations] == ([] if fits else ["weight exponent"])
 
 
 def test_a_fan_in_that_no_split_mends():

@@ -46,10 +46,37 @@ def chain(rng, timesteps=4):
     return small_networks.network(made, projections, timesteps), rng.integers(-128, 128, (3, 2, 8, 7)).astype(np.int8)
 
 
-def test_the_reader_fires_the_same_spikes(lava, tmp_path):
+def with_currents(rng):
+    """The chain with leaks and synaptic currents in 1/64 of a unit, per channel and of all kinds."""
+    net, inputs = chain(rng)
+    memory = {
+        "n1": {"decay": rng.integers(1, 900, (4, 1, 1)), "current_decay": np.array(4096)},
+        "n2": {"decay": np.array(300), "current_decay": rng.integers(1000, 3000, (6, 1, 1)), "bias": np.array(0)},
+        "n3": {"decay": np.array(0), "current_decay": np.array(2500), "bias": np.array(0), "drift": np.array(-7 << 6)},
+        "out": {"decay": np.array(120), "current_decay": None},
+    }
+    made = tuple(
+        replace(p, kind="readout" if p.kind == "readout" else "cuba_lif", fraction_bits=6, **memory[p.name])
+        if p.name in memory
+        else p
+        for p in net.populations
+    )
+    return replace(net, populations=made), inputs
+
+
+def recurrent(rng):
+    """One sample, since the reader has no guard steps."""
+    net, inputs = with_currents(rng)
+    net = replace(net, info=replace(net.info, timesteps=9))
+    back = Projection("n3", "n3", (Linear("v", rng.integers(-127, 128, (9, 9))),), delay=1)
+    return replace(net, projections=(*net.projections, back)), inputs[:1]
+
+
+@pytest.mark.parametrize("make", [chain, with_currents, recurrent])
+def test_the_reader_fires_the_same_spikes(make, lava, tmp_path):
     if importlib.util.find_spec("lava.lib") is None or importlib.util.find_spec("h5py") is None:
         pytest.skip("lava-dl is not installed (pip install --no-deps lava-dl==0.6.0)")
-    network, inputs = chain(np.random.default_rng(2))
+    network, inputs = make(np.random.default_rng(2))
     timesteps, samples = network.info.timesteps, len(inputs)
     path = tmp_path / "model.net"
     netx.write(path, network)
@@ -82,6 +109,9 @@ def test_the_reader_fires_the_same_spikes(lava, tmp_path):
         fired = np.load(rows)
     at = np.arange(samples)[:, None] * timesteps + np.arange(timesteps) + depth
     assert expected["n3"].sum() > 5
+    forward = replace(network, projections=tuple(q for q in network.projections if q.source != q.target))
+    alike = np.array_equal(brute_force.run_all(forward, inputs)["n3"], expected["n3"])
+    assert alike == (make is not recurrent)
     np.testing.assert_array_equal(fired[at], expected["n3"])
 
 
@@ -99,10 +129,21 @@ def test_what_netx_cannot_express_is_refused(tmp_path):
         netx.write(path, soft)
     with pytest.raises(InputError, match="'n1' resets to another potential"):
         netx.write(path, changed(network, 1, v_reset=np.array(3)))
-    with pytest.raises(InputError, match="'n3' has thresholds beyond"):
+    with pytest.raises(InputError, match="'n3' has threshold 131072, allowed is 0 to 131071"):
         netx.write(path, changed(network, 3, threshold=np.array(1 << 17)))
     with pytest.raises(InputError, match="'n2' has a branch or a shortcut"):
         netx.write(path, _branched(network))
+    with pytest.raises(InputError, match="'n3' has a bias of its current"):
+        netx.write(path, changed(network, 3, current_decay=np.array(9), fraction_bits=6))
+    with pytest.raises(InputError, match="'n2' has leak 9/4096"):
+        netx.write(path, changed(network, 2, decay=np.array(9)))
+    back = (SumPool("p", (1, 1), (1, 1), (0, 0)),)
+    with pytest.raises(InputError, match="'n2' is a recurrent map"):
+        netx.write(path, replace(network, projections=(*network.projections, Projection("n2", "n2", back, 0, 1))))
+    inhibitory = (Linear("r", np.full((5, 9), -64)),)
+    clipped = (*network.projections[:3], Projection("n3", "out", inhibitory))
+    with pytest.raises(InputError, match="'out' has inhibitory weights only, down to -64"):
+        netx.write(path, replace(network, projections=clipped))
     zero = replace(
         network,
         projections=(*network.projections[:3], Projection("n3", "out", (Linear("r", np.zeros((5, 9), np.int64)),))),

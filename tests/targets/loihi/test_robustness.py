@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -105,6 +106,14 @@ def test_a_fault_ends_in_one_message(fault):
 
 
 @pytest.mark.usefixtures("lava")
+def test_the_folder_that_a_run_is_started_in_lends_it_no_modules(tmp_path, monkeypatch):
+    (tmp_path / "targets").mkdir()
+    (tmp_path / "targets" / "__init__.py").write_text("raise RuntimeError('imported')")
+    monkeypatch.chdir(tmp_path)
+    assert_a_run_works()
+
+
+@pytest.mark.usefixtures("lava")
 def test_a_timeout_ends_a_process_that_never_ends():
     with session.job_folder() as folder, pytest.raises(session.SimulationError, match="not done after 3 s"):
         session.run(folder, make(folder, "slow")[0], timeout=3)
@@ -159,9 +168,10 @@ def test_a_killed_worker_is_reported():
         def kill():
             if len(leftovers(folder)) > 6:  # the graph's processes have been started
                 for pid in Path("/proc").glob("[0-9]*"):
-                    parent = (pid / "stat").read_text().rpartition(")")[2].split()[1]
-                    if int(parent) == os.getpid() and str(folder).encode() in (pid / "cmdline").read_bytes():
-                        os.kill(int(pid.name), signal.SIGKILL)
+                    with contextlib.suppress(OSError):  # it has ended since
+                        parent = (pid / "stat").read_text().rpartition(")")[2].split()[1]
+                        if int(parent) == os.getpid() and str(folder).encode() in (pid / "cmdline").read_bytes():
+                            os.kill(int(pid.name), signal.SIGKILL)
 
         with pytest.raises(session.SimulationError, match="ended by SIGKILL without a result"):
             session.run(folder, make(folder, "slow")[0], timeout=30, tick=kill)

@@ -8,14 +8,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from integer_networks import images
-from spinnaker_networks import on_cpu, on_spinnaker, population, residual, source
+from spinnaker_networks import on_cpu, on_spinnaker, population, recurrent, residual, source
 
 from converter.errors import InputError
 from converter.metadata import ModelInfo
 from quant.network import IntegerNetwork, Projection
 from quant.operators import Linear
 from targets import spinnaker
-from targets.spinnaker.arithmetic import ONE, fire, integrate, multiply
+from targets.spinnaker.arithmetic import ONE, State, fire, integrate, multiply
 from targets.spinnaker.lowering import lower
 
 
@@ -39,9 +39,15 @@ def test_products_are_truncated():
 def _neurons(model, **values):
     lowered = lower(residual()).populations[0].neurons
     full = {name: np.array([value], np.int64) for name, value in values.items()}
-    zero = {n: np.zeros(1, np.int64) for n in ("reset_value", "v_reset", "bias", "exp_tc", "resistance")}
-    defaults = {"threshold": np.array([ONE]), "keep": np.array([4096]), **zero}
-    return replace(lowered, model=model, unit=0, **{**defaults, **full})
+    zero = {n: np.zeros(1, np.int64) for n in ("reset_value", "v_reset", "bias", "drift", "exp_tc", "resistance")}
+    defaults = {"threshold": np.array([ONE]), "reset": "subtract" if model == "srif" else "zero", **zero}
+    return replace(lowered, model=model, unit=0, grain=0, **{**defaults, **full})
+
+
+def _integrated(neurons, v, current, held=False):
+    state = State(np.zeros(1, np.int64), np.array([v]), np.array([held]))
+    wrapped = integrate(neurons, state, np.array([current]))
+    return state, wrapped
 
 
 def test_srif_takes_the_spikes_of_the_papers_figure_2():
@@ -49,30 +55,48 @@ def test_srif_takes_the_spikes_of_the_papers_figure_2():
     theta = 10_000
     for model, wanted in (("srif", 3), ("if", 4)):
         neurons = _neurons(model, threshold=theta, reset_value=2 * theta)
-        v, count = np.zeros(1, np.int64), 0
+        state, count = State.cleared(1), 0
         for factor in (1.5, 1.2, 1.5, 0.9, 1.4):
-            v, _ = integrate(neurons, v, np.array([round(factor * theta)]))
-            v, spikes, _ = fire(neurons, v)
+            integrate(neurons, state, np.array([round(factor * theta)]))
+            spikes, _ = fire(neurons, state)
             count += int(spikes[0])
         assert count == wanted
 
 
+def test_current_and_potential_decay_towards_zero_in_finest_units():
+    """Units of 2**3 raw: u = trunc(-101 * 4000 / 4096) + 20 = -78, v = trunc(55 * 3000 / 4096) - 78 - 2 = -40."""
+    neurons = replace(_neurons("cuba_lif", drift=-2 * 8), grain=3, keep=np.array([3000]), current_keep=np.array([4000]))
+    state = State(np.array([-101 * 8]), np.array([55 * 8]), np.array([False]))
+    integrate(neurons, state, np.array([20 * 8]))
+    assert (state.u.tolist(), state.v.tolist()) == ([-78 * 8], [-40 * 8])
+
+
+def test_a_refractory_neuron_leaves_out_the_step_after_a_spike():
+    neurons = replace(_neurons("if", threshold=10), refractory=True)
+    state, _ = _integrated(neurons, 3, 9, held=True)
+    assert state.v.tolist() == [3]
+    state, _ = _integrated(neurons, 3, 9)
+    assert state.v.tolist() == [12]
+    spikes, _ = fire(neurons, state)
+    assert (spikes.tolist(), state.held.tolist(), state.v.tolist()) == ([True], [True], [0])
+
+
 def test_stock_neurons():
     """IF is floored at its reset potential; LIF follows alpha - exp_tc * (alpha - v), each product truncated."""
-    v, _ = integrate(_neurons("stock_if", v_reset=-5), np.array([3]), np.array([-100]))
-    assert v.tolist() == [-5]
+    state, _ = _integrated(_neurons("stock_if", v_reset=-5), 3, -100)
+    assert state.v.tolist() == [-5]
     neurons = _neurons("stock_lif", exp_tc=31170, resistance=20 * ONE, v_reset=-65 * ONE)
     alpha = ((2 * ONE * 20 * ONE) >> 15) - 65 * ONE
     before = -60 * ONE
-    v, _ = integrate(neurons, np.array([before]), np.array([2 * ONE]))
-    assert v.tolist() == [alpha - ((31170 * (alpha - before)) >> 15)]
+    state, _ = _integrated(neurons, before, 2 * ONE)
+    assert state.v.tolist() == [alpha - ((31170 * (alpha - before)) >> 15)]
 
 
 def test_state_wraps_at_32_bits_and_is_counted():
-    v, wrapped = integrate(_neurons("if"), np.array([2**31 - 1]), np.array([1]))
-    assert (v.tolist(), wrapped) == ([-(2**31)], 1)
-    v, wrapped = integrate(_neurons("if"), np.array([-(2**31)]), np.array([0]))
-    assert (v.tolist(), wrapped) == ([-(2**31)], 0)
+    state, wrapped = _integrated(_neurons("if"), 2**31 - 1, 1)
+    assert (state.v.tolist(), wrapped) == ([-(2**31)], 1)
+    state, wrapped = _integrated(_neurons("if"), -(2**31), 0)
+    assert (state.v.tolist(), wrapped) == ([-(2**31)], 0)
 
 
 def test_a_ring_buffer_that_saturates_is_foretold_and_counted():
@@ -108,9 +132,6 @@ def test_what_cannot_be_lowered_is_refused():
     network = residual()
     with pytest.raises(InputError, match=r"n1.*reset subtract.*custom"):
         spinnaker.place(network, neurons="stock")
-    delayed = tuple(replace(q, delay=1) if q.target == "n3" else q for q in network.projections)
-    with pytest.raises(InputError, match=r"n3.*delay of 1"):
-        spinnaker.place(replace(network, projections=delayed))
     huge = tuple(replace(q, exponent=20) if q.target == "n2" else q for q in network.projections)
     with pytest.raises(InputError, match=r"n2.*bits of state"):
         spinnaker.place(replace(network, projections=huge))
@@ -127,10 +148,14 @@ def test_a_full_spike_buffer_and_a_late_tick_are_counted():
     assert plan.measured["late_ticks"] == 2
     assert plan.measured["first_drop"]["population"] == "n2"
     assert plan.measured["most_instructions"]["number"] == 1100 * 256 + 25 * 256 + 120
+    packets, instructions = plan.summary()["violations"]
+    assert "'n2': packets to a core in one tick 300, allowed is 256; give --time-scale 2" in packets
+    assert "'n2': instructions of a core in one tick 288120, allowed is 200000; give --time-scale 2" in instructions
     plan = spinnaker.place(network)
     on_spinnaker(plan, inputs)
     assert (plan.measured["dropped_packets"], plan.measured["late_ticks"]) == (0, 0)
     assert plan.measured["time_scale"] == 2
+    assert not plan.summary()["violations"]
     assert plan.measured["most_packets"]["number"] == 300
 
 
@@ -146,6 +171,11 @@ def test_stock_if_equals_the_reference_where_it_stays_above_its_reset():
     assert [(v.population, v.limit, v.fatal) for v in violations] == [("n1", "lowest potential", False)]
     got = on_spinnaker(spinnaker.place(network, neurons="stock"), inputs)
     np.testing.assert_array_equal(got.spikes("n2"), on_cpu(network, inputs).spikes("n2"))
+
+
+def test_stock_neurons_have_no_current_of_ours_and_no_refractory_step():
+    found = [(v.population, v.limit) for v in spinnaker.check(recurrent(), neurons="stock") if v.fatal]
+    assert found == [("n1", "refractory step"), ("n2", "reset"), ("n2", "synaptic current")]
 
 
 def test_observe_shows_input_and_potential():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import os
+from dataclasses import replace
 
 import brute_force
 import numpy as np
@@ -10,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from integer_networks import images, integer_networks
-from spinnaker_networks import on_cpu, on_spinnaker, residual
+from spinnaker_networks import on_cpu, on_spinnaker, recurrent, residual
 
+from converter.errors import InputError
 from targets import equivalence, spinnaker
 from targets.spinnaker.machine import Dead
 from targets.spinnaker.verify import compare_synapses
@@ -37,23 +40,35 @@ def layouts(draw):
     }
 
 
-@settings(max_examples=40, deadline=None)
-@given(integer_networks(), layouts())
-def test_drawn_networks_equal_brute_force(network, layout):
+def equals_brute_force(network, layout, inputs):
+    """Every spike and every potential of a readout; the plan with which it was run."""
     if layout["neurons_per_core"] == 1 and sum(p.size for p in network.populations) > 100:
         layout["neurons_per_core"] = 4
-    inputs = images(network, 2)
     plan = spinnaker.place(network, **layout)
     assert not compare_synapses(plan)
     got = on_spinnaker(plan, inputs)
     for sample, image in enumerate(inputs):
         for name, expected in brute_force.run(network, image).items():
             if network.by_name[name].kind == "readout":
-                np.testing.assert_array_equal(got.outputs[name][sample], expected)
+                np.testing.assert_array_equal(got.outputs[name][sample].reshape(expected.shape), expected)
             else:
                 np.testing.assert_array_equal(got.spikes(name)[sample], expected)
     assert not got.overflows
     assert plan.measured["circulating"] == plan.measured["lost_routes"] == plan.measured["packets_without_row"] == 0
+    return plan
+
+
+@settings(max_examples=40, deadline=None)
+@given(integer_networks(), layouts())
+def test_drawn_networks_equal_brute_force(network, layout):
+    equals_brute_force(network, layout, images(network, 2))
+
+
+@settings(max_examples=int(os.environ.get("INFLOR_SPINNAKER_EXAMPLES", "60")), deadline=None)
+@given(integer_networks(delays=True, current=True, recurrent=True), layouts(), st.booleans())
+def test_drawn_networks_with_currents_cycles_and_frames_equal_brute_force(network, layout, frames):
+    """Three samples back to back: what a delay still carries at the end of one is not felt in the next."""
+    equals_brute_force(network, layout, images(network, 3, frames=frames))
 
 
 @pytest.mark.parametrize("cores_per_chip", [1, 16])
@@ -69,6 +84,21 @@ def test_streamed_samples_equal_the_cpu_target(neurons_per_core, cores_per_chip)
     assert result.compared_spikes == 12 * 4 * 3 * 384
 
 
+def test_placement_goes_round_a_wall_of_dead_links():
+    """Row 3 is cut from row 4 but at its end: what talks stays on one side, and costs the hops that packets make."""
+    links = frozenset((x, 3, link) for x in range(8) for link in (1, 2)) - {(7, 3, 2)}
+    network = residual()
+    layout = {"neurons_per_core": 60, "cores_per_chip": 1, "dead": Dead(links=links), "boards": 1}
+    blind = spinnaker.place(network, **{**layout, "dead": Dead()})
+    plan = spinnaker.place(network, **layout)
+    there = plan.machine.distance[plan.placement.chip][:, plan.placement.chip]
+    here = plan.machine.distance[blind.placement.chip][:, blind.placement.chip]
+    sent = plan.neurons[:, None] * np.array([np.bincount(t, minlength=len(plan.neurons)) for t in plan.targets])
+    assert plan.placement.cost == (there * sent).sum() < (here * sent).sum()
+    assert plan.placement.cost < plan.placement.naive
+    assert not compare_synapses(plan)
+
+
 def test_each_sample_is_the_same_alone():
     network = residual()
     inputs = images(network, 5)
@@ -76,6 +106,17 @@ def test_each_sample_is_the_same_alone():
     together, alone = on_spinnaker(plan, inputs), on_spinnaker(plan, inputs[3:4])
     np.testing.assert_array_equal(together.outputs["out"][3], alone.outputs["out"][0])
     np.testing.assert_array_equal(together.predictions, on_cpu(network, inputs).predictions)
+
+
+def test_the_host_writes_an_image_once_and_frames_at_every_step():
+    network = recurrent()
+    plan = spinnaker.place(network)
+    for frames, times in ((False, 1), (True, 12)):
+        inputs = images(network, 3, frames=frames) // 16
+        on_spinnaker(plan, inputs)
+        assert plan.measured["source_current_bytes"] == 3 * times * 20 * 4
+    with pytest.raises(InputError, match=r"integers of \(8,\), or of \(12, 8\) for a frame per step"):
+        on_spinnaker(plan, inputs[:, :5])
 
 
 def test_a_path_longer_than_sixteen_steps_takes_more_slots():
@@ -109,3 +150,43 @@ def test_a_path_longer_than_sixteen_steps_takes_more_slots():
     result = equivalence.check(network, ["cpu", "spinnaker"], inputs, {"spinnaker": {"neurons_per_core": 2}})
     assert result.equal
     assert result.layers[-2].fired
+
+
+def test_a_long_delay_takes_more_slots_and_smaller_cores():
+    """40 steps and the one of the path itself: 64 slots of 2**7 neurons; from 2**13 on there is no room."""
+    network = residual()
+    network = replace(network, info=replace(network.info, timesteps=50))
+
+    def with_delay(delay):
+        slow = (replace(q, delay=delay) if (q.source, q.target) == ("n1", "n2") else q for q in network.projections)
+        return replace(network, projections=tuple(slow))
+
+    inputs = images(network, 2)
+    plan = spinnaker.place(with_delay(40))
+    assert plan.lowering.schedule.guard == 40
+    assert [p.slots for p in plan.lowering.populations] == [16, 64, 16, 16]
+    assert plan.partitions[1].sizes.max() <= 128
+    got, expected = on_spinnaker(plan, inputs), on_cpu(with_delay(40), inputs)
+    for name in ("n1", "n2", "n3"):
+        np.testing.assert_array_equal(got.spikes(name), expected.spikes(name))
+    (violation,) = (v for v in spinnaker.check(with_delay(1 << 13)) if v.fatal)
+    assert (violation.population, violation.number, violation.allowed) == ("n2", 1 << 14, 1 << 13)
+
+
+def test_spinnaker2_takes_more_cores_than_a_word_has_bits_on_a_chip():
+    """148 cores: routes of 158 bits, compressed, proved and followed as those of 18."""
+    network = residual()
+    plan = spinnaker.place(network, chip="spinnaker2", neurons_per_core=8)
+    used = np.bincount(plan.placement.chip)
+    assert 64 < used.max() <= 148
+    assert plan.placement.p.max() > 64
+    assert (plan.limits.router_entries, plan.limits.cycles, plan.limits.dtcm) == (16_384, 150_000, 98_304)
+    inputs = images(network, 2)
+    np.testing.assert_array_equal(on_spinnaker(plan, inputs).outputs["out"], on_cpu(network, inputs).outputs["out"])
+    assert not compare_synapses(plan)
+    (assumed,) = plan.summary()["assumed"]
+    assert "SpiNNaker 1's" in assumed
+    chip, table = next((c, t) for c, t in plan.tables.items() if len(t))
+    route = table.route.copy()
+    route[0] ^= 1 << 140
+    assert replace(plan, tables={**plan.tables, chip: replace(table, route=route)}).compare_tables()

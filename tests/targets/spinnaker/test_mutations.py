@@ -7,10 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from integer_networks import images
-from spinnaker_networks import on_cpu, on_spinnaker, residual
+from spinnaker_networks import on_cpu, on_spinnaker, recurrent, residual
 
-from targets import equivalence, spinnaker
+from targets import cpu, equivalence, spinnaker
 from targets.spinnaker import keys as keys_module
+from targets.spinnaker import simulate
 from targets.spinnaker.memory import HEADER
 from targets.spinnaker.routing import FIRST_CORE_BIT
 from targets.spinnaker.verify import compare_synapses
@@ -213,3 +214,97 @@ def test_a_changed_address(network, reference, plan, inputs):
     addresses[0] += 1 << 8
     memories[core] = replace(memories[core], addresses=addresses)
     assert not mismatches(network, reference, replace(plan, memories=tuple(memories)), inputs).equal
+
+
+class Recurrent:
+    """The recurrent network, what it should do with frames, and a plan of many cores."""
+
+    def __init__(self):
+        self.network = recurrent()
+        self.inputs = images(self.network, 20, frames=True) // 16
+        self.reference = on_cpu(self.network, self.inputs)
+        self.plan = spinnaker.place(self.network, neurons_per_core=6, cores_per_chip=2)
+
+    def with_populations(self, **changes):
+        """The plan whose neurons n1 have other parameters."""
+        lowering = self.plan.lowering
+        made = [
+            replace(p, neurons=replace(p.neurons, **changes)) if p.population.name == "n1" else p
+            for p in lowering.populations
+        ]
+        return replace(self.plan, lowering=replace(lowering, populations=tuple(made)))
+
+    def differs(self, plan):
+        return mismatches(self.network, self.reference, plan, self.inputs).first_mismatch
+
+
+@pytest.fixture(scope="module")
+def cycle():
+    return Recurrent()
+
+
+def test_the_recurrent_plan_itself_is_right(cycle):
+    assert cycle.differs(cycle.plan) is None
+    assert all(cycle.reference.counts[name].min() > 3 for name in ("n1", "n2"))
+    schedule = cycle.plan.lowering.schedule
+    assert (schedule.per_step, schedule.guard) == (2, 3)
+    assert cycle.plan.measured["ticks"] == 2 * (20 * (12 + 3) - 3 - 1) + 3
+
+
+def test_a_decay_or_drift_off_by_one(cycle):
+    """Seen in the potentials of single neurons, which are those of the cpu target while nothing is changed."""
+    neurons = cycle.plan.lowering.populations[0].neurons
+    places = [(0, 2, 7), (0, 6, 0), (0, 6, 7), (1, 5, 13), (1, 6, 3)]
+    due = cpu.states(cpu.place(cycle.network), cycle.inputs)["n1"].v
+
+    def wrong(plan):
+        seen = [spinnaker.observe(plan, cycle.inputs, "n1", *at[:2], at[2:])[1] for at in places]
+        return [at for at, v in zip(places, seen, strict=True) if v != due[at]]
+
+    assert not wrong(cycle.plan)
+    assert due[0].any()
+    for change in (-1, 1):
+        for name in ("keep", "current_keep"):
+            assert wrong(cycle.with_populations(**{name: getattr(neurons, name) + change}))
+        assert wrong(cycle.with_populations(drift=neurons.drift + (change << neurons.grain)))
+    assert cycle.differs(cycle.with_populations(keep=neurons.keep + 40)).population == "n1"
+    assert cycle.differs(cycle.with_populations(current_keep=neurons.current_keep + 40)).population == "n1"
+
+
+def test_a_refractory_step_left_out(cycle):
+    assert cycle.differs(cycle.with_populations(refractory=False)).population == "n1"
+
+
+@pytest.mark.parametrize(
+    ("pair", "change"),
+    [(("n1", "n1"), 1), (("n1", "n1"), -1), (("n2", "n1"), 1), (("n2", "n2"), -1), (("n1", "out"), 1)],
+)
+def test_a_delay_of_a_cycle_off_by_one(cycle, pair, change):
+    from targets.spinnaker.plan import build
+
+    late = [
+        replace(c, delay=c.delay + change) if (c.source, c.target) == pair else c
+        for c in cycle.plan.lowering.connections
+    ]
+    plan = build(replace(cycle.plan.lowering, connections=tuple(late)), cycle.plan.options, cycle.plan.limits)
+    assert cycle.differs(plan) is not None
+
+
+def test_a_current_that_is_not_cleared_leaks_into_the_next_sample(cycle, monkeypatch):
+    cleared, last = simulate.State.cleared, {}
+
+    def keeps_current(size):
+        state = cleared(size)
+        state.u = last[size].u if size in last else state.u
+        last[size] = state
+        return state
+
+    monkeypatch.setattr(simulate.State, "cleared", keeps_current)
+    found = cycle.differs(cycle.plan)
+    assert found.sample > 0
+
+
+def test_samples_without_guard_steps_leak(cycle):
+    lowering = cycle.plan.lowering
+    mutant = replace(cycle.plan, lowering=replace(lowering, schedule=replace(lowering.schedule, guard=0)))
+    assert cycle.differs(mutant).sample > 0

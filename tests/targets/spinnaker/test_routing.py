@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from converter.errors import InputError
 from targets.spinnaker.keys import FULL
 from targets.spinnaker.limits import limits
-from targets.spinnaker.machine import Dead, make_machine, read_dead
+from targets.spinnaker.machine import CUT_OFF, Dead, make_machine, read_dead
 from targets.spinnaker.packets import follow
 from targets.spinnaker.routing import core_bit, hops, longest_dimension_first
 from targets.spinnaker.tables import compress, overlaps, table, verify
@@ -52,6 +52,25 @@ def test_the_machine_is_a_mesh_of_whole_boards(boards, chips):
         assert {c: int(found[i]) for i, c in enumerate(machine.chips)} == expected
     for chip in machine.chips:
         assert len(longest_dimension_first(machine, source, chip)) == found[machine.index[chip]]
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.data())
+def test_distances_are_those_round_what_is_dead(data):
+    boards = data.draw(st.sampled_from([1, 3]))
+    chips = st.sampled_from(make_machine(boards, LIMITS).chips)
+    dead = Dead(
+        frozenset(data.draw(st.sets(chips, max_size=9))),
+        frozenset(),
+        frozenset((*c, link) for c, link in data.draw(st.sets(st.tuples(chips, st.integers(0, 5)), max_size=90))),
+    )
+    machine = make_machine(boards, LIMITS, dead)
+    source = data.draw(st.sampled_from(machine.chips))
+    found = machine.distance[machine.index[source]]
+    expected = breadth_first(machine, source)
+    assert {c: int(found[i]) for i, c in enumerate(machine.chips)} == {
+        c: expected.get(c, CUT_OFF) for c in machine.chips
+    }
 
 
 @settings(max_examples=60, deadline=None)

@@ -1,0 +1,48 @@
+"""The verbs of the command line as functions: they find files, call the stages in order and remember provenance."""
+
+from __future__ import annotations
+
+from converter.conventions import Conventions
+from inflor.api.checking import check
+from inflor.api.comparing import compare
+from inflor.api.conversion import Conversion, convert, to_netx, to_spynnaker
+from inflor.api.estimating import estimate
+from inflor.api.listing import TargetInfo, targets
+from inflor.api.loading import Network, PathLike, Progress, kind_of, load_dataset, load_network, refuse_overwrite
+from inflor.api.placement import Placed, place
+from inflor.api.quantisation import Quantised, quantize
+from inflor.api.reporting import report
+from inflor.api.running import run
+from inflor.api.training import train
+from inflor.page.comparison import Comparison
+from inflor.page.contents import Missing, Report
+
+__all__ = [
+    "Comparison",
+    "Conventions",
+    "Conversion",
+    "Missing",
+    "Network",
+    "PathLike",
+    "Placed",
+    "Progress",
+    "Quantised",
+    "Report",
+    "TargetInfo",
+    "check",
+    "compare",
+    "convert",
+    "estimate",
+    "kind_of",
+    "load_dataset",
+    "load_network",
+    "place",
+    "quantize",
+    "refuse_overwrite",
+    "report",
+    "run",
+    "targets",
+    "to_netx",
+    "to_spynnaker",
+    "train",
+]

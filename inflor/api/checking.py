@@ -1,0 +1,61 @@
+"""inflor.check"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from converter import datasets
+from converter.datasets import Dataset
+from converter.errors import InputError
+from inflor.api.loading import PathLike, Progress, load_dataset, load_network
+from inflor.fit import fitted
+from quant.network import IntegerNetwork
+from targets import equivalence, registry
+from targets.equivalence import Equivalence
+
+
+def check(
+    network: IntegerNetwork | PathLike,
+    targets: Sequence[str],
+    *,
+    dataset: Dataset | PathLike,
+    split: str = "test",
+    samples: int = 4,
+    data_dir: PathLike | None = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> Equivalence:
+    """Run the first `samples` of a split on every target and compare every spike of every population.
+
+    options: each goes to those of the targets that have it, e.g. soft_reset to "loihi"; a chip to its own.
+
+    Raises:
+        InputError: a float network, fewer than two targets, an option that none has, or what a target refuses.
+        MissingPartError: a target is not installed.
+    """
+    if samples < 1:
+        raise InputError(f"{samples} samples: compare at least 1")
+    source = os.fspath(network) if not isinstance(network, IntegerNetwork) else network.source
+    loaded = network if isinstance(network, IntegerNetwork) else load_network(network)
+    if not isinstance(loaded, IntegerNetwork):
+        raise InputError(f"{source}: is a float network; make an integer one first with: inflor quantize {source}")
+    data = load_dataset(dataset, data_dir, loaded)
+    loaded = fitted(loaded, data)
+    given = {name: value for name, value in options.items() if value is not None}
+    chosen = {name: _options(name, given) for name in targets}
+    unknown = sorted(set(given) - set().union(*chosen.values()))
+    if unknown:
+        named = ", ".join(f"chip {given['chip']}" if name == "chip" else f"option {name}" for name in unknown)
+        raise InputError(f"none of the targets {', '.join(targets)} has the {named}")
+    images, _ = datasets.split(data, split)
+    inputs = loaded.quantise_input(loaded.info.normalise(images[:samples]))
+    watch = None if progress is None else lambda done, total: progress(done, total, "samples")
+    return equivalence.check(loaded, targets, inputs, chosen, watch)
+
+
+def _options(target: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Those that the target has. A chip is named after its target, with a number."""
+    known = registry.load(target).OPTIONS
+    return {k: v for k, v in given.items() if k in known and (k != "chip" or v.startswith(target))}

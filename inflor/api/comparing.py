@@ -1,0 +1,96 @@
+"""inflor.compare"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from converter import datasets
+from converter.datasets import Dataset
+from converter.errors import InputError
+from inflor.api.loading import PathLike, Progress, load_dataset, load_network, refuse_overwrite
+from inflor.fit import fitted
+from inflor.page import comparison, costs
+from inflor.page.comparison import Candidate, Comparison
+from inflor.provenance import sha256
+from quant.network import IntegerNetwork
+from targets import running
+from targets.cost.estimate import estimate
+from targets.cost.result import CostReport
+from targets.record import Record
+
+HARDWARE = ("loihi2", "spinnaker1", "cmos45")
+
+
+def compare(
+    networks: Sequence[PathLike],
+    *,
+    dataset: Dataset | PathLike,
+    split: str = "test",
+    samples: int | None = 256,
+    hardware: Sequence[str] | None = None,
+    out: PathLike | None = None,
+    data_dir: PathLike | None = None,
+    progress: Progress | None = None,
+) -> Comparison:
+    """Run integer networks on the same first `samples` (None: all) of a split, and estimate what each costs.
+
+    hardware: to estimate; None for Loihi 2, SpiNNaker 1 and the 45 nm convention. out: a page (.html) or the plot alone
+    (.png, .svg).
+
+    Raises:
+        InputError: fewer than two networks, a float one, data that do not fit one of them, or unknown hardware.
+    """
+    if len(networks) < 2:
+        raise InputError("compare two or more networks; inflor report shows one")
+    if samples is not None and samples < 1:
+        raise InputError(f"{samples} samples: run at least 1")
+    found: list[Candidate] = []
+    notes: list[str] = []
+    for number, path in enumerate(networks):
+        refuse_overwrite(out, path)
+        if progress is not None:
+            progress(number, len(networks), Path(path).name)
+        network = load_network(path)
+        if not isinstance(network, IntegerNetwork):
+            raise InputError(f"{path}: is a float network; make an integer one first with: inflor quantize {path}")
+        data = load_dataset(dataset, data_dir, network)
+        network = fitted(network, data)
+        images, labels = datasets.split(data, split)
+        x = network.info.normalise(images[:samples])
+        record = running.run(network, "cpu", x, labels[:samples], keep_spikes=True)
+        costed = estimate(network, record, tuple(hardware or HARDWARE), network.quantise_input(x))
+        found.append(_candidate(path, network, record, costed))
+        notes += costs.costs(costed).notes
+    names = [c.name for c in found]
+    shown = comparison.labels(names, [c.bits for c in found], [c.timesteps for c in found])
+    named = [replace(c, label=label) for c, label in zip(found, shown, strict=True)]
+    ordered = tuple(sorted(named, key=lambda c: (c.bits, c.timesteps)))
+    count = len(images[:samples])
+    result = Comparison(f"{data.name} {split}", count, ordered, tuple(dict.fromkeys(notes)))
+    if out is not None:
+        comparison.write(result, out)
+    return replace(result, path=None if out is None else os.fspath(out))
+
+
+def _candidate(path: PathLike, network: IntegerNetwork, record: Record, costed: CostReport) -> Candidate:
+    bits = [p.weight_bits for p in network.populations if p.kind != "input"]
+    plain = costs.costs(costed)
+    return Candidate(
+        "",
+        Path(path).name,
+        sha256(path),
+        (min(bits), max(bits)),
+        network.info.timesteps,
+        sum(p.size for p in network.populations if p.kind != "input"),
+        record.accuracy,
+        plain.counts["spikes"],
+        plain.counts["synaptic_events"],
+        plain.counts["memory_bytes"],
+        tuple(
+            {k: h[k] for k in ("name", "hardware", "title", "ann", "energy", "latency", "cores")}
+            for h in plain.hardware
+        ),
+    )

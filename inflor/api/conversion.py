@@ -1,0 +1,122 @@
+"""inflor.convert, and what writes a network in another tool's format."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import nir
+
+from converter import checkpoint, export, nir_file
+from converter import portable as plain
+from converter.conventions import Conventions
+from converter.dynamics import KINDS, delay_steps, dynamics
+from converter.errors import InputError
+from converter.frameworks import FRAMEWORKS
+from converter.graph import Graph
+from converter.retime import retimed
+from inflor.api.loading import PathLike, kind_of, load_network, refuse_overwrite
+from inflor.provenance import made_from
+from quant.network import IntegerNetwork
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """A float graph. notes: what changed its form, for the user. path: where it was written, None if nowhere."""
+
+    graph: Graph
+    notes: tuple[str, ...]
+    path: Path | None
+
+
+def convert(
+    model: PathLike,
+    out: PathLike | None = None,
+    *,
+    conventions: Conventions | None = None,
+    portable: bool = False,
+    step: float | None = None,
+) -> Conversion:
+    """A model.pt as a float NIR graph, or a .nir file validated; written to `out` if it is given.
+
+    conventions: what a .nir of another framework does not say about time; what is written says it. portable: say soft
+    resets in plain NIR and leave integrators at the end out, for readers that know nothing of our metadata. step: write
+    times in a unit in which a step is so long, for readers that know one step only.
+
+    Raises:
+        InputError: the file is damaged, not a valid network, contradicts the conventions, or `out` is the file itself;
+            a neuron has no portable form.
+    """
+    refuse_overwrite(out, model)
+    if kind_of(model) == "checkpoint":
+        if conventions is not None and conventions.given:
+            raise InputError(f"{os.fspath(model)}: a model.pt says its own conventions; leave the options of time out")
+        network, info = checkpoint.load_model(model)
+        provenance = made_from(model, **({"trained_with": info.version} | dict(info.provenance)))
+        graph, notes = export.to_nir(network, replace(info, provenance=provenance))
+    else:
+        graph, notes = nir_file.read(model, conventions), []
+        if conventions is not None and conventions.framework is not None:
+            notes += [f"{conventions.framework} {note}." for note in FRAMEWORKS[conventions.framework].notes]
+        if graph.info.stage == "float":
+            notes += _time_notes(graph)
+        if not graph.info.known:
+            notes.append(
+                "The file says nothing about time, input scaling or classes: Euler steps of 1, NIR's reset to v_reset, "
+                "unscaled input and numbered classes are assumed. --from, --dt, --integration, --reset say otherwise."
+            )
+    if portable:
+        graph, spelt = plain.portable(graph)
+        notes = [note for note in notes if not note.startswith(export.SOFT_RESET)] + spelt
+    if step is not None:
+        graph = retimed(graph, step)
+    if out is not None:
+        nir_file.write(out, graph.nodes, graph.edges, graph.info, graph.metadata)
+    return Conversion(graph, tuple(notes), None if out is None else Path(out))
+
+
+def _time_notes(graph: Graph) -> list[str]:
+    """What keeps a valid graph from being run as it is."""
+    try:
+        for name, node in graph.nodes.items():
+            if type(node) in KINDS:
+                dynamics(graph, name)
+            elif isinstance(node, nir.Delay):
+                delay_steps(graph, name)
+    except InputError as error:
+        return [f"It cannot be run yet: {error}."]
+    return []
+
+
+def to_netx(model: PathLike, out: PathLike) -> tuple[str, ...]:
+    """Write an integer network as a netx file, which lava-dl reads; returns notes for the user.
+
+    Raises:
+        InputError: a float network, or one that netx cannot express; names the first node that it cannot.
+    """
+    from targets.loihi import netx
+
+    refuse_overwrite(out, model)
+    network = load_network(model)
+    if not isinstance(network, IntegerNetwork):
+        raise InputError(f"{os.fspath(model)}: is a float network; make an integer one first with: inflor quantize")
+    return tuple(netx.write(out, network))
+
+
+def to_spynnaker(model: PathLike, out: PathLike, **options: Any) -> tuple[str, ...]:
+    """Write an integer network as a sPyNNaker script (and its arrays, .npz); returns notes for the user.
+
+    options: those of the target spinnaker.
+
+    Raises:
+        InputError: a float network, or one that stock neurons cannot express; names the first such population.
+    """
+    from targets.spinnaker import script
+
+    refuse_overwrite(out, model)
+    network = load_network(model)
+    if not isinstance(network, IntegerNetwork):
+        raise InputError(f"{os.fspath(model)}: is a float network; make an integer one first with: inflor quantize")
+    return script.write(network, out, **options)

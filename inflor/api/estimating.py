@@ -1,0 +1,72 @@
+"""inflor.estimate"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy.typing as npt
+
+from converter import datasets
+from converter.datasets import Dataset
+from converter.errors import InputError
+from inflor.api.loading import PathLike, Progress, load_dataset, load_network
+from inflor.fit import fitted
+from inflor.provenance import sha256
+from quant.network import IntegerNetwork
+from targets import record as records
+from targets.cost.estimate import HARDWARE
+from targets.cost.estimate import estimate as count_and_multiply
+from targets.cost.result import CostReport
+from targets.record import Record
+
+
+def estimate(
+    network: IntegerNetwork | PathLike,
+    record: Record | PathLike,
+    hardware: Sequence[str] = HARDWARE,
+    *,
+    dataset: Dataset | PathLike | None = None,
+    data_dir: PathLike | None = None,
+    progress: Progress | None = None,
+) -> CostReport:
+    """What the run of a record costs: exact counts, and energy and latency by published figures.
+
+    dataset: what the record was made with, so that input values that are zero are known; else none is taken to be.
+
+    Raises:
+        InputError: a float network, a record of another network or without spikes, unknown hardware, or another data
+            set.
+    """
+    source = os.fspath(network) if not isinstance(network, IntegerNetwork) else network.source
+    loaded = network if isinstance(network, IntegerNetwork) else load_network(network)
+    if not isinstance(loaded, IntegerNetwork):
+        raise InputError(f"{source}: is a float network; make an integer one first with: inflor quantize {source}")
+    found = record if isinstance(record, Record) else records.read(record)
+    if not isinstance(network, IntegerNetwork):
+        _same_file(network, found)
+    inputs = None if dataset is None else _inputs(loaded, found, load_dataset(dataset, data_dir, loaded))
+    watch = None if progress is None else lambda done, total: progress(done, total, "hardware")
+    return count_and_multiply(loaded, found, hardware, inputs, watch)
+
+
+def _same_file(path: PathLike, record: Record) -> None:
+    """Raises InputError where the record says that it was made with another file."""
+    known = record.run.get("sha256")
+    if known is not None and record.run.get("target") != "float" and known != sha256(path):
+        raise InputError(
+            f"{record.path or 'the record'}: was not made with {os.fspath(path)} (their digests differ); "
+            f"make one with: inflor run {os.fspath(path)} --out"
+        )
+
+
+def _inputs(network: IntegerNetwork, record: Record, data: Dataset) -> npt.NDArray[Any]:
+    network = fitted(network, data)
+    name, split = record.run.get("dataset"), str(record.run.get("split", "test"))
+    if name is not None and name != data.name:
+        raise InputError(f"{record.path or 'the record'}: was made with the data set {name}, not with {data.name}")
+    images, _ = datasets.split(data, split)
+    if len(images) < record.samples:
+        raise InputError(f"the record has {record.samples} samples, but {data.name} has {len(images)} in {split!r}")
+    return network.quantise_input(network.info.normalise(images[: record.samples]))

@@ -1,0 +1,71 @@
+"""Finding what a verb is given: data sets, networks and the kind of a file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias
+
+from converter import datasets, nir_file
+from converter.conventions import Conventions
+from converter.datasets import Dataset
+from converter.errors import InputError
+from converter.graph import Graph
+from inflor.fit import input_shape
+from quant import integer_nir
+from quant.network import IntegerNetwork
+
+PathLike: TypeAlias = str | os.PathLike[str]
+Network: TypeAlias = Graph | IntegerNetwork
+Progress: TypeAlias = Callable[[int, int, str], None]
+"""Called with how much is done, how much there is, and what is being done."""
+
+
+def load_dataset(
+    dataset: Dataset | PathLike, data_dir: PathLike | None = None, network: Network | None = None
+) -> Dataset:
+    """The data set itself, or the one of a built-in name or path; `network` tells frames over time from images."""
+    if isinstance(dataset, Dataset):
+        return dataset
+    return datasets.load(dataset, data_dir, frame=None if network is None else input_shape(network))
+
+
+def load_network(path: PathLike, conventions: Conventions | None = None) -> Network:
+    """A .nir file: a graph if it is a float one, an integer network if it says so.
+
+    conventions: what the file does not say about time.
+
+    Raises:
+        InputError: not a valid network, or one that contradicts the conventions; a model.pt has to be converted first.
+    """
+    if kind_of(path) == "checkpoint":
+        raise InputError(f"{path}: is a model.pt; make a .nir of it first with: inflor convert {path}")
+    graph = nir_file.read(path, conventions)
+    return integer_nir.from_graph(graph) if graph.info.stage == "integer" else graph
+
+
+def kind_of(path: PathLike) -> str:
+    """Which reader a file needs: "checkpoint" for a torch archive, "hdf5" for all else (its reader says what is wrong).
+
+    Raises:
+        InputError: the file cannot be opened.
+    """
+    if not os.path.isfile(path):  # a folder or a device: the .nir reader refuses it by name
+        return "hdf5"
+    try:
+        with open(path, "rb") as file:
+            archive = file.read(2) == b"PK"
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
+    return "checkpoint" if archive or Path(path).suffix in (".pt", ".pth") else "hdf5"
+
+
+def refuse_overwrite(out: PathLike | None, source: PathLike) -> None:
+    """Refuse to write over the input.
+
+    Raises:
+        InputError: `out` is the file `source`.
+    """
+    if out is not None and os.path.exists(out) and os.path.exists(source) and os.path.samefile(out, source):
+        raise InputError(f"{out}: is the input itself; name another file with --out")

@@ -1,0 +1,81 @@
+"""inflor.quantize"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from converter import nir_file
+from converter.conventions import Conventions
+from converter.datasets import Dataset
+from converter.errors import InputError
+from converter.graph import Graph
+from inflor.api.loading import PathLike, Progress, load_dataset, refuse_overwrite
+from inflor.fit import fitted
+from inflor.provenance import made_from, versions
+from quant import integer_nir
+from quant import quantize as stage2
+from quant.network import IntegerNetwork
+from quant.quantize import Granularity, Options
+from quant.report import QuantReport
+
+
+@dataclass(frozen=True)
+class Quantised:
+    """An integer network and what rounding cost. path: where it was written, None if nowhere."""
+
+    network: IntegerNetwork
+    report: QuantReport
+    path: Path | None
+
+
+def quantize(
+    graph: Graph | PathLike,
+    *,
+    conventions: Conventions | None = None,
+    calibrate: Dataset | PathLike,
+    bits: int = 8,
+    granularity: Granularity = "channel",
+    samples: int = 256,
+    clip: bool = True,
+    compensate: bool = True,
+    correct_bias: bool = True,
+    decay_bits: int = 12,
+    seed: int = 0,
+    data_dir: PathLike | None = None,
+    out: PathLike | None = None,
+    progress: Progress | None = None,
+) -> Quantised:
+    """Fix a float graph to integers, calibrated on the train split of a data set; written to `out` if it is given.
+
+    bits: of the weights, 2 to 8. granularity: one scale per output channel or per population. samples: most calibration
+    images used. clip: choose the step by output error instead of by the largest weight. compensate: let
+    the roundings of one output make up for each other. correct_bias: make the mean current of every channel what it was
+    in float. decay_bits: of what leaky and current-based neurons lose per step, 8 to 24.
+
+    Raises:
+        InputError: the graph has no integer form, or the data do not fit it; names both.
+    """
+    options = Options(bits, granularity, clip, compensate, correct_bias, samples, seed, decay_bits)
+    source = graph.source if isinstance(graph, Graph) else os.fspath(graph)
+    before = {"made_from": source} if isinstance(graph, Graph) else made_from(graph)
+    graph = graph if isinstance(graph, Graph) else nir_file.read(graph, conventions)
+    if graph.info.stage != "float":
+        raise InputError(f"{source}: is an integer network already; quantise the float file that it was made from")
+    refuse_overwrite(out, source)
+    data = load_dataset(calibrate, data_dir, graph)
+    graph = fitted(graph, data)
+    watch = None if progress is None else lambda name, done, total: progress(done, total, name)
+    network, report = stage2.quantize(graph, graph.info.normalise(data.x_train), data.y_train, options, watch)
+    provenance = {
+        **before,
+        "calibration": {"dataset": data.name, "split": "train", "samples": report.samples},
+        "options": asdict(options),
+        "versions": versions(),
+        "float": dict(graph.info.provenance),
+    }
+    network = replace(network, info=replace(network.info, provenance=provenance))
+    if out is not None:
+        integer_nir.write(out, network)
+    return Quantised(network, report, None if out is None else Path(out))

@@ -1,0 +1,212 @@
+"""What a report is made from: files are read, checked against each other and remembered by their digests."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from converter import datasets
+from converter.conventions import Conventions
+from converter.datasets import BUILT_IN, Dataset
+from converter.errors import InputError
+from converter.graph import Graph
+from inflor.api.checking import check as compare_targets
+from inflor.api.loading import PathLike, Progress, load_dataset, load_network
+from inflor.fit import fitted
+from inflor.page import chips, gather
+from inflor.page.contents import Chip, Missing, Potentials, Source, Verdict
+from inflor.provenance import sha256
+from quant.network import IntegerNetwork
+from targets import record as records
+from targets.cost.estimate import HARDWARE, estimate
+from targets.cost.result import CostReport
+from targets.record import Record
+
+FLOAT_SAMPLES = 256
+"""Most samples that a float network is run on here."""
+CHIPS = ("loihi2", "spinnaker1")
+"""Whose cores are drawn where no hardware is named."""
+NEEDS_FLOAT = "Give the float network with --float-model, or its record with --float-record."
+NEEDS_MODEL = "Give the float network with --float-model."
+
+
+class ReportInputs:
+    """What one report is made from: what is loaded, where it came from, and what a reader must be told of it."""
+
+    def __init__(
+        self,
+        network: PathLike,
+        record: PathLike,
+        dataset: Dataset | PathLike | None,
+        data_dir: PathLike | None,
+        progress: Progress | None,
+    ):
+        loaded = load_network(network)
+        if not isinstance(loaded, IntegerNetwork):
+            raise InputError(
+                f"{network}: is a float network; make an integer one first with: inflor quantize {network}"
+            )
+        self.network, self.record = loaded, records.read(record)
+        gather.check_fit(loaded, self.record, os.fspath(record))
+        self._given, self._data_dir, self._progress = dataset, data_dir, progress
+        self._sources = [_source("integer network", network), _source("record", record)]
+        self.warnings: list[str] = []
+        if self.record.run.get("sha256", self._sources[0].digest) != self._sources[0].digest:
+            self.warnings.append(
+                f"{Path(record).name} was made from another version of {Path(network).name}: their digests differ."
+            )
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        return tuple(self._sources)
+
+    def say(self, what: str) -> None:
+        if self._progress is not None:
+            self._progress(0, 1, what)
+
+    def float_side(
+        self, model: PathLike | None, record: PathLike | None, conventions: Conventions | None = None
+    ) -> tuple[Graph | Missing, Record | None, str]:
+        """The float network, a record of it, and what to give where there is none."""
+        graph: Graph | Missing = Missing(NEEDS_MODEL)
+        reference = None
+        if model is not None:
+            loaded = load_network(model, conventions)
+            if not isinstance(loaded, Graph):
+                raise InputError(f"{model}: is an integer network; --float-model takes the one that it was made from")
+            graph = loaded
+            self._sources.append(_source("float network", model))
+            made_from = self.network.info.provenance.get("sha256")
+            if made_from is not None and made_from != self._sources[-1].digest:
+                self.warnings.append(f"{Path(model).name} is not the file that the integer network was made from.")
+        if record is not None:
+            reference = records.read(record)
+            gather.check_fit(self.network, reference, os.fspath(record))
+            self._sources.append(_source("float record", record))
+        elif isinstance(graph, Graph) and isinstance(self.data(), Dataset):
+            self.say("running in float")
+            reference = self._run_float(graph)
+        why = NEEDS_FLOAT if model is None else str(getattr(self.data(), "why", NEEDS_FLOAT))
+        return graph, reference, why
+
+    def _run_float(self, graph: Graph) -> Record:
+        from inflor.api.running import run
+
+        data = self.data()
+        assert isinstance(data, Dataset)
+        samples = min(self.record.samples, FLOAT_SAMPLES)
+        return run(graph, dataset=data, split=self.split(), samples=samples, target="float", spikes=True)
+
+    def split(self) -> str:
+        split = self.record.run.get("split")
+        return split if split in datasets.SPLITS else "test"
+
+    def data(self) -> Dataset | Missing:
+        """The data set of the record: the one given, or digits, which needs no file."""
+        name = self.record.run.get("dataset")
+        if self._given is None:
+            if name != "digits" and not (name in BUILT_IN and self._data_dir is not None):
+                return Missing("Give the record's data set with --dataset.")
+            self._given = str(name)
+        if not isinstance(self._given, Dataset):
+            self._given = load_dataset(self._given, self._data_dir, self.network)
+            self.network = fitted(self.network, self._given)
+        if name is not None and name != self._given.name:
+            raise InputError(f"--dataset {self._given.name}: the record is of {name}")
+        return self._given
+
+    def verdict(self, path: PathLike | None, targets: Sequence[str], samples: int) -> Verdict | Missing:
+        if path is not None:
+            self._sources.append(_source("verdict of inflor check", path))
+            return self._check_file(path)
+        if not targets:
+            return Missing(
+                "Give what inflor check --json printed with --check, or targets to compare now with --targets."
+            )
+        data = self.data()
+        if isinstance(data, Missing):
+            raise InputError(f"--targets {' '.join(targets)}: there is nothing to run; name the data with --dataset")
+        result = compare_targets(
+            self.network, targets, dataset=data, split=self.split(), samples=samples, progress=self._progress
+        )
+        return gather.verdict(result.to_json(), "Compared for this page")
+
+    def _check_file(self, path: PathLike) -> Verdict:
+        found = _read_json(path)
+        verdict = gather.verdict(found, f"Read from {Path(path).name}")
+        mine = {p.name for p in self.record.populations if p.kind != "input"}
+        if {layer["name"] for layer in verdict.layers} != mine:
+            raise InputError(f"{path}: compares other populations than those of {self.network.source}")
+        digest = found.get("sha256")
+        if digest is not None and digest != self._sources[0].digest:
+            self.warnings.append(f"{Path(path).name} is of another version of {Path(self.network.source).name}.")
+        return verdict
+
+    def potentials(self, graph: Graph | Missing) -> Potentials | Missing:
+        if isinstance(graph, Missing):
+            return graph
+        data = self.data()
+        if isinstance(data, Missing):
+            return data
+        self.say("counting potentials")
+        images, _ = datasets.split(data, self.split())
+        try:
+            return gather.potentials(graph, self.network, self.network.info.normalise(images[: self.record.samples]))
+        except InputError as error:
+            return Missing(str(error))
+
+    def estimate(self, hardware: Sequence[str] | None) -> CostReport | Missing:
+        """Counts and estimates; which inputs are zero is known only where the data set is."""
+        data, inputs = self.data(), None
+        if isinstance(data, Dataset):
+            images, _ = datasets.split(data, self.split())
+            inputs = self.network.quantise_input(self.network.info.normalise(images[: self.record.samples]))
+        try:
+            return estimate(self.network, self.record, HARDWARE if hardware is None else tuple(hardware), inputs)
+        except InputError as error:
+            if hardware is not None:
+                raise
+            return Missing(f"{error}.")
+
+    def chips(self, hardware: Sequence[str] | None) -> tuple[Chip | Missing, ...]:
+        wanted = CHIPS if hardware is None else tuple(dict.fromkeys(h for h in hardware if h in chips.TARGETS))
+        if not wanted:
+            return (Missing("None of the hardware that was asked for has cores that can be drawn."),)
+        found = []
+        for name in wanted:
+            self.say(f"placing on {name}")
+            found.append(chips.chip(self.network, self.record, name))
+        return tuple(found)
+
+
+def read_losses(given: PathLike | Mapping[str, Any] | None) -> dict[str, Mapping[str, Any]]:
+    """Layers of a quantisation's report, by population."""
+    if given is None:
+        return {}
+    found, name = (given, "quantisation") if isinstance(given, Mapping) else (_read_json(given), os.fspath(given))
+    try:
+        layers = {str(layer["population"]): layer for layer in found["layers"]}
+        if not all(layer["weight_snr_db"] is None or float(layer["weight_snr_db"]) for layer in layers.values()):
+            raise ValueError("weight_snr_db")
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{name}: is not what inflor quantize --report writes ({error!r})") from error
+    return layers
+
+
+def _read_json(path: PathLike) -> dict[str, Any]:
+    try:
+        found = json.loads(Path(path).read_text("utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: is no JSON ({error})") from error
+    if not isinstance(found, dict):
+        raise InputError(f"{path}: holds no JSON object")
+    return found
+
+
+def _source(role: str, path: PathLike) -> Source:
+    return Source(role, Path(path).name, sha256(path), os.path.getsize(path))

@@ -1,0 +1,171 @@
+"""inflor.report"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from converter.conventions import Conventions
+from converter.datasets import Dataset
+from converter.errors import InputError
+from converter.files import atomic_path
+from inflor.api.loading import PathLike, Progress, refuse_overwrite
+from inflor.api.report_inputs import ReportInputs, read_losses
+from inflor.page import costs, gather
+from inflor.page.colours import ramp
+from inflor.page.contents import Missing, Report
+from inflor.page.raster import Raster, raster
+from inflor.page.render import page
+from inflor.provenance import versions
+from quant.network import IntegerNetwork
+from targets.cost.result import CostReport
+from targets.record import Record
+
+
+def report(
+    network: PathLike,
+    record: PathLike,
+    out: PathLike | None = "report.html",
+    *,
+    float_model: PathLike | None = None,
+    float_record: PathLike | None = None,
+    check: PathLike | None = None,
+    targets: Sequence[str] = (),
+    check_samples: int = 2,
+    quantisation: PathLike | Mapping[str, Any] | None = None,
+    dataset: Dataset | PathLike | None = None,
+    data_dir: PathLike | None = None,
+    sample: int = 0,
+    hardware: Sequence[str] | None = None,
+    conventions: Conventions | None = None,
+    progress: Progress | None = None,
+) -> Report:
+    """Everything about a run of an integer network, written to `out` as one HTML page if it is given.
+
+    record: of a run of `network`. float_model: the network before quantisation; it is run on the record's data for
+    membrane potentials and, without float_record (a record of it), for accuracy and spikes. check: what `inflor check
+    --json` printed; or targets: two or more, which are then compared on `check_samples` samples. quantisation: what
+    `inflor quantize --report` wrote. dataset: that of the record; not needed for digits. sample: whose spikes are
+    drawn. hardware: to estimate and, where it has cores, to draw; None to estimate all that is published and to draw
+    Loihi 2 and SpiNNaker 1. conventions: what the float file does not say about time.
+
+    Raises:
+        InputError: a file is damaged or belongs to another network; an unknown sample, target or hardware.
+    """
+    given = ReportInputs(network, record, dataset, data_dir, progress)
+    for path in (network, record, float_model, float_record, check, quantisation):
+        if isinstance(path, str | os.PathLike):
+            refuse_overwrite(out, path)
+    if check is not None and targets:
+        raise InputError("--check and --targets: give one of them, a verdict or targets to compare now")
+    given.say("reading")
+    before, reference, why = given.float_side(float_model, float_record, conventions)
+    losses = read_losses(quantisation)
+    verdict = given.verdict(check, targets, check_samples)
+    given.say("counting")
+    costed = given.estimate(hardware)
+    found = Report(
+        title=_title(given.network),
+        run=_run_facts(given),
+        sources=given.sources,
+        accuracy=gather.accuracy(given.record, reference, why),
+        verdict=verdict,
+        populations=(),
+        raster=_raster(given.record, sample, given.network.info.class_names),
+        potentials=given.potentials(before),
+        costs=costed if isinstance(costed, Missing) else costs.costs(costed),
+        chips=given.chips(hardware),
+        timeline=gather.timeline(given.network),
+        warnings=tuple(given.warnings),
+        notes=tuple(map(str, given.record.run.get("notes", ()))),
+    )
+    found = _with_populations(given, found, reference, losses, costed, why)
+    if out is None:
+        return found
+    given.say("writing")
+    with atomic_path(out) as temporary:
+        temporary.write_text(page(found), encoding="utf-8")
+    return replace(found, path=os.fspath(out))
+
+
+def _run_facts(given: ReportInputs) -> dict[str, Any]:
+    """What was run, for the head of the page and for its end."""
+    run, info = given.record.run, given.network.info
+    made = dict(info.provenance)
+    facts = {
+        "target": run.get("target"),
+        "data": " ".join(str(run[k]) for k in ("dataset", "split") if run.get(k)) or None,
+        "samples": given.record.samples,
+        "timesteps": given.record.timesteps,
+        "seconds of the run": None if run.get("seconds") is None else f"{run['seconds']:.3g}",
+        "plan": _flat(run.get("plan")),
+        "network trained on": " ".join(filter(None, (info.dataset, info.architecture))) or None,
+        "integer network made from": made.get("made_from"),
+        "quantisation": _flat(made.get("options")),
+        "calibration": _flat(made.get("calibration")),
+        "versions of the run": _flat(run.get("versions")),
+        "versions of this page": _flat(versions()),
+    }
+    return {
+        "network": Path(given.network.source).name,
+        "target": str(run.get("target", "an unnamed target")),
+        "dataset": " ".join(str(run[k]) for k in ("dataset", "split") if run.get(k)),
+        "samples": given.record.samples,
+        "timesteps": given.record.timesteps,
+        "neurons": sum(p.size for p in given.network.populations if p.kind != "input"),
+        "version": versions()["inflor"],
+        "facts": {name: str(value) for name, value in facts.items() if value not in (None, "")},
+    }
+
+
+def _with_populations(
+    given: ReportInputs,
+    found: Report,
+    reference: Record | None,
+    losses: Mapping[str, Mapping[str, Any]],
+    costed: CostReport | Missing,
+    why: str,
+) -> Report:
+    """The report with its table of populations, and the share of spikes that differ from the float network's."""
+    ordered = sorted(given.network.populations, key=lambda p: given.network.depth[p.name])
+    names = [p.name for p in ordered if p.kind != "input"]
+    colours = dict(zip(names, ramp(len(names)), strict=True))
+    rows = gather.populations(given.network, given.record, reference, losses, colours)
+    differ: dict[str, float] = {}
+    compared = 0
+    if reference is not None:
+        try:
+            differ, compared = gather.differing(given.record, reference)
+        except InputError as error:
+            why = str(error)
+    events = {} if isinstance(costed, Missing) else costs.per_population(costed)
+    merged = tuple({**row, "differ": differ.get(row["name"]), **events.get(row["name"], {})} for row in rows)
+    run = {**found.run, "compared": compared, "why_no_differ": why}
+    return replace(found, populations=merged, run=run)
+
+
+def _title(network: IntegerNetwork) -> str:
+    """What the network is, or the name of its file where that is not known."""
+    info = network.info
+    if info.architecture and info.dataset:
+        return f"{info.architecture} on {info.dataset}"
+    return Path(network.source).name
+
+
+def _raster(record: Record, sample: int, class_names: tuple[str, ...]) -> Raster | Missing:
+    if not 0 <= sample < record.samples:
+        raise InputError(f"--sample {sample}: the record has the samples 0 to {record.samples - 1}")
+    try:
+        return raster(record, sample, class_names)
+    except InputError as error:
+        return Missing(f"{error}.")
+
+
+def _flat(value: Any) -> str | None:
+    """A mapping as one line."""
+    if not isinstance(value, Mapping):
+        return None
+    return ", ".join(f"{k} {v}" for k, v in value.items() if not isinstance(v, Mapping | list) and v is not None)

@@ -1,0 +1,66 @@
+"""inflor.run"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from converter import datasets
+from converter.conventions import Conventions
+from converter.datasets import Dataset
+from converter.errors import InputError
+from converter.graph import Graph
+from inflor.api.loading import Network, PathLike, Progress, load_dataset, load_network, refuse_overwrite
+from inflor.fit import fitted
+from inflor.provenance import sha256, versions
+from quant.network import IntegerNetwork
+from targets import running
+from targets.record import Record
+
+
+def run(
+    network: Network | PathLike,
+    *,
+    dataset: Dataset | PathLike,
+    split: str = "test",
+    samples: int | None = None,
+    target: str | None = None,
+    out: PathLike | None = None,
+    spikes: bool | None = None,
+    data_dir: PathLike | None = None,
+    conventions: Conventions | None = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> Record:
+    """Run the first `samples` (None: all) of a split on a target; the record is written to `out` if it is given.
+
+    target: None means "float" for a float network and "cpu" for an integer one. spikes: keep every one, in the file or
+    in memory; None keeps them where there is a file. conventions: what a float file does not say about time.
+    options: of the target, e.g. memory (bytes), threads, device, state_bits, overflow for "cpu".
+
+    Raises:
+        InputError: the data do not fit the network (names both), or the target refuses it. MissingPartError: the target
+            is not installed.
+    """
+    if samples is not None and samples < 1:
+        raise InputError(f"{samples} samples: run at least 1")
+    about: dict[str, Any] = {}
+    if not isinstance(network, Graph | IntegerNetwork):
+        refuse_overwrite(out, network)
+        about["sha256"] = sha256(network)
+        network = load_network(network, conventions)
+    data = load_dataset(dataset, data_dir, network)
+    network = fitted(network, data)
+    images, labels = datasets.split(data, split)
+    x, y = network.info.normalise(images[:samples]), labels[:samples]
+    about |= {"dataset": data.name, "split": split, "samples": len(x), "versions": versions()}
+    return running.run(
+        network,
+        target or ("float" if isinstance(network, Graph) else "cpu"),
+        x,
+        y,
+        out=out,
+        keep_spikes=spikes,
+        options={name: value for name, value in options.items() if value is not None},
+        provenance=about,
+        progress=None if progress is None else lambda done, total: progress(done, total, "samples"),
+    )

@@ -1,0 +1,56 @@
+"""inflor.train"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from converter import training
+from converter.datasets import Dataset
+from converter.neurons import NeuronConfig
+from converter.threads import torch_threads
+from converter.training import TrainResult
+from inflor.api.loading import PathLike, Progress, load_dataset
+
+
+def train(
+    dataset: Dataset | PathLike,
+    model: str = "convnet",
+    *,
+    out: PathLike,
+    resume: bool = False,
+    data_dir: PathLike | None = None,
+    neuron: NeuronConfig | str | None = None,
+    surrogate: str | None = None,
+    threads: int | None = None,
+    progress: Progress | None = None,
+    **settings: Any,
+) -> TrainResult:
+    """Train a network and write model.pt, metrics.json and checkpoint.pt to the folder `out`.
+
+    dataset: a built-in name, the path of an .npz, or the data itself. model: a name of `converter.networks.NETWORKS`.
+    neuron: a kind ("srif", "if", "lif") or a whole configuration. settings: fields of `converter.training.TrainConfig`
+    (timesteps, epochs, batch_size, learning_rate, optimizer, seed, ...); those left out are what works for the data.
+
+    Raises:
+        InputError: see `converter.training.train`.
+    """
+    data = load_dataset(dataset, data_dir)
+    if neuron is not None or surrogate is not None:
+        if not isinstance(neuron, NeuronConfig):
+            neuron = NeuronConfig.preset(neuron or "srif")
+        settings["neuron"] = neuron if surrogate is None else replace(neuron, surrogate=surrogate)  # type: ignore[arg-type]
+    config = training.default_config(data.name, model, **{k: v for k, v in settings.items() if v is not None})
+    watch = None if progress is None else _watch_training(progress)
+    with torch_threads(threads):
+        return training.train(data, config, Path(out), resume=resume, progress=watch)
+
+
+def _watch_training(progress: Progress) -> training.Progress:
+    def watch(now: Mapping[str, Any]) -> None:
+        done = (now["epoch"] - 1) * now["batches"] + now["batch"]
+        progress(done, now["epochs"] * now["batches"], f"epoch {now['epoch']}/{now['epochs']} loss {now['loss']:.3f}")
+
+    return watch

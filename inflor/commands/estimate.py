@@ -1,0 +1,83 @@
+"""inflor estimate"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from inflor import console
+from inflor.console import Column
+from inflor.options import FILE, SeveralNames, data_dir_option, example, json_option
+
+POPULATIONS = (
+    Column("name", "population", left=True),
+    Column("shape", "shape", console.shape),
+    Column("spikes", "spikes", "{:.6g}".format),
+    Column("synaptic_events", "synaptic events", "{:.6g}".format),
+    Column("dense_events", "rate x MACs", "{:.6g}".format),
+    Column("input_macs", "input MACs", "{:.6g}".format),
+    Column("neuron_updates", "updates", "{:.6g}".format),
+    Column("active_updates", "active", "{:.6g}".format),
+    Column("kilobytes", "kB", "{:.6g}".format),
+)
+COUNTED = ("spikes", "synaptic_events", "dense_events", "input_macs", "neuron_updates", "active_updates")
+
+
+@click.command(
+    cls=SeveralNames,
+    short_help="Say what a run costs: energy, latency, memory.",
+    epilog=example("inflor estimate model.int.nir --record record.h5 --hardware loihi1 cmos45"),
+)
+@click.argument("model", type=FILE)
+@click.option("--record", type=FILE, required=True, metavar="FILE", help="A record.h5 of MODEL, with its spikes.")
+@click.option(
+    "--hardware",
+    multiple=True,
+    metavar="NAME...",
+    help="loihi1, loihi2, spinnaker1, spinnaker2, cmos45.  [default: all]",
+)
+@click.option("--dataset", metavar="DATA", help="What the record was made with, to see zeros of the input.")
+@click.option(
+    "--table",
+    type=click.Choice(["text", "markdown", "latex"]),
+    default="text",
+    show_default=True,
+    metavar="FORMAT",
+    help="text, markdown or latex.",
+)
+@data_dir_option
+@json_option
+def command(
+    model: Path,
+    record: Path,
+    hardware: tuple[str, ...],
+    dataset: str | None,
+    table: str,
+    data_dir: Path | None,
+    as_json: bool,
+) -> None:
+    """Count what MODEL (an integer .nir) did in a record, and multiply by
+    published figures: energy and latency per inference.
+
+    Each figure comes with its source, its kind and how far it was checked;
+    where nothing is published, that is the answer.
+    """
+    from inflor import api
+    from targets.cost.table import FORMATS
+
+    chosen = {"hardware": hardware} if hardware else {}
+    with console.progress("estimating") as progress:
+        report = api.estimate(model, record, dataset=dataset, data_dir=data_dir, progress=progress, **chosen)
+    if as_json:
+        console.print_json({"model": model, **report.as_dict()})
+        return
+    if table == "text":
+        samples = report.counts.samples
+        rows = []
+        for p in report.counts.populations:
+            shown = {name: getattr(p, name) / samples for name in COUNTED}
+            rows.append({"name": p.name, "shape": p.shape, **shown, "kilobytes": p.memory.shared_bytes / 1000})
+        console.print_table(POPULATIONS, rows)
+        console.print_line()
+    console.print_line(FORMATS[table](report))

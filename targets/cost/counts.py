@@ -1,0 +1,91 @@
+"""Exact counts of a record: spikes, synaptic events and neuron updates, the same on every chip.
+
+Spikes are read from their bits in chunks of samples. An event is counted when its source fires, whatever the delay of
+its projection and the reset of its target.
+"""
+
+from __future__ import annotations
+
+import math
+
+from quant.network import Population
+from quant.operators import Conv, Linear, Operator, Scale, Shape, SumPool
+from targets.cost.activity import Activity
+from targets.cost.connectivity import Connectivity, Separable, connectivity
+from targets.cost.memory import memory
+from targets.cost.result import Counts, PopulationCounts
+from targets.cost.updates import Updates
+
+
+def count(activity: Activity, updates: Updates) -> Counts:
+    """All counts of all populations but the input."""
+    network, record = activity.network, activity.record
+    populations = tuple(_count(activity, p, updates) for p in network.populations if p.kind != "input")
+    return Counts(record.samples, record.timesteps, populations)
+
+
+def _count(activity: Activity, population: Population, updated: Updates) -> PopulationCounts:
+    network, totals = activity.network, activity.totals
+    events = zeros = macs = synapses = 0
+    dense = 0.0
+    for number, projection in enumerate(network.projections):
+        if projection.target != population.name:
+            continue
+        source = network.by_name[projection.source]
+        fan_out = activity.connections[number].fan_out
+        met = int(totals[source.name] @ fan_out)
+        synapses += int(fan_out.sum())
+        if source.kind == "input":
+            macs += met
+            continue
+        possible = with_zeros(activity, number).fan_out
+        events += met
+        zeros += int(totals[source.name] @ possible) - met
+        dense += int(totals[source.name].sum()) / source.size * dense_macs(projection.operators, source.shape)
+    updates = population.size * activity.steps
+    return PopulationCounts(
+        name=population.name,
+        shape=population.shape,
+        kind=population.kind,
+        depth=network.depth[population.name],
+        neurons=population.size,
+        spikes=int(totals[population.name].sum()),
+        synaptic_events=events,
+        zero_weight_events=zeros,
+        dense_events=dense,
+        input_macs=macs,
+        neuron_updates=updates,
+        active_updates=updated.active[population.name],
+        stirred_updates=updated.stirred[population.name],
+        synapses=synapses,
+        memory=memory(network, population, activity.ranges[population.name], synapses),
+    )
+
+
+def with_zeros(activity: Activity, number: int) -> Connectivity:
+    """How a projection connects where weights of zero are synapses too."""
+    known = activity.connections[number]
+    if isinstance(known, Separable):
+        return known.with_zeros()
+    projection = activity.network.projections[number]
+    return connectivity(projection.operators, activity.network.by_name[projection.source].shape, zeros=True)
+
+
+def dense_macs(operators: tuple[Operator, ...], shape: Shape) -> int:
+    """Multiply-accumulates of one pass through the chain's weights, padding and zeros included; without weights: adds.
+
+    A convolution: outputs x kernel x inputs of its group; a linear layer: outputs x inputs.
+    """
+    total = pooled = 0
+    for operator in operators:
+        made = operator.output_shape(shape)
+        if isinstance(operator, Conv):
+            total += math.prod(made) * math.prod(operator.weight.shape[1:])
+        elif isinstance(operator, Linear):
+            total += math.prod(made) * shape[-1]
+        elif isinstance(operator, Scale):
+            total += math.prod(made)
+        elif isinstance(operator, SumPool):
+            pooled += math.prod(made) * math.prod(operator.kernel)
+        shape = made
+    return total or pooled or math.prod(shape)

@@ -1,0 +1,110 @@
+"""What a run costs on published hardware: exact counts times published figures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from converter.errors import InputError
+from quant.network import IntegerNetwork
+from targets.cost.activity import Activity
+from targets.cost.counts import count
+from targets.cost.metrics import metrics
+from targets.cost.models import cmos, loihi, spinnaker
+from targets.cost.models.terms import Case
+from targets.cost.placing import place
+from targets.cost.result import CostReport, Estimate
+from targets.cost.updates import count_updates
+from targets.record import Record, recorded_populations
+from targets.registry import Progress
+
+Model = Callable[[Case], Estimate]
+MODELS: Mapping[str, tuple[Model, ...]] = {
+    "loihi1": (loihi.davies, loihi.sanafe),
+    "loihi2": (loihi.loihi2,),
+    "spinnaker1": (spinnaker.events, spinnaker.board),
+    "spinnaker2": (spinnaker.second,),
+    "cmos45": (cmos.spiking_int8, cmos.spiking_fp32, cmos.ann_int8, cmos.ann_fp32),
+}
+HARDWARE = tuple(MODELS)
+WITHOUT_CORES = ("cmos45",)
+
+
+def estimate(
+    network: IntegerNetwork,
+    record: Record,
+    hardware: Sequence[str] = HARDWARE,
+    inputs: npt.NDArray[np.integer] | None = None,
+    progress: Progress | None = None,
+) -> CostReport:
+    """Counts of a record and estimates for the hardware named, each by all of its models.
+
+    inputs: the quantised inputs of the record, [samples, *shape] or [samples, T, *shape], so that those that are zero
+    are known; without them none is taken to be.
+
+    Raises:
+        InputError: the record is of another network or has no spikes; hardware that there is none of.
+    """
+    unknown = [name for name in hardware if name not in MODELS]
+    if unknown or not hardware:
+        what = f"unknown hardware {', '.join(unknown)}" if unknown else "no hardware"
+        raise InputError(f"{what}; choose from {', '.join(HARDWARE)}")
+    check_record(network, record, inputs)
+    activity = Activity(network, record, inputs)
+    names = list(dict.fromkeys(hardware))
+    updates = count_updates(activity)
+    counts = count(activity, updates)
+    made: list[Estimate] = []
+    for number, name in enumerate(names):
+        if progress is not None:
+            progress(number, len(names))
+        case = Case(activity, counts) if name in WITHOUT_CORES else place(activity, counts, updates, name)
+        made += [model(case) for model in MODELS[name]]
+    found = metrics(activity, counts, sum(updates.changed.values()))
+    return CostReport(network.source, record.path, counts, found, tuple(made), _notes(activity, updates.unlike))
+
+
+def _notes(activity: Activity, unlike: tuple[str, ...]) -> tuple[str, ...]:
+    notes = []
+    if activity.inputs is None:
+        notes.append("None of the graded input values is known to be zero: all of them count.")
+    if unlike:
+        names = ", ".join(map(repr, unlike))
+        notes.append(
+            f"The recorded spikes of {names} are not those that this network makes of its recorded sources: the record "
+            "is of another network, or of another arithmetic."
+        )
+    return tuple(notes)
+
+
+def check_record(network: IntegerNetwork, record: Record, inputs: npt.NDArray[np.integer] | None) -> None:
+    """Refuse a record that is not of this network.
+
+    Raises:
+        InputError: says what differs.
+    """
+    where = record.path or "the record"
+    if record.run.get("target") == "float":
+        raise InputError(f"{where}: is a run of a float network; run {network.source} with: inflor run --out")
+    expected = {p.name: (p.shape, p.kind) for p in recorded_populations(network)}
+    found = {p.name: (p.shape, p.kind) for p in record.populations}
+    if expected != found:
+        different = sorted(n for n in expected.keys() | found.keys() if expected.get(n) != found.get(n))
+        raise InputError(
+            f"{where}: is not a record of {network.source or 'this network'}; they differ in population "
+            f"{', '.join(map(repr, different))}"
+        )
+    if record.timesteps != network.info.timesteps:
+        raise InputError(
+            f"{where}: has {record.timesteps} timesteps, but {network.source or 'the network'} has "
+            f"{network.info.timesteps}"
+        )
+    if record.samples < 1:
+        raise InputError(f"{where}: has no samples")
+    if inputs is not None:
+        shape = network.inputs[0].shape
+        known = ((record.samples, *shape), (record.samples, record.timesteps, *shape))
+        if inputs.shape not in known:
+            raise InputError(f"{where}: is of {record.samples} samples of {shape}, but the inputs are {inputs.shape}")

@@ -1,0 +1,1 @@
+"""One module per family of hardware: counts times published figures, each an `Estimate`."""

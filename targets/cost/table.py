@@ -1,0 +1,145 @@
+"""An estimate as a table with footnotes, fit for a paper: text, Markdown or LaTeX."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from targets.cost.figures import CHECKS
+from targets.cost.result import CostReport, Estimate, Term
+
+HEADINGS = (
+    "hardware",
+    "energy",
+    "low to high",
+    "idle",
+    "latency",
+    "streamed",
+    "energy x delay",
+    "cores",
+    "sources",
+)
+NOT_PUBLISHED = "not published"
+_PREFIXES = ((1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"), (1e-12, "p"), (1e-15, "f"))
+_LATEX = {
+    "µ": r"$\mu$",
+    "%": r"\%",
+    "&": r"\&",
+    "_": r"\_",
+    "#": r"\#",
+    "^": r"\textasciicircum{}",
+    "~": r"\textasciitilde{}",
+}
+
+
+@dataclass(frozen=True)
+class Table:
+    """headings and rows of text; footnotes: what the letters of the last column stand for, in order."""
+
+    headings: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    footnotes: tuple[str, ...]
+    caption: str
+
+
+def table(report: CostReport) -> Table:
+    """One row per estimate; everything is per inference."""
+    footnotes: dict[str, str] = {}
+    rows = tuple(_row(estimate, footnotes) for estimate in report.estimates)
+    counts, samples = report.counts, report.counts.samples
+    caption = (
+        f"Per inference ({counts.timesteps} timesteps, mean of {samples} samples): "
+        f"{counts.spikes / samples:.6g} spikes, "
+        f"{counts.synaptic_events / samples:.6g} synaptic events, "
+        f"{counts.total('input_macs') / samples:.6g} multiplications of the graded input, "
+        f"{counts.neuron_updates / samples:.6g} neuron updates."
+    )
+    return Table(HEADINGS, rows, tuple(f"{letter}  {text}" for text, letter in footnotes.items()), caption)
+
+
+def text(report: CostReport) -> str:
+    """Columns of plain text."""
+    made = table(report)
+    lines = [made.headings, *made.rows]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(made.headings))]
+    rows = [
+        "  ".join(
+            c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    ]
+    return "\n".join([*rows, "", made.caption, "", *made.footnotes, *report.notes])
+
+
+def markdown(report: CostReport) -> str:
+    """A table of GitHub's Markdown, caption and footnotes below."""
+    made = table(report)
+    rule = tuple("---" if i == 0 else "---:" for i in range(len(made.headings)))
+    rows = ["| " + " | ".join(line) + " |" for line in (made.headings, rule, *made.rows)]
+    notes = [f"- {note}" for note in (*made.footnotes, *report.notes)]
+    return "\n".join([*rows, "", made.caption, "", *notes])
+
+
+def latex(report: CostReport) -> str:
+    """A tabular and its notes."""
+    made = table(report)
+    rows = [" & ".join(map(_escaped, line)) + r" \\" for line in (made.headings, *made.rows)]
+    columns = "l" + "r" * (len(made.headings) - 1)
+    notes = [_escaped(note) + r" \\" for note in (made.caption, *made.footnotes, *report.notes)]
+    body = [rows[0], r"\hline", *rows[1:]]
+    return "\n".join([rf"\begin{{tabular}}{{{columns}}}", *body, r"\end{tabular}", "", r"\footnotesize", *notes])
+
+
+FORMATS: Mapping[str, Callable[[CostReport], str]] = {"text": text, "markdown": markdown, "latex": latex}
+
+
+def quantity(value: float | None, unit: str, digits: int = 3) -> str:
+    """1.11e-05 J as 11.1 µJ; None as not published."""
+    if value is None:
+        return NOT_PUBLISHED
+    if value == 0:
+        return f"0 {unit}"
+    size = next((s for s, _ in _PREFIXES if abs(value) >= s), _PREFIXES[-1][0])
+    return f"{value / size:.{digits}g} {dict(_PREFIXES)[size]}{unit}"
+
+
+def _row(estimate: Estimate, footnotes: dict[str, str]) -> tuple[str, ...]:
+    notes = [_source(t) for t in _terms(estimate)]
+    notes += estimate.notes
+    notes += [f"{NOT_PUBLISHED}: {what}" for what in estimate.unpublished if estimate.energy_joules is not None]
+    letters = [footnotes.setdefault(note, _letter(len(footnotes))) for note in dict.fromkeys(notes)]
+    low, high = estimate.energy_low_joules, estimate.energy_high_joules
+    between = "-" if low is None or low == high else f"{quantity(low, 'J')} to {quantity(high, 'J')}"
+    idle = "included" if estimate.includes_static else "-" if estimate.static_joules is None else None
+    delay = estimate.energy_delay_joule_seconds
+    unknown = "-" if estimate.mapped is None and estimate.hardware != "cmos45" else NOT_PUBLISHED
+    return (
+        estimate.title,
+        quantity(estimate.energy_joules, "J") if estimate.energy_joules is not None else "-",
+        between,
+        idle or quantity(estimate.static_joules, "J"),
+        quantity(estimate.latency_seconds, "s") if estimate.latency_seconds is not None else unknown,
+        quantity(estimate.streamed_seconds, "s") if estimate.streamed_seconds is not None else unknown,
+        "-" if delay is None else f"{delay:.3g} J s",
+        "-" if estimate.cores is None else str(estimate.cores),
+        " ".join(letters),
+    )
+
+
+def _terms(estimate: Estimate) -> Sequence[Term]:
+    static = () if estimate.static_term is None else (estimate.static_term,)
+    return [t for t in (*estimate.terms, *static, *estimate.latency_terms) if t.unit_energy is not None]
+
+
+def _source(term: Term) -> str:
+    return f"{term.source}; {term.kind}; {CHECKS[term.check]}"
+
+
+def _letter(number: int) -> str:
+    """a to z, then aa, ab, ..."""
+    first, last = divmod(number, 26)
+    return (chr(96 + first) if first else "") + chr(97 + last)
+
+
+def _escaped(value: str) -> str:
+    return "".join(_LATEX.get(c, c) for c in value)

@@ -1,0 +1,60 @@
+"""Where a plan's cores are on Loihi: tiles of four cores on a mesh."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from quant.operators import Conv, IntArray
+from targets.loihi.linear import Kernel
+from targets.loihi.mapper import ON_HOST
+from targets.loihi.plan import Synapses
+from targets.loihi.target import LoihiPlan
+from targets.mapping import CoreMap, Wiring
+
+CORES_PER_TILE = 4
+MESH_HEIGHT = 4
+LAYOUT = (
+    "32 tiles of 4 cores on a mesh of 8 x 4 tiles, numbered column by column, filled in the order of the network "
+    "(SLAM-Lab/SANA-FE@8951ab0:arch/loihi.yaml; Intel publishes no numbering)"
+)
+
+
+def core_map(plan: LoihiPlan) -> CoreMap:
+    """Every group that is not the host's on the cores that the mapper gave it; relays and self-inhibition included."""
+    mapping = plan.mapping
+    groups = {g.name: g for g in plan.plan.groups}
+    cores: dict[str, IntArray] = {}
+    for number, core in enumerate(mapping.cores):
+        group = groups[core.population]
+        table = cores.setdefault(group.name, np.zeros(group.size, np.int64)).reshape(group.shape)
+        channels, rows = slice(*core.channels), slice(*core.rows)
+        table[(channels, rows) if table.ndim > 1 else channels] = number
+    chip, within = np.divmod(np.arange(len(mapping.cores)), mapping.cores_per_chip)
+    tile = within // CORES_PER_TILE
+    notes = [
+        f"computed on the host, whose work and packets to the chip are not counted: {g.name}"
+        for g in plan.plan.groups
+        if g.role == "encoder"
+    ]
+    return CoreMap(
+        plan.chip,
+        "square",
+        LAYOUT,
+        cores,
+        {g.name: g.population.name for g in plan.plan.groups},
+        {g.name: g.depth for g in plan.plan.groups},
+        np.column_stack([tile // MESH_HEIGHT, tile % MESH_HEIGHT]),
+        chip,
+        tuple(_wiring(s, groups[s.source].shape) for s in plan.plan.synapses if groups[s.target].role not in ON_HOST),
+        plan.plan.period,
+        notes=(*notes, *(f"the mapping breaks a limit: {v}" for v in mapping.violations)),
+    )
+
+
+def _wiring(synapses: Synapses, shape: tuple[int, ...]) -> Wiring:
+    if synapses.kernel is None:
+        return Wiring(synapses.source, synapses.target, shape, None, synapses.matrix, synapses.kind)
+    kernel: Kernel = synapses.kernel
+    padding = tuple((p, p) for p in kernel.padding)
+    conv = Conv(synapses.name, kernel.weight, kernel.stride, padding, kernel.dilation, kernel.groups)
+    return Wiring(synapses.source, synapses.target, kernel.in_shape, (conv,), None, "convolution")

@@ -1,0 +1,111 @@
+"""Where membrane potentials lie around the threshold: in float, behind the rectifier, and in integers.
+
+All are counted before the reset and in units of the threshold: a neuron fires at 1 and above.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from converter import execute
+from converter.graph import Graph
+from converter.neurons import MPR_THRESHOLD, mpr
+from quant.network import IntegerNetwork
+from quant.neurons import FloatNeuron, read_neuron
+from targets.cpu import place as make_plan
+from targets.cpu.emulator import states as cpu_states
+
+FloatArray = npt.NDArray[np.float64]
+SRIF_RESET = 2.0
+"""Reset value over threshold of the neuron that the rectifier was made for."""
+
+
+@dataclass(frozen=True, eq=False)
+class Histogram:
+    """Neuron-steps of one population, counted per bin: int64 [bins], and how many lie beyond either end.
+
+    before: float potentials. rectified: the same behind the membrane-potential rectifier; None where the neuron's
+    reset is not the one it was made for. integer: integer potentials times their unit. beyond: share of `before`
+    outside the edges. error: root mean square of integer less float potential, in thresholds. same: share of
+    neuron-steps in which both fire or both do not.
+    """
+
+    population: str
+    edges: FloatArray
+    before: npt.NDArray[np.int64]
+    rectified: npt.NDArray[np.int64] | None
+    integer: npt.NDArray[np.int64]
+    beyond: float
+    error: float
+    same: float
+
+
+def histograms(
+    graph: Graph, network: IntegerNetwork, x: npt.NDArray[np.float32], edges: FloatArray
+) -> tuple[Histogram, ...]:
+    """Run both networks on normalised images and count the potentials of every population that fires.
+
+    x: [samples, *shape], or [samples, T, *shape] with a frame per step.
+
+    edges: of the bins, in thresholds. Populations whose float threshold is not above 0 everywhere are left out.
+
+    Raises:
+        InputError: the graph cannot be run, or x does not fit it.
+    """
+    timesteps = network.info.timesteps
+    names = [p.name for p in network.populations if p.kind not in ("input", "readout") and p.name in graph.nodes]
+    frames = torch.from_numpy(x)
+    in_time = frames.ndim > len(network.inputs[0].shape) + 1
+    real = execute.run(graph, frames.transpose(0, 1) if in_time else frames, timesteps, keep=names, currents=names)
+    found = []
+    found_states = cpu_states(make_plan(network), network.quantise_input(x))
+    for name in names:
+        state = found_states.pop(name)
+        assert state.spikes is not None
+        potential, fired = (np.moveaxis(values, 0, 1) for values in (state.v, state.spikes))  # [T, B, *shape]
+        neuron, population = read_neuron(graph, name), network.by_name[name]
+        if neuron.threshold is None or not (neuron.threshold > 0).all():
+            continue
+        spikes = real.spikes.pop(name)
+        before = _float_potential(neuron, real.currents.pop(name), spikes) / neuron.threshold
+        threshold = neuron.threshold * neuron.gain
+        integer = potential * (population.broadcast(population.scale) / 2.0**population.fraction_bits / threshold)
+        rectified = None
+        if neuron.reset == "subtract" and np.allclose(neuron.reset_value, SRIF_RESET * neuron.threshold):
+            unit = torch.from_numpy(before * MPR_THRESHOLD)
+            rectified = _count(mpr(unit).numpy() / MPR_THRESHOLD, edges)
+        outside = (before < edges[0]) | (before >= edges[-1])
+        found.append(
+            Histogram(
+                name,
+                edges,
+                _count(before, edges),
+                rectified,
+                _count(integer, edges),
+                float(outside.mean()),
+                float(np.sqrt(((integer - before) ** 2).mean())),
+                float((spikes.numpy() == fired.astype(bool)).mean()),
+            )
+        )
+    return tuple(found)
+
+
+def _count(values: FloatArray, edges: FloatArray) -> npt.NDArray[np.int64]:
+    return np.histogram(values, edges)[0].astype(np.int64)
+
+
+def _float_potential(neuron: FloatNeuron, current: Tensor, spikes: Tensor) -> FloatArray:
+    """u before the reset, [T, B, *shape], from what arrived and what fired."""
+    arriving, fired = current.double().numpy(), spikes.numpy()
+    out = np.empty(arriving.shape)
+    u = np.zeros(arriving.shape[1:])
+    for t, a in enumerate(arriving):
+        u = u * (1 - neuron.decay) + a + neuron.drift
+        out[t] = u
+        u = u - neuron.reset_value * fired[t] if neuron.reset == "subtract" else np.where(fired[t], neuron.v_reset, u)
+    return out

@@ -1,0 +1,57 @@
+"""Where a plan's cores are on the machine, and the trees that their packets take."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from quant.operators import IntArray
+from targets.mapping import CoreMap, Wiring
+from targets.spinnaker.machine import LINKS, Chip
+from targets.spinnaker.plan import SpinnakerPlan
+from targets.spinnaker.routing import tree
+
+
+def core_map(plan: SpinnakerPlan) -> CoreMap:
+    """Every population on its cores; x, y are those of the machine's chips."""
+    machine, names = plan.machine, [p.name for p in plan.partitions]
+    first = dict(zip(names, plan.first_core.tolist(), strict=False))
+    lowering, schedule = plan.lowering, plan.lowering.schedule
+    shapes = {p.name: p.shape for p in plan.network.populations}
+    place = "plan of traffic" if plan.options.optimise else "order of the network"
+    return CoreMap(
+        plan.limits.chip,
+        "hexagonal",
+        f"{machine.boards} board{'s' if machine.boards > 1 else ''} of 48 chips on a hexagonal mesh, cores placed by "
+        f"{place}, multicast trees longest dimension first",
+        {p.name: p.core + first[p.name] for p in plan.partitions},
+        {name: name for name in names},
+        dict(schedule.stage),
+        np.array(machine.chips)[plan.placement.chip],
+        plan.placement.chip,
+        tuple(Wiring(c.source, c.target, shapes[c.source], None, c.matrix.T.tocsr()) for c in lowering.connections),
+        period=schedule.per_step * (schedule.timesteps + schedule.guard),
+        per_step=schedule.per_step,
+        updates=schedule.timesteps,
+        multicast=True,
+        links=_links(plan),
+        targets=plan.targets,
+        boards=machine.boards,
+        notes=(
+            "the host computes the current of the graded input and writes it to the chip: not counted here",
+            *(f"the mapping breaks a limit: {v}" for v in plan.violations),
+        ),
+    )
+
+
+def _links(plan: SpinnakerPlan) -> IntArray:
+    """Links of each direction in the tree of every core, int64 [cores, 6]."""
+    found = np.zeros((len(plan.targets), len(LINKS)), np.int64)
+    known: dict[tuple[Chip, tuple[Chip, ...]], IntArray] = {}
+    for core, there in enumerate(plan.targets):
+        source = plan.machine.chips[int(plan.placement.chip[core])]
+        chips = tuple(sorted({plan.machine.chips[int(plan.placement.chip[t])] for t in there}))
+        if (source, chips) not in known:
+            links = [link for _, out in tree(plan.machine, source, chips).values() for link in out]
+            known[source, chips] = np.bincount(np.array(links, np.int64), minlength=len(LINKS))
+        found[core] = known[source, chips]
+    return found

@@ -1,0 +1,233 @@
+"""Estimates of a trained network against a calculation of their own, with the figures typed in once more."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from counting import Loop, emulate
+from small_networks import conv, network, population, residual
+
+from converter.errors import InputError
+from quant.network import Projection
+from quant.operators import Flatten, Linear
+from quant.unroll import unrolled
+from targets.cost import placing, table
+from targets.cost.estimate import HARDWARE, MODELS, estimate
+from targets.cost.result import Estimate
+
+PJ = 1e-12
+
+
+@pytest.fixture(scope="module")
+def case():
+    """A residual network, its record, and the report for all hardware."""
+    made, x = residual(np.random.default_rng(5), timesteps=4)
+    record = emulate(made, x)
+    return made, record, estimate(made, record)
+
+
+def counts(made, record):
+    """Sums over populations by a loop over spikes, per inference."""
+    loop = Loop(made, record)
+    found = [loop.count(p.name) for p in made.populations if p.kind != "input"]
+    return {name: sum(c[name] for c in found) / record.samples for name in found[0] | found[1]}
+
+
+def term(found: Estimate, name: str):
+    return next(t for t in found.terms if t.name == name)
+
+
+def test_every_model_is_there_and_terms_add_up(case) -> None:
+    _, _, report = case
+    assert [e.hardware for e in report.estimates] == [name for name in HARDWARE for _ in MODELS[name]]
+    assert len({e.name for e in report.estimates}) == len(report.estimates)
+    for found in report.estimates:
+        energies = [t.energy_joules for t in found.terms if t.energy_joules is not None]
+        assert found.energy_joules == pytest.approx(sum(energies), rel=1e-12)
+        assert found.energy_low_joules <= found.energy_joules <= found.energy_high_joules
+        for t in found.terms:
+            assert t.source
+            assert t.check in "AB"
+            assert t.kind
+            if t.by_population:
+                assert t.count == pytest.approx(sum(t.by_population.values()), rel=1e-12)
+        assert sum(found.energy_of_populations().values()) <= found.energy_joules * (1 + 1e-12)
+        delay = found.energy_delay_joule_seconds
+        assert delay is None or delay == found.energy_joules * found.latency_seconds
+
+
+def test_the_45_nm_convention_by_hand(case) -> None:
+    made, record, report = case
+    n = counts(made, record)
+    assert report.estimate("cmos45_fp32").energy_joules == pytest.approx(
+        n["synaptic_events"] * 0.9 * PJ + n["input_macs"] * 4.6 * PJ, rel=1e-9
+    )
+    assert report.estimate("cmos45").energy_joules == pytest.approx(
+        n["synaptic_events"] * 0.1 * PJ + n["input_macs"] * 0.3 * PJ, rel=1e-9
+    )
+    assert report.estimate("cmos45").energy_low_joules == pytest.approx(
+        n["synaptic_events"] * 0.03 * PJ + n["input_macs"] * 0.23 * PJ, rel=1e-9
+    )
+    # outputs x inputs of the group x kernel; 4x7x6 and 6x4x3 maps, and a readout of 5 from 12 pooled values
+    macs = 168 * (2 + 2 + 4) * 9 + 72 * (4 + 6 + 6) * 9 + 72 * 4 + 5 * 12
+    assert report.estimate("ann_fp32").energy_joules == pytest.approx(macs * 4.6 * PJ + 168 * 0.9 * PJ, rel=1e-9)
+    assert report.estimate("ann_int8").energy_joules == pytest.approx(macs * 0.3 * PJ + 168 * 0.1 * PJ, rel=1e-9)
+    assert report.estimate("ann_fp32").latency_seconds is None
+
+
+def test_loihi_and_spinnaker_by_hand(case) -> None:
+    made, record, report = case
+    n = counts(made, record)
+    found = report.estimate("spinnaker1")
+    routed = term(found, "router traversals").count
+    assert found.energy_joules == pytest.approx(
+        n["synaptic_events"] * 13.3e-9 + n["neuron_updates"] * 26e-9 + routed * 1e-9, rel=1e-9
+    )
+    assert found.energy_high_joules == pytest.approx(max(found.energy_joules, n["synaptic_events"] * 26.7e-9))
+    assert found.latency_seconds == pytest.approx((4 + made.depth["out"] - 1) * 1e-3)
+    assert found.streamed_seconds == pytest.approx(4e-3)
+    assert found.static_joules == pytest.approx(0.35 * found.latency_seconds * found.chips)
+    board = report.estimate("spinnaker1_board")
+    assert board.includes_static
+    assert board.energy_joules == pytest.approx((26.84 + 0.034 * board.cores) * 4e-3 + routed * 1e-9, rel=1e-9)
+    second = report.estimate("spinnaker2")
+    assert second.energy_joules == pytest.approx(
+        n["synaptic_events"] * 450 * PJ + n["neuron_updates"] * 2190 * PJ, rel=1e-9
+    )
+    assert any("router traversals" in text for text in second.unpublished)
+    proxy = report.estimate("loihi2")
+    mapped = proxy.mapped
+    active, updates = (sum(c.values()) / 3 for c in (mapped.active_updates, mapped.neuron_updates))
+    events = (sum(mapped.synaptic_events.values()) + sum(mapped.input_events.values())) / 3
+    hops = [sum(mapped.hops[d].values()) / 3 for d in ("east-west", "north-south")]
+    packets = sum(mapped.packets.values()) / 3
+    assert proxy.energy_joules == pytest.approx(
+        (events * 23.6 + active * 81 + (updates - active) * 52 + packets * 1.7 + hops[0] * 3 + hops[1] * 4) * PJ,
+        rel=1e-9,
+    )
+    assert proxy.energy_low_joules == pytest.approx(
+        (events * 23.6 + updates * 52 + packets * 1.7 + hops[0] * 3 + hops[1] * 4) * PJ, rel=1e-9
+    )
+    assert proxy.energy_high_joules >= events * 59.9 * PJ * (1 - 1e-12)
+
+
+def test_one_population_on_one_core_of_loihi_takes_what_the_figures_say() -> None:
+    """Four neurons, one projection of known fan-out, every step alike: time and energy by hand."""
+    weights = np.array([[1] * 3] * 4)
+    made = network(
+        (
+            population("input", (3,), "input"),
+            population("n", (4,), threshold=0, reset="zero"),
+            population("out", (2,), "readout"),
+        ),
+        (
+            Projection("input", "n", (Linear("a", weights),)),
+            Projection("n", "out", (Linear("b", np.array([[1, 2, 0, 3], [0, 0, 0, 1]])),)),
+        ),
+        timesteps=5,
+    )
+    record = emulate(made, np.ones((2, 3), np.int8))  # every neuron fires at every step
+    found = estimate(made, record, ["loihi2"], np.ones((2, 3), np.int8)).estimate("loihi2")
+    assert term(found, "synaptic events").count == 5 * 4
+    assert term(found, "graded input events").count == 5 * 12
+    assert term(found, "neuron updates, active").count + term(found, "neuron updates, inactive").count == 5 * 6
+    assert term(found, "neuron updates, inactive").count == 0
+    assert term(found, "packets").count == 5 * 3  # three of the four neurons have a synapse on the other core
+    # six chip steps; the core of n takes 12 events in five of them, that of out 4 in the last five
+    n = 4 * 4.2e-9 + 12 * 0.7e-9
+    last = max(4 * 4.2e-9, 2 * 4.2e-9 + 4 * 0.7e-9)
+    assert found.latency_seconds == pytest.approx(5 * n + last + 6 * 200e-9, rel=1e-9)
+    assert found.streamed_seconds == pytest.approx(5 * (n + 200e-9), rel=1e-9)
+
+
+def test_inputs_that_are_zero_are_not_counted_where_they_are_known() -> None:
+    made, x = residual(np.random.default_rng(2), timesteps=3)
+    x[:, 0] = 0
+    record = emulate(made, x)
+    matrix = unrolled(made.projections[0].operators, made.inputs[0].shape)
+    fan_out = np.diff(matrix.tocsc().indptr)
+    unknown = estimate(made, record, ["cmos45"])
+    known = estimate(made, record, ["cmos45"], x)
+    assert unknown.counts.total("input_macs") == 3 * 3 * fan_out.sum()
+    assert known.counts.total("input_macs") == 3 * int(((x != 0).reshape(3, -1) @ fan_out).sum())
+    assert "input" in unknown.notes[0]
+    assert known.notes == ()
+
+
+def test_a_network_too_large_to_place_is_counted_without_cores(case, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, record, report = case
+    monkeypatch.setattr(placing, "MOST_SYNAPSES", 10)
+    found = estimate(made, record, ["loihi1", "spinnaker1"])
+    first = found.estimate("loihi1")
+    assert first.cores is None
+    assert first.latency_seconds is None
+    assert "not placed on loihi1" in " ".join(first.notes)
+    assert term(first, "synaptic events").count == report.counts.synaptic_events / record.samples
+    assert found.estimate("spinnaker1_board").energy_joules is None
+
+
+def test_a_record_of_another_network_is_refused(case) -> None:
+    made, record, _ = case
+    other, x = residual(np.random.default_rng(0), timesteps=5)
+    with pytest.raises(InputError, match="timesteps"):
+        estimate(other, record)
+    smaller = network(
+        (population("input", (2, 7, 6), "input"), population("out", (5,), "readout")),
+        (Projection("input", "out", (Flatten("f", 0, 2), Linear("l", np.ones((5, 84), np.int64)))),),
+        timesteps=4,
+    )
+    with pytest.raises(InputError, match="'n1'"):
+        estimate(smaller, record)
+    with pytest.raises(InputError, match="unknown hardware loihi9"):
+        estimate(made, record, ["loihi9"])
+    with pytest.raises(InputError, match="inputs are"):
+        estimate(made, record, ["cmos45"], x[:1])
+
+
+def test_a_record_with_other_spikes_is_noticed(case) -> None:
+    made, record, report = case
+    assert not any("arithmetic" in note for note in report.notes)
+    changed = {name: packed.copy() for name, packed in record.packed.items()}
+    changed["n2"][0, 0, 0] ^= 1
+    found = estimate(made, type(record)(**{**vars(record), "packed": changed}), ["cmos45"])
+    assert any("'n2'" in note for note in found.notes)
+
+
+def test_the_table_has_all_rows_and_all_sources(case) -> None:
+    _, _, report = case
+    made = table.table(report)
+    assert len(made.rows) == len(report.estimates)
+    letters = {note.split()[0] for note in made.footnotes}
+    assert letters == {letter for row in made.rows for letter in row[-1].split()}
+    for name, write in table.FORMATS.items():
+        text = write(report)
+        assert "Davies" in text, name
+        assert "Horowitz" in text, name
+        assert "not published" in text, name
+    assert r"\begin{tabular}{lrrrrrrrr}" in table.latex(report)
+    assert table.quantity(1.11e-5, "J") == "11.1 µJ"
+    assert table.quantity(0.0, "J") == "0 J"
+    assert table.quantity(None, "J") == "not published"
+
+
+def test_a_recurrent_network_is_estimated() -> None:
+    rng = np.random.default_rng(0)
+    made = network(
+        (
+            population("input", (2, 4, 4), "input"),
+            population("n", (3, 4, 4), threshold=60, reset="zero", bias=5),
+            population("out", (2,), "readout"),
+        ),
+        (
+            Projection("input", "n", (conv(rng, 3, 2, low=-3, high=4),)),
+            Projection("n", "n", (conv(rng, 3, 3),), 0, 1),
+            Projection("n", "out", (Flatten("f", 0, 2), Linear("l", rng.integers(-9, 9, (2, 48))))),
+        ),
+        timesteps=6,
+    )
+    record = emulate(made, rng.integers(-20, 20, (2, 2, 4, 4)).astype(np.int8))
+    report = estimate(made, record)
+    n = counts(made, record)
+    assert report.estimate("cmos45_fp32").energy_joules == pytest.approx(
+        n["synaptic_events"] * 0.9 * PJ + n["input_macs"] * 4.6 * PJ, rel=1e-9
+    )
