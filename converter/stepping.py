@@ -44,10 +44,20 @@ class Neurons:
 
     def advance(self, arriving: Tensor, out: Tensor) -> None:
         """One step. out: takes the spikes as 0 and 1, or the potential of neurons that never fire."""
-        before = self.v.clone() if self.blocked is not None else None
+        self.integrate(arriving)
+        self.fire(out)
+
+    def integrate(self, arriving: Tensor) -> None:
+        """The first half of a step: u and v take in what arrives; v is then what the threshold is held against."""
+        if self.blocked is None:
+            self._integrate(self._current(arriving))
+            return
+        before = self.v.clone()
         self._integrate(self._current(arriving))
-        if before is not None:
-            self.v = torch.where(self.blocked, before, self.v)  # type: ignore[arg-type]
+        self.v = torch.where(self.blocked, before, self.v)
+
+    def fire(self, out: Tensor) -> None:
+        """The second half of a step: spikes and the reset. out: as of `advance`."""
         if self.threshold is None:
             out.copy_(self.v)
             return
@@ -102,6 +112,20 @@ def stepper(graph: Graph, name: str, like: Tensor, timesteps: int) -> Neurons | 
     if isinstance(graph.nodes[name], nir.Delay):
         return Delays(delay_steps(graph, name), like, timesteps)
     return Neurons(dynamics(graph, name), like)
+
+
+def potentials(graph: Graph, name: str, current: Tensor) -> tuple[Tensor, Tensor]:
+    """v of a neuron node over a whole run, before the reset of each step, and its spikes, [T, B, *shape].
+
+    current: [T, B, *shape], all that arrives at the node.
+    """
+    v, spikes = torch.empty_like(current), torch.empty_like(current)
+    neurons = Neurons(dynamics(graph, name), current[0])
+    for arriving, reached, fired in zip(current, v, spikes, strict=True):
+        neurons.integrate(arriving)
+        reached.copy_(neurons.v)
+        neurons.fire(fired)
+    return v, spikes.bool()
 
 
 def whole_run(graph: Graph, name: str, current: Tensor) -> Tensor:

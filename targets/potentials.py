@@ -10,13 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 
 from converter import execute
+from converter.dynamics import dynamics
 from converter.graph import Graph
 from converter.neurons import MPR_THRESHOLD, mpr
+from converter.stepping import potentials
 from quant.network import IntegerNetwork
-from quant.neurons import FloatNeuron, read_neuron
 from targets.cpu import place as make_plan
 from targets.cpu.emulator import states as cpu_states
 
@@ -61,22 +61,24 @@ def histograms(
     names = [p.name for p in network.populations if p.kind not in ("input", "readout") and p.name in graph.nodes]
     frames = torch.from_numpy(x)
     in_time = frames.ndim > len(network.inputs[0].shape) + 1
-    real = execute.run(graph, frames.transpose(0, 1) if in_time else frames, timesteps, keep=names, currents=names)
+    real = execute.run(
+        graph, frames.transpose(0, 1) if in_time else frames, timesteps, keep=(), currents=names, dtype=torch.float64
+    )
     found = []
     found_states = cpu_states(make_plan(network), network.quantise_input(x))
     for name in names:
         state = found_states.pop(name)
         assert state.spikes is not None
-        potential, fired = (np.moveaxis(values, 0, 1) for values in (state.v, state.spikes))  # [T, B, *shape]
-        neuron, population = read_neuron(graph, name), network.by_name[name]
-        if neuron.threshold is None or not (neuron.threshold > 0).all():
+        reached, fired = (np.moveaxis(values, 0, 1) for values in (state.v, state.spikes))  # [T, B, *shape]
+        step, population = dynamics(graph, name), network.by_name[name]
+        current = real.currents.pop(name)
+        if step.threshold is None or not (step.threshold > 0).all():
             continue
-        spikes = real.spikes.pop(name)
-        before = _float_potential(neuron, real.currents.pop(name), spikes) / neuron.threshold
-        threshold = neuron.threshold * neuron.gain
-        integer = potential * (population.broadcast(population.scale) / 2.0**population.fraction_bits / threshold)
+        potential, spikes = potentials(graph, name, current)
+        before = potential.numpy() / step.threshold
+        integer = reached * (population.broadcast(population.scale) / 2.0**population.fraction_bits / step.threshold)
         rectified = None
-        if neuron.reset == "subtract" and np.allclose(neuron.reset_value, SRIF_RESET * neuron.threshold):
+        if step.reset == "subtract" and np.allclose(step.reset_value, SRIF_RESET * step.threshold):
             unit = torch.from_numpy(before * MPR_THRESHOLD)
             rectified = _count(mpr(unit).numpy() / MPR_THRESHOLD, edges)
         outside = (before < edges[0]) | (before >= edges[-1])
@@ -97,15 +99,3 @@ def histograms(
 
 def _count(values: FloatArray, edges: FloatArray) -> npt.NDArray[np.int64]:
     return np.histogram(values, edges)[0].astype(np.int64)
-
-
-def _float_potential(neuron: FloatNeuron, current: Tensor, spikes: Tensor) -> FloatArray:
-    """u before the reset, [T, B, *shape], from what arrived and what fired."""
-    arriving, fired = current.double().numpy(), spikes.numpy()
-    out = np.empty(arriving.shape)
-    u = np.zeros(arriving.shape[1:])
-    for t, a in enumerate(arriving):
-        u = u * (1 - neuron.decay) + a + neuron.drift
-        out[t] = u
-        u = u - neuron.reset_value * fired[t] if neuron.reset == "subtract" else np.where(fired[t], neuron.v_reset, u)
-    return out

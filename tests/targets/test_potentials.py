@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
@@ -10,12 +11,14 @@ import nir
 import numpy as np
 import pytest
 import torch
+from nir_by_hand import ByHand
 
 from converter import execute, export
 from converter.architecture import SpikingNetwork
-from converter.metadata import ModelInfo
+from converter.metadata import METADATA_KEY, ModelInfo
 from converter.networks import build
 from converter.neurons import NeuronConfig
+from converter.validate import validate
 from quant.quantize import Options, quantize
 from targets.potentials import histograms
 
@@ -46,12 +49,12 @@ def test_every_potential_is_counted_where_it_lies(kind: str) -> None:
     found = {h.population: h for h in histograms(graph, integers, x, EDGES)}
     neurons = [name for name, node in graph.nodes.items() if type(node).__name__ in ("IF", "LIF")]
     assert list(found) == neurons
-    real = execute.run(graph, torch.from_numpy(x), 5, currents=neurons)
+    real = execute.run(graph, torch.from_numpy(x), 5, currents=neurons, dtype=torch.float64)
     states = [brute_force.states(integers, image) for image in integers.quantise_input(x)]
     for name, histogram in found.items():
         node, population = graph.nodes[name], integers.by_name[name]
         theta = float(np.ravel(node.metadata.get("threshold", node.v_threshold))[0])
-        before, fired = _float_potentials(node, real.currents[name].double().numpy())
+        before, fired = _float_potentials(node, real.currents[name].numpy())
         assert np.array_equal(fired, real.spikes[name].numpy())
         before = before / theta
         # Two values may lie so close to an edge that rounding decides.
@@ -85,6 +88,32 @@ def _float_potentials(node: Any, currents: np.ndarray) -> tuple[np.ndarray, np.n
         else:
             v = np.where(spikes[-1], 0.0, v)
     return np.stack(potentials), np.stack(spikes)
+
+
+@pytest.mark.parametrize("metadata", [{}, {"refractory": True}, {"reset": "subtract", "reset_value": np.full(4, 0.5)}])
+def test_currents_cycles_and_the_step_after_a_spike_are_followed(metadata: dict[str, Any]) -> None:
+    rng, one = np.random.default_rng(5), np.ones(4)
+    nodes = {
+        "input": nir.Input(np.array([4])),
+        "in": nir.Affine(rng.normal(size=(4, 4)), rng.normal(size=4) / 4),
+        "neuron": nir.CubaLIF(3 * one, 2 * one, one, 0.1 * one, 0.4 * one, w_in=one, metadata=metadata),
+        "back": nir.Linear(rng.normal(size=(4, 4)) / 2),
+        "out": nir.Linear(rng.normal(size=(2, 4))),
+        "readout": nir.I(np.ones(2)),
+        "output": nir.Output(None),
+    }
+    forward = ["input", "in", "neuron", "out", "readout", "output"]
+    edges = [*itertools.pairwise(forward), ("neuron", "back"), ("back", "neuron")]
+    graph = validate(nir.NIRGraph(nodes, edges, metadata={METADATA_KEY: ModelInfo(timesteps=9).to_json()}), "x.nir")
+    x = rng.integers(-8, 9, (6, 4)) / np.float32(8)
+    integers, _ = quantize(graph, x, options=Options(samples=6))
+    (histogram,) = histograms(graph, integers, x, EDGES)
+    runs = [ByHand(graph, {"input": np.repeat(sample[None], 9, axis=0)}) for sample in x]
+    states = np.stack([[run.state("neuron", step)[2:] for step in range(9)] for run in runs])  # [B, T, spikes and v, 4]
+    assert states[:, :, 0].any()
+    assert abs(histogram.before - np.histogram(states[:, :, 1] / 0.4, EDGES)[0]).sum() <= 2
+    assert histogram.error < 0.3  # of a threshold: a spike that differs leaves its mark
+    assert histogram.same > 0.9
 
 
 def test_frames_of_their_own_are_taken_step_by_step() -> None:
