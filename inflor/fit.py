@@ -1,16 +1,20 @@
-"""Whether a data set fits a network: the shape of a sample, the number of classes, and time."""
+"""Whether a data set fits a network or a record: the shape of a sample, the number of classes, and time."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
+import numpy.typing as npt
+
+from converter import datasets
 from converter.datasets import Dataset
 from converter.errors import InputError
 from converter.graph import Graph, Shape
 from converter.metadata import FRAMES, ModelInfo
 from quant.network import IntegerNetwork
+from targets.record import Record
 
 Fitting = TypeVar("Fitting", Graph, IntegerNetwork, Graph | IntegerNetwork)
 
@@ -34,6 +38,28 @@ def fitted(network: Fitting, dataset: Dataset) -> Fitting:
             f"{_mend(network)} (an .npz may name all of its classes in class_names)"
         )
     return replace(network, info=_in_time(network, dataset))
+
+
+def images_of(record: Record, dataset: Dataset) -> npt.NDArray[Any]:
+    """The samples that a record was made with, as the data set has them.
+
+    Raises:
+        InputError: the record is of another data set, or of more samples than this one has.
+    """
+    where, name = record.path or "the record", record.run.get("dataset")
+    if name is not None and name != dataset.name:
+        raise InputError(f"{where}: is of the data set {name}, not of {dataset.name}; name that with --dataset")
+    split = split_of(record)
+    images, _ = datasets.split(dataset, split)
+    if len(images) < record.samples:
+        raise InputError(f"{where}: has {record.samples} samples, but {dataset.name} has {len(images)} in {split!r}")
+    return images[: record.samples]
+
+
+def split_of(record: Record) -> str:
+    """Which part of the data set a record was made with."""
+    split = record.run.get("split")
+    return split if split in datasets.SPLITS else "test"
 
 
 def _in_time(network: Graph | IntegerNetwork, dataset: Dataset) -> ModelInfo:

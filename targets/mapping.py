@@ -31,6 +31,15 @@ class Wiring:
 
 
 @dataclass(frozen=True, eq=False)
+class Resource:
+    """What a core can run out of. used: of each core, int64 [cores]; limit: that a core has."""
+
+    name: str
+    used: IntArray
+    limit: int
+
+
+@dataclass(frozen=True, eq=False)
 class CoreMap:
     """Groups of neurons on cores.
 
@@ -38,6 +47,8 @@ class CoreMap:
     spikes_of: the network's population whose spikes each group repeats: itself, but for relays.
     depth: chip steps by which each group is behind the input, those on the host too.
     position: x, y of each core's tile (Loihi) or chip (SpiNNaker), int64 [cores, 2]; chip_of: its chip, int64 [cores].
+    sites: all tiles of the chips in use, or all chips of the machine: mesh, x and y, int64 [sites, 3]; a chip of Loihi
+    is a mesh of its own. seats: cores at one of them. resources: what a core holds, and how much of that is taken.
     wiring: None where the network's own projections are the chip's. period: chip steps from one sample to the next, 0
     for the network's timesteps; per_step: chip steps that a step of the network takes; updates: chip steps per sample
     in which neurons are updated, 0 for all of the period.
@@ -54,6 +65,9 @@ class CoreMap:
     depth: Mapping[str, int]
     position: IntArray
     chip_of: IntArray
+    sites: IntArray
+    seats: int
+    resources: tuple[Resource, ...]
     wiring: tuple[Wiring, ...] | None = None
     period: int = 0
     per_step: int = 1
@@ -77,3 +91,9 @@ class CoreMap:
     @property
     def chips(self) -> int:
         return len(np.unique(self.chip_of))
+
+    @property
+    def site_of(self) -> IntArray:
+        """Mesh, x and y of each core's site, int64 [cores, 3]."""
+        mesh = self.chip_of if self.mesh == "square" else np.zeros_like(self.chip_of)
+        return np.column_stack([mesh, self.position])

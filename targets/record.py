@@ -16,7 +16,7 @@ import contextlib
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import h5py
@@ -82,6 +82,12 @@ class Record:
         """Fraction of correct predictions, or None without labels."""
         return None if self.labels is None else float((self.predictions == self.labels).mean())
 
+    @property
+    def rates(self) -> dict[str, float]:
+        """Spikes per neuron and step of every population that fires."""
+        sizes = {p.name: p.size * self.timesteps * max(self.samples, 1) for p in self.populations}
+        return {name: float(counts.sum()) / sizes[name] for name, counts in self.counts.items()}
+
     def spikes(self, name: str, samples: slice = slice(None)) -> npt.NDArray[np.bool_]:
         """Spikes of one population, bool [samples, T, *shape].
 
@@ -102,6 +108,28 @@ class Record:
             raise InputError("this run kept no spikes; run it again with spikes=True")
         bits = np.unpackbits(packed, axis=-1, count=population.size, bitorder="little")
         return bits.astype(bool).reshape(*packed.shape[:2], *population.shape)
+
+
+def as_recorded(network: IntegerNetwork, record: Record) -> IntegerNetwork:
+    """The network as it ran for a record of it: with the record's timesteps, where it says none of its own.
+
+    Raises:
+        InputError: the record is of another network; says what differs.
+    """
+    mine, theirs = (
+        {p.name: p.shape for p in ps if p.kind != "input"} for ps in (network.populations, record.populations)
+    )
+    info = network.info
+    odd = sorted({name for name, _ in mine.items() ^ theirs.items()})
+    if odd or (info.says_timesteps and record.timesteps != info.timesteps):
+        what = (
+            f"population {', '.join(map(repr, odd))}" if odd else f"{record.timesteps} timesteps, not {info.timesteps}"
+        )
+        raise InputError(
+            f"{record.path or 'the record'}: is no record of {network.source or 'this network'}; they differ in "
+            f"{what}; make one with: inflor run {network.source} --out"
+        )
+    return replace(network, info=replace(info, timesteps=record.timesteps, says_timesteps=True))
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Protocol, cast
 
 import numpy.typing as npt
 
 from converter.errors import InputError, MissingPartError
+from quant.network import IntegerNetwork
+from targets.mapping import CoreMap
 from targets.record import RecordedPopulation, Recorder
 
 GROUP = "inflor.targets"
@@ -60,6 +62,21 @@ class Target(Protocol):
         ...
 
 
+class TargetWithCores(Target, Protocol):
+    """What a target's module offers besides, where its neurons are on the cores of chips."""
+
+    CHIPS: Sequence[str]
+    """Names of the chips in `targets/cost/hardware.yaml` that networks are placed on."""
+
+    def describe(self, plan: Any) -> dict[str, Any]:
+        """A plan as plain data; as text under "table"."""
+        ...
+
+    def on_chip(self, network: IntegerNetwork, chip: str, rates: Mapping[str, float] | None) -> CoreMap:
+        """Where the neurons are on a chip. rates: spikes per neuron and step by population, where they are known."""
+        ...
+
+
 def names() -> tuple[str, ...]:
     """The names of all targets that are registered."""
     return tuple(sorted(entry.name for entry in importlib.metadata.entry_points(group=GROUP)))
@@ -75,6 +92,15 @@ def find(name: str) -> Target:
     if entry is None:
         raise InputError(f"unknown target {name!r}; choose one of {', '.join(names())}")
     return cast(Target, entry.load())
+
+
+def of_chip(chip: str) -> TargetWithCores | None:
+    """The target that places networks on the chip, or None where there is none."""
+    for name in names():
+        module: Any = find(name)
+        if chip in getattr(module, "CHIPS", ()):
+            return cast(TargetWithCores, module)
+    return None
 
 
 def load(name: str) -> Target:

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Any
 
-import numpy.typing as npt
-
-from converter import datasets
 from converter.datasets import Dataset
 from converter.errors import InputError
 from inflor.api.loading import PathLike, Progress, load_dataset, load_network
-from inflor.fit import fitted
+from inflor.fit import fitted, images_of
 from inflor.provenance import sha256
 from quant.network import IntegerNetwork
 from targets import record as records
@@ -46,7 +42,11 @@ def estimate(
     found = record if isinstance(record, Record) else records.read(record)
     if not isinstance(network, IntegerNetwork):
         _same_file(network, found)
-    inputs = None if dataset is None else _inputs(loaded, found, load_dataset(dataset, data_dir, loaded))
+    inputs = None
+    if dataset is not None:
+        data = load_dataset(dataset, data_dir, loaded)
+        loaded = fitted(loaded, data)
+        inputs = loaded.quantise_input(loaded.info.normalise(images_of(found, data)))
     watch = None if progress is None else lambda done, total: progress(done, total, "hardware")
     return count_and_multiply(loaded, found, hardware, inputs, watch)
 
@@ -59,14 +59,3 @@ def _same_file(path: PathLike, record: Record) -> None:
             f"{record.path or 'the record'}: was not made with {os.fspath(path)} (their digests differ); "
             f"make one with: inflor run {os.fspath(path)} --out"
         )
-
-
-def _inputs(network: IntegerNetwork, record: Record, data: Dataset) -> npt.NDArray[Any]:
-    network = fitted(network, data)
-    name, split = record.run.get("dataset"), str(record.run.get("split", "test"))
-    if name is not None and name != data.name:
-        raise InputError(f"{record.path or 'the record'}: was made with the data set {name}, not with {data.name}")
-    images, _ = datasets.split(data, split)
-    if len(images) < record.samples:
-        raise InputError(f"the record has {record.samples} samples, but {data.name} has {len(images)} in {split!r}")
-    return network.quantise_input(network.info.normalise(images[: record.samples]))

@@ -12,7 +12,6 @@ from inflor.api.loading import PathLike, load_network
 from quant.network import IntegerNetwork
 from targets import record as records
 from targets import registry
-from targets.record import Record
 
 
 @dataclass(frozen=True)
@@ -53,14 +52,8 @@ def place(
     if unknown:
         raise InputError(f"target {target!r} has no option {', '.join(unknown)}; it has {', '.join(module.OPTIONS)}")
     if record is not None:
-        given["rates"] = _rates(records.read(record))
+        given["rates"] = records.read(record).rates
     plan = module.place(loaded, **given)
     if draw is not None:
         module.draw(plan, draw)
     return Placed(plan, module.describe(plan))
-
-
-def _rates(record: Record) -> dict[str, float]:
-    """Spikes per neuron and step of every population that fires."""
-    sizes = {p.name: p.size * record.timesteps * record.samples for p in record.populations}
-    return {name: float(counts.sum()) / sizes[name] for name, counts in record.counts.items()}

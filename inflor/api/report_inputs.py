@@ -8,21 +8,26 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from converter import datasets
+import numpy as np
+import numpy.typing as npt
+
 from converter.conventions import Conventions
 from converter.datasets import BUILT_IN, Dataset
 from converter.errors import InputError
 from converter.graph import Graph
 from inflor.api.checking import check as compare_targets
 from inflor.api.loading import PathLike, Progress, load_dataset, load_network
-from inflor.fit import fitted
+from inflor.fit import fitted, images_of, split_of
 from inflor.page import chips, gather
 from inflor.page.contents import Chip, Missing, Potentials, Source, Verdict
 from inflor.provenance import sha256
 from quant.network import IntegerNetwork
 from targets import record as records
-from targets.cost.estimate import HARDWARE, estimate
+from targets.cost.activity import Activity
+from targets.cost.estimate import HARDWARE, WITHOUT_CORES, estimate
+from targets.cost.placing import place
 from targets.cost.result import CostReport
+from targets.mapping import CoreMap
 from targets.record import Record
 
 FLOAT_SAMPLES = 256
@@ -49,9 +54,10 @@ class ReportInputs:
             raise InputError(
                 f"{network}: is a float network; make an integer one first with: inflor quantize {network}"
             )
-        self.network, self.record = loaded, records.read(record)
-        gather.check_fit(loaded, self.record, os.fspath(record))
+        self.record = records.read(record)
+        self.network = records.as_recorded(loaded, self.record)
         self._given, self._data_dir, self._progress = dataset, data_dir, progress
+        self._data: Dataset | None = None
         self._sources = [_source("integer network", network), _source("record", record)]
         self.warnings: list[str] = []
         if self.record.run.get("sha256", self._sources[0].digest) != self._sources[0].digest:
@@ -84,7 +90,7 @@ class ReportInputs:
                 self.warnings.append(f"{Path(model).name} is not the file that the integer network was made from.")
         if record is not None:
             reference = records.read(record)
-            gather.check_fit(self.network, reference, os.fspath(record))
+            records.as_recorded(self.network, reference)
             self._sources.append(_source("float record", record))
         elif isinstance(graph, Graph) and isinstance(self.data(), Dataset):
             self.say("running in float")
@@ -98,25 +104,24 @@ class ReportInputs:
         data = self.data()
         assert isinstance(data, Dataset)
         samples = min(self.record.samples, FLOAT_SAMPLES)
-        return run(graph, dataset=data, split=self.split(), samples=samples, target="float", spikes=True)
-
-    def split(self) -> str:
-        split = self.record.run.get("split")
-        return split if split in datasets.SPLITS else "test"
+        return run(graph, dataset=data, split=split_of(self.record), samples=samples, target="float", spikes=True)
 
     def data(self) -> Dataset | Missing:
         """The data set of the record: the one given, or digits, which needs no file."""
-        name = self.record.run.get("dataset")
-        if self._given is None:
-            if name != "digits" and not (name in BUILT_IN and self._data_dir is not None):
+        if self._data is None:
+            given, name = self._given, self.record.run.get("dataset")
+            if given is None and (name == "digits" or (name in BUILT_IN and self._data_dir is not None)):
+                given = str(name)
+            if given is None:
                 return Missing("Give the record's data set with --dataset.")
-            self._given = str(name)
-        if not isinstance(self._given, Dataset):
-            self._given = load_dataset(self._given, self._data_dir, self.network)
-            self.network = fitted(self.network, self._given)
-        if name is not None and name != self._given.name:
-            raise InputError(f"--dataset {self._given.name}: the record is of {name}")
-        return self._given
+            data = load_dataset(given, self._data_dir, self.network)
+            self.network = fitted(self.network, data)
+            images_of(self.record, data)
+            self._data = data
+        return self._data
+
+    def _normalised(self, data: Dataset) -> npt.NDArray[np.float32]:
+        return self.network.info.normalise(images_of(self.record, data))
 
     def verdict(self, path: PathLike | None, targets: Sequence[str], samples: int) -> Verdict | Missing:
         if path is not None:
@@ -130,7 +135,7 @@ class ReportInputs:
         if isinstance(data, Missing):
             raise InputError(f"--targets {' '.join(targets)}: there is nothing to run; name the data with --dataset")
         result = compare_targets(
-            self.network, targets, dataset=data, split=self.split(), samples=samples, progress=self._progress
+            self.network, targets, dataset=data, split=split_of(self.record), samples=samples, progress=self._progress
         )
         return gather.verdict(result.to_json(), "Compared for this page")
 
@@ -152,9 +157,8 @@ class ReportInputs:
         if isinstance(data, Missing):
             return data
         self.say("counting potentials")
-        images, _ = datasets.split(data, self.split())
         try:
-            return gather.potentials(graph, self.network, self.network.info.normalise(images[: self.record.samples]))
+            return gather.potentials(graph, self.network, self._normalised(data))
         except InputError as error:
             return Missing(str(error))
 
@@ -162,8 +166,7 @@ class ReportInputs:
         """Counts and estimates; which inputs are zero is known only where the data set is."""
         data, inputs = self.data(), None
         if isinstance(data, Dataset):
-            images, _ = datasets.split(data, self.split())
-            inputs = self.network.quantise_input(self.network.info.normalise(images[: self.record.samples]))
+            inputs = self.network.quantise_input(self._normalised(data))
         try:
             return estimate(self.network, self.record, HARDWARE if hardware is None else tuple(hardware), inputs)
         except InputError as error:
@@ -171,15 +174,20 @@ class ReportInputs:
                 raise
             return Missing(f"{error}.")
 
-    def chips(self, hardware: Sequence[str] | None) -> tuple[Chip | Missing, ...]:
-        wanted = CHIPS if hardware is None else tuple(dict.fromkeys(h for h in hardware if h in chips.TARGETS))
+    def chips(self, hardware: Sequence[str] | None, costed: CostReport | Missing) -> tuple[Chip | Missing, ...]:
+        """The cores of the hardware that has some, as the estimate placed them."""
+        wanted = CHIPS if hardware is None else tuple(h for h in dict.fromkeys(hardware) if h not in WITHOUT_CORES)
         if not wanted:
             return (Missing("None of the hardware that was asked for has cores that can be drawn."),)
-        found = []
-        for name in wanted:
-            self.say(f"placing on {name}")
-            found.append(chips.chip(self.network, self.record, name))
-        return tuple(found)
+        known = {} if isinstance(costed, Missing) else costed.core_maps
+        return tuple(self._chip(name, known) for name in wanted)
+
+    def _chip(self, name: str, known: Mapping[str, CoreMap]) -> Chip | Missing:
+        self.say(f"placing on {name}")
+        try:
+            return chips.chip(known[name] if name in known else place(Activity(self.network, self.record), name))
+        except InputError as error:
+            return Missing(f"{chips.title(name)}: the network cannot be placed: {error}.")
 
 
 def read_losses(given: PathLike | Mapping[str, Any] | None) -> dict[str, Mapping[str, Any]]:

@@ -77,7 +77,7 @@ def report(
         raster=_raster(given.record, sample, given.network.info.class_names),
         potentials=given.potentials(before),
         costs=costed if isinstance(costed, Missing) else costs.costs(costed),
-        chips=given.chips(hardware),
+        chips=given.chips(hardware, costed),
         timeline=gather.timeline(given.network),
         warnings=tuple(given.warnings),
         notes=tuple(map(str, given.record.run.get("notes", ()))),

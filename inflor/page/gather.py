@@ -28,23 +28,6 @@ MOST_FRAMES = 32
 """Timesteps of a sample up to which the timeline shows each; beyond, a sample is one block."""
 
 
-def check_fit(network: IntegerNetwork, record: Record, what: str) -> None:
-    """Refuse a record of another network.
-
-    Raises:
-        InputError: other populations, shapes or timesteps.
-    """
-    mine = {p.name: p.shape for p in network.populations if p.kind != "input"}
-    theirs = {p.name: p.shape for p in record.populations if p.kind != "input"}
-    if mine != theirs or (network.info.says_timesteps and record.timesteps != network.info.timesteps):
-        odd = sorted(set(mine.items()) ^ set(theirs.items()))
-        where = f"population {odd[0][0]!r}" if odd else f"{record.timesteps} timesteps"
-        raise InputError(
-            f"{what}: is no record of {network.source} ({where} differs); "
-            f"make one with: inflor run {network.source} --out"
-        )
-
-
 def accuracy(record: Record, float_record: Record | None, why: str) -> Accuracy:
     """Accuracy of both on the samples that both ran. why: what to give where there is no float run."""
     if float_record is None:

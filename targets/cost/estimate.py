@@ -14,10 +14,11 @@ from targets.cost.counts import count
 from targets.cost.metrics import metrics
 from targets.cost.models import cmos, loihi, spinnaker
 from targets.cost.models.terms import Case
-from targets.cost.placing import place
+from targets.cost.placing import count_on, place
 from targets.cost.result import CostReport, Estimate
 from targets.cost.updates import count_updates
-from targets.record import Record, recorded_populations
+from targets.mapping import CoreMap
+from targets.record import Record, as_recorded
 from targets.registry import Progress
 
 Model = Callable[[Case], Estimate]
@@ -51,19 +52,25 @@ def estimate(
     if unknown or not hardware:
         what = f"unknown hardware {', '.join(unknown)}" if unknown else "no hardware"
         raise InputError(f"{what}; choose from {', '.join(HARDWARE)}")
-    check_record(network, record, inputs)
-    activity = Activity(network, record, inputs)
+    activity = Activity(_as_recorded(network, record, inputs), record, inputs)
     names = list(dict.fromkeys(hardware))
     updates = count_updates(activity)
     counts = count(activity, updates)
     made: list[Estimate] = []
+    placed: dict[str, CoreMap] = {}
     for number, name in enumerate(names):
         if progress is not None:
             progress(number, len(names))
-        case = Case(activity, counts) if name in WITHOUT_CORES else place(activity, counts, updates, name)
+        case = Case(activity, counts)
+        if name not in WITHOUT_CORES:
+            try:
+                placed[name] = place(activity, name)
+                case = count_on(placed[name], activity, counts, updates)
+            except InputError as error:
+                case = Case(activity, counts, reason=f"not placed on {name} ({error})")
         made += [model(case) for model in MODELS[name]]
     found = metrics(activity, counts, sum(updates.changed.values()))
-    return CostReport(network.source, record.path, counts, found, tuple(made), _notes(activity, updates.unlike))
+    return CostReport(network.source, record.path, counts, found, tuple(made), _notes(activity, updates.unlike), placed)
 
 
 def _notes(activity: Activity, unlike: tuple[str, ...]) -> tuple[str, ...]:
@@ -79,32 +86,17 @@ def _notes(activity: Activity, unlike: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def check_record(network: IntegerNetwork, record: Record, inputs: npt.NDArray[np.integer] | None) -> None:
-    """Refuse a record that is not of this network.
-
-    Raises:
-        InputError: says what differs.
-    """
+def _as_recorded(network: IntegerNetwork, record: Record, inputs: npt.NDArray[np.integer] | None) -> IntegerNetwork:
+    """The network as it ran; refuses a record that is not of it, or inputs that are not the record's."""
     where = record.path or "the record"
     if record.run.get("target") == "float":
         raise InputError(f"{where}: is a run of a float network; run {network.source} with: inflor run --out")
-    expected = {p.name: (p.shape, p.kind) for p in recorded_populations(network)}
-    found = {p.name: (p.shape, p.kind) for p in record.populations}
-    if expected != found:
-        different = sorted(n for n in expected.keys() | found.keys() if expected.get(n) != found.get(n))
-        raise InputError(
-            f"{where}: is not a record of {network.source or 'this network'}; they differ in population "
-            f"{', '.join(map(repr, different))}"
-        )
-    if record.timesteps != network.info.timesteps:
-        raise InputError(
-            f"{where}: has {record.timesteps} timesteps, but {network.source or 'the network'} has "
-            f"{network.info.timesteps}"
-        )
+    ran = as_recorded(network, record)
     if record.samples < 1:
         raise InputError(f"{where}: has no samples")
     if inputs is not None:
-        shape = network.inputs[0].shape
+        shape = ran.inputs[0].shape
         known = ((record.samples, *shape), (record.samples, record.timesteps, *shape))
         if inputs.shape not in known:
             raise InputError(f"{where}: is of {record.samples} samples of {shape}, but the inputs are {inputs.shape}")
+    return ran

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 from converter.errors import InputError
+from targets import registry
 from targets.cost.activity import Activity
 from targets.cost.limits import published
 from targets.cost.mapped import count_mapped
@@ -19,51 +18,32 @@ SYNAPSE_BITS = 8 + 12
 """Of a sparse synapse on Loihi 1: weight and index (hardware.yaml, loihi1.synapse_block)."""
 
 
-def place(activity: Activity, counts: Counts, updates: Updates, chip: str) -> Case:
-    """The record on the cores of a chip; without cores, and with the reason, where the network cannot be placed."""
-    synapses = int(counts.total("synapses"))
-    if chip != "loihi2" and synapses > MOST_SYNAPSES:
-        return Case(activity, counts, reason=_too_many(chip, synapses))
-    try:
-        core_map = _loihi(activity, chip) if chip.startswith("loihi") else _spinnaker(activity, chip)
-    except InputError as error:
-        return Case(activity, counts, reason=f"not placed on {chip} ({error})")
-    mapped, load = count_mapped(activity, core_map, updates)
-    return Case(activity, counts, mapped, load)
+def place(activity: Activity, chip: str) -> CoreMap:
+    """The network on the cores of a chip.
+
+    Raises:
+        InputError: it cannot be lowered, is too large to be placed here, or nothing places on the chip.
+    """
+    target = registry.of_chip(chip)
+    if target is None:
+        raise InputError(f"no target places networks on {chip}")
+    synapses = sum(int(c.fan_out.sum()) for c in activity.connections.values())
+    if synapses > MOST_SYNAPSES and not published(chip).get("conv_weight_sharing", {}).get("value", False):
+        raise InputError(f"{_too_many(chip, synapses)}; inflor place --target {target.NAME} does it, in its time")
+    return target.on_chip(activity.network, chip, activity.record.rates)
+
+
+def count_on(core_map: CoreMap, activity: Activity, counts: Counts, updates: Updates) -> Case:
+    """What the record does on those cores."""
+    return Case(activity, counts, *count_mapped(activity, core_map, updates))
 
 
 def _too_many(chip: str, synapses: int) -> str:
-    reason = f"not placed on {chip}: {synapses:.3g} synapses, and more than {MOST_SYNAPSES:.0e} are not laid out here"
-    if chip != "loihi1":
+    reason = f"{synapses:.3g} synapses, and more than {MOST_SYNAPSES:.0e} are not laid out here"
+    memory = published(chip).get("synapse_bits_per_core")
+    if memory is None:
         return reason
-    cores = -(-synapses * SYNAPSE_BITS // published(chip)["synapse_bits_per_core"]["value"])
+    cores = -(-synapses * SYNAPSE_BITS // memory["value"])
     return (
         f"{reason} (their memory alone would take {cores} cores of {published(chip)['cores_per_chip']['value']} a chip)"
     )
-
-
-def _loihi(activity: Activity, chip: str) -> CoreMap:
-    from targets.loihi.core_map import core_map
-    from targets.loihi.target import place
-
-    if chip == "loihi2":
-        return core_map(place(activity.network, chip=chip))
-    try:
-        return core_map(place(activity.network, chip=chip, soft_reset="stock"))
-    except InputError as error:
-        note = f"placed with neuron programs, which {chip} does not have, as stock neurons are refused: {error}"
-        made = core_map(place(activity.network, chip=chip))
-        return dataclasses.replace(made, notes=(*made.notes, note))
-
-
-def _spinnaker(activity: Activity, chip: str) -> CoreMap:
-    from targets.spinnaker.core_map import core_map
-    from targets.spinnaker.target import place
-
-    totals, steps = activity.totals, activity.steps
-    rates = {
-        p.name: float(totals[p.name].sum()) / (p.size * steps)
-        for p in activity.network.populations
-        if activity.fires(p.name)
-    }
-    return core_map(place(activity.network, chip=chip, rates=rates))

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from targets.mapping import CoreMap
+
 
 @dataclass(frozen=True)
 class Memory:
@@ -314,7 +316,10 @@ class Metrics:
 
 @dataclass(frozen=True)
 class CostReport:
-    """All of it: exact counts, metrics, and an estimate per model of each hardware asked for."""
+    """All of it: exact counts, metrics, and an estimate per model of each hardware asked for.
+
+    core_maps: where the neurons are, by hardware; without those on which the network could not be placed.
+    """
 
     network: str
     record: str | None
@@ -322,6 +327,7 @@ class CostReport:
     metrics: Metrics
     estimates: tuple[Estimate, ...]
     notes: tuple[str, ...] = ()
+    core_maps: Mapping[str, CoreMap] = field(default_factory=dict)
 
     def estimate(self, name: str) -> Estimate:
         """The estimate of that name."""

@@ -5,7 +5,7 @@ Functions import what they need when they are called: the worker, a lean interpr
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from quant.network import IntegerNetwork
     from targets.loihi.rules import Violation
     from targets.loihi.target import LoihiPlan
+    from targets.mapping import CoreMap
     from targets.record import RecordedPopulation, Recorder
     from targets.registry import Progress
 
@@ -31,6 +32,7 @@ OPTIONS: Sequence[str] = (
     "run_config",
     "rates",
 )
+CHIPS: Sequence[str] = ("loihi1", "loihi2")
 
 
 def available() -> str | None:
@@ -52,6 +54,13 @@ def place(network: IntegerNetwork, **options: Any) -> LoihiPlan:
     from targets.loihi.target import place
 
     return place(network, **options)
+
+
+def on_chip(network: IntegerNetwork, chip: str = "loihi2", rates: Mapping[str, float] | None = None) -> CoreMap:
+    """Where the network's neurons are on the chip as it is; see `targets.loihi.core_map.on_chip`."""
+    from targets.loihi.core_map import on_chip
+
+    return on_chip(network, chip)
 
 
 def describe(plan: LoihiPlan) -> dict[str, Any]:

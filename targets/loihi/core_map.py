@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
+from converter.errors import InputError
+from quant.network import IntegerNetwork
 from quant.operators import Conv, IntArray
+from targets.loihi.limits import limits
 from targets.loihi.linear import Kernel
 from targets.loihi.mapper import ON_HOST
 from targets.loihi.plan import Synapses
-from targets.loihi.target import LoihiPlan
-from targets.mapping import CoreMap, Wiring
+from targets.loihi.target import LoihiPlan, place
+from targets.mapping import CoreMap, Resource, Wiring
 
 CORES_PER_TILE = 4
 MESH_HEIGHT = 4
@@ -17,6 +22,22 @@ LAYOUT = (
     "32 tiles of 4 cores on a mesh of 8 x 4 tiles, numbered column by column, filled in the order of the network "
     "(SLAM-Lab/SANA-FE@8951ab0:arch/loihi.yaml; Intel publishes no numbering)"
 )
+
+
+def on_chip(network: IntegerNetwork, chip: str) -> CoreMap:
+    """The network with neuron programs where the chip has them, else with stock neurons as far as these go.
+
+    Raises:
+        InputError: it cannot be lowered.
+    """
+    if limits(chip).neuron_programs:
+        return core_map(place(network, chip=chip))
+    try:
+        return core_map(place(network, chip=chip, soft_reset="stock"))
+    except InputError as error:
+        note = f"placed with neuron programs, which {chip} does not have, as stock neurons are refused: {error}"
+        made = core_map(place(network, chip=chip))
+        return replace(made, notes=(*made.notes, note))
 
 
 def core_map(plan: LoihiPlan) -> CoreMap:
@@ -31,6 +52,13 @@ def core_map(plan: LoihiPlan) -> CoreMap:
         table[(channels, rows) if table.ndim > 1 else channels] = number
     chip, within = np.divmod(np.arange(len(mapping.cores)), mapping.cores_per_chip)
     tile = within // CORES_PER_TILE
+    known = limits(plan.chip)
+    tiles = np.arange(-(-known.cores_per_chip // CORES_PER_TILE))
+    mesh = np.repeat(np.unique(chip), len(tiles))
+    resources = [Resource("neurons", np.array([c.neurons for c in mapping.cores]), known.neurons)]
+    if known.synapse_bits:
+        bits = np.array([c.synapse_bits for c in mapping.cores])
+        resources.append(Resource("synaptic memory", bits, known.synapse_bits))
     notes = [
         f"computed on the host, whose work and packets to the chip are not counted: {g.name}"
         for g in plan.plan.groups
@@ -43,12 +71,19 @@ def core_map(plan: LoihiPlan) -> CoreMap:
         cores,
         {g.name: g.population.name for g in plan.plan.groups},
         {g.name: g.depth for g in plan.plan.groups},
-        np.column_stack([tile // MESH_HEIGHT, tile % MESH_HEIGHT]),
+        _on_mesh(tile),
         chip,
+        np.column_stack([mesh, np.tile(_on_mesh(tiles), (len(mesh) // len(tiles), 1))]),
+        CORES_PER_TILE,
+        tuple(resources),
         tuple(_wiring(s, groups[s.source].shape) for s in plan.plan.synapses if groups[s.target].role not in ON_HOST),
         plan.plan.period,
         notes=(*notes, *(f"the mapping breaks a limit: {v}" for v in mapping.violations)),
     )
+
+
+def _on_mesh(tile: IntArray) -> IntArray:
+    return np.column_stack(np.divmod(tile, MESH_HEIGHT))
 
 
 def _wiring(synapses: Synapses, shape: tuple[int, ...]) -> Wiring:

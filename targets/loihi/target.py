@@ -12,7 +12,7 @@ import numpy.typing as npt
 from converter.errors import InputError
 from quant.network import IntegerNetwork
 from quant.ranges import state_ranges
-from targets.loihi import simulate
+from targets.loihi import CHIPS, simulate
 from targets.loihi.cores import Mapping
 from targets.loihi.costs import Cost, soft_resets
 from targets.loihi.guard import unproved
@@ -27,7 +27,6 @@ from targets.record import RecordedPopulation, Recorder, recorded_populations
 from targets.registry import Progress
 
 Rates = abc.Mapping[str, float]
-CHIPS = ("loihi2", "loihi1")
 RUN_CONFIGS = ("sim", "hw")
 LAVA_DELAY = 63
 """Longest delay that Lava's DelaySparse takes; that of Loihi 2 is not published."""
@@ -181,6 +180,6 @@ def _options(options: dict[str, Any]) -> Options:
     )
 
 
-def _choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+def _choice(name: str, value: str, choices: abc.Sequence[str]) -> None:
     if value not in choices:
         raise InputError(f"--{name} {value}: choose one of {', '.join(choices)}")

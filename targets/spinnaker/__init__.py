@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+from targets.spinnaker.core_map import on_chip
 from targets.spinnaker.draw import draw
+from targets.spinnaker.limits import CHIPS
 from targets.spinnaker.plan import SpinnakerPlan
 from targets.spinnaker.report import describe
 from targets.spinnaker.target import check, observe, place, populations, run
@@ -31,4 +33,16 @@ def available() -> str | None:
     return None
 
 
-__all__ = ["SpinnakerPlan", "available", "check", "describe", "draw", "observe", "place", "populations", "run"]
+__all__ = [
+    "CHIPS",
+    "SpinnakerPlan",
+    "available",
+    "check",
+    "describe",
+    "draw",
+    "observe",
+    "on_chip",
+    "place",
+    "populations",
+    "run",
+]

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
+from quant.network import IntegerNetwork
 from quant.operators import IntArray
-from targets.mapping import CoreMap, Wiring
+from targets.mapping import CoreMap, Resource, Wiring
 from targets.spinnaker.machine import LINKS, Chip
 from targets.spinnaker.plan import SpinnakerPlan
 from targets.spinnaker.routing import tree
+from targets.spinnaker.target import place
+
+
+def on_chip(network: IntegerNetwork, chip: str = "spinnaker1", rates: Mapping[str, float] | None = None) -> CoreMap:
+    """The network on as few boards as it takes, placed by the traffic of these spike rates.
+
+    Raises:
+        InputError: it cannot be lowered, or no machine is large enough.
+    """
+    return core_map(place(network, chip=chip, rates=rates))
 
 
 def core_map(plan: SpinnakerPlan) -> CoreMap:
@@ -28,6 +41,12 @@ def core_map(plan: SpinnakerPlan) -> CoreMap:
         dict(schedule.stage),
         np.array(machine.chips)[plan.placement.chip],
         plan.placement.chip,
+        np.array([(0, *chip) for chip in machine.chips]),
+        plan.limits.cores,
+        (
+            Resource("neurons", plan.neurons, plan.limits.neurons),
+            Resource("data memory", plan.dtcm, plan.limits.dtcm),
+        ),
         tuple(Wiring(c.source, c.target, shapes[c.source], None, c.matrix.T.tocsr()) for c in lowering.connections),
         period=schedule.per_step * (schedule.timesteps + schedule.guard),
         per_step=schedule.per_step,

@@ -88,7 +88,7 @@ def test_what_is_refused(files: Files, record: Path, tmp_path: Path, make_npz: C
         ((files.graph, "--record", record), "inflor quantize"),
         ((files.integers, "--record", tmp_path / "none.h5"), "none.h5"),
         ((files.integers, "--record", record, "--hardware", "loihi9"), "unknown hardware loihi9"),
-        ((files.integers, "--record", record, "--dataset", make_npz((1, 8, 8), 10)), "made with the data set digits"),
+        ((files.integers, "--record", record, "--dataset", make_npz((1, 8, 8), 10)), "is of the data set digits"),
     ]
     for arguments, message in cases:
         result = invoke("estimate", *arguments)

@@ -15,8 +15,9 @@ from integer_networks import images, integer_networks
 from small_networks import residual
 
 from converter.errors import InputError
-from targets import loihi, spinnaker
+from targets import loihi, registry, spinnaker
 from targets.cost.activity import Activity
+from targets.cost.estimate import HARDWARE
 from targets.cost.mapped import Load, count_mapped
 from targets.cost.timing import milliseconds_per_tick, stepped, streamed
 from targets.cost.updates import count_updates
@@ -51,6 +52,9 @@ def scattered(network, rng: np.random.Generator) -> CoreMap:
         dict(network.depth),
         rng.integers(0, 4, (first, 2)),
         rng.integers(0, 2, first),
+        np.array([(chip, x, y) for chip in range(2) for x in range(4) for y in range(4)]),
+        seats=first,
+        resources=(),
     )
 
 
@@ -182,6 +186,27 @@ def test_spinnaker_hops_are_the_links_that_packets_cross() -> None:
     sent = sum(int(spikes[source]) for source in sources)
     assert sum(counted.packets.values()) == sent
     assert sum(counted.routers.values()) == sent + sum(crossed.values())
+
+
+def test_what_cores_hold_is_what_the_plans_say() -> None:
+    made, _ = residual(np.random.default_rng(1), timesteps=2)
+    machine = spinnaker.place(made, neurons_per_core=20)
+    neurons, memory = on_spinnaker(machine).resources
+    np.testing.assert_array_equal(neurons.used, np.concatenate([p.sizes for p in machine.partitions]))
+    np.testing.assert_array_equal(memory.used, machine.dtcm)
+    assert memory.limit == 65536
+    for chip in ("loihi1", "loihi2"):
+        plan = loihi.place(made, chip=chip)
+        neurons, memory = on_loihi(plan).resources
+        assert neurons.used.tolist() == [c.neurons for c in plan.mapping.cores]
+        assert memory.used.tolist() == [c.synapse_bits for c in plan.mapping.cores]
+        assert (memory.used <= memory.limit).all()
+
+
+def test_every_chip_with_cores_has_its_target() -> None:
+    found = {chip: registry.of_chip(chip) for chip in (*HARDWARE, "loihi9")}
+    names = {chip: target.NAME for chip, target in found.items() if target is not None}
+    assert names == {"loihi1": "loihi", "loihi2": "loihi", "spinnaker1": "spinnaker", "spinnaker2": "spinnaker"}
 
 
 def test_a_step_takes_its_busiest_core() -> None:

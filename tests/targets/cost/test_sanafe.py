@@ -87,7 +87,9 @@ def mapped_on(made, rng) -> CoreMap:
     names = {p.name: p.name for p in made.populations}
     position = np.column_stack([tile // MESH_HEIGHT, tile % MESH_HEIGHT])
     chip = np.zeros(CORES, np.int64)
-    return CoreMap("loihi1", "square", "drawn", cores, names, dict(made.depth), position, chip, wiring)
+    sites = np.unique(np.column_stack([chip, position]), axis=0)
+    depth = dict(made.depth)
+    return CoreMap("loihi1", "square", "drawn", cores, names, depth, position, chip, sites, CORES_PER_TILE, (), wiring)
 
 
 def job(made, x: np.ndarray, core_map: CoreMap) -> dict:
