@@ -78,18 +78,23 @@ def unproved(plan: Plan, ranges: Mapping[str, StateRange]) -> list[str]:
 
 def repeated_input(
     plan: Plan, depth: int, bias: IntArray, first: IntArray, silence: int, forgets: IntArray
-) -> IntArray:
+) -> tuple[IntArray, IntArray]:
     """Input of neurons [n] at this depth that repeats every period, [n, period], from time step 1 on.
 
     It is the bias at every step that counts, with `first` added to the first of them. In guard steps it pushes the
     current down by `silence` and keeps it there: it makes up for what the current forgets (its decay).
+
+    Returns:
+        The input, and the current before time step 1, [n], in 1/64 of a unit: pushed down already where the first
+        step is in the midst of a guard. What fired there for its drift alone would still be under way at step `depth`.
     """
     phase = (np.arange(plan.period) - depth) % plan.period
     pattern = np.where(phase < plan.active, bias[:, None], 0) + np.where(phase == 0, first[:, None], 0)
-    pushed = np.zeros_like(bias)
+    pushed = start = np.zeros_like(bias)
     for step in range(plan.active, plan.period if silence else plan.active):
+        start = pushed if phase[0] == step else start
         kept = keep(pushed, forgets)
         push = ((silence << INPUT_SHIFT) + kept) >> INPUT_SHIFT
         pattern[:, phase == step] = -push[:, None]
         pushed = kept - (push << INPUT_SHIFT)
-    return pattern
+    return pattern, start

@@ -225,20 +225,20 @@ class _Builder:
         population = group.population
         shift, bias, drift = (self._full(group, getattr(population, n)) for n in ("v_reset", "bias", "drift"))
         drift = drift << finest_shift(population)
-        registers = bias_registers((bias << INPUT_SHIFT) + drift)
+        registers, start = bias_registers((bias << INPUT_SHIFT) + drift), np.zeros_like(bias)
         if registers is None or shift.any() or self._long_guard or has_current(population) or group.muted:
-            self._pattern(group, bias, -shift, SILENCE if group.muted else 0)
+            start = self._pattern(group, bias, -shift, SILENCE if group.muted else 0)
             registers = bias_registers(drift)
         twelve = decays(population)
         assert twelve is not None
-        self._reset_lif(group, *twelve, self._full(group, population.threshold) - shift, registers)
+        self._reset_lif(group, *twelve, self._full(group, population.threshold) - shift, registers, start)
 
     def _integrator(self, group: Group) -> None:
         population = group.population
         bias = self._full(group, population.bias)
-        self._pattern(group, bias, np.zeros_like(bias), 0 if self._long_guard else SILENCE)
+        start = self._pattern(group, bias, np.zeros_like(bias), 0 if self._long_guard else SILENCE)
         all_kept, none_kept = np.asarray(NO_LEAK), np.asarray(FORGET)
-        self._reset_lif(group, all_kept, none_kept, self._full(group, population.threshold), None)
+        self._reset_lif(group, all_kept, none_kept, self._full(group, population.threshold), None, start)
 
     def _readout(self, group: Group) -> None:
         population = group.population
@@ -250,7 +250,7 @@ class _Builder:
             registers = bias_registers(drift)
         twelve = decays(population)
         assert twelve is not None
-        self._reset_lif(group, *twelve, np.full(group.size, NEVER), registers)
+        self._reset_lif(group, *twelve, np.full(group.size, NEVER), registers, np.zeros_like(bias))
 
     @property
     def _long_guard(self) -> bool:
@@ -270,6 +270,7 @@ class _Builder:
         decay: IntArray,
         threshold: IntArray,
         bias: tuple[IntArray, IntArray] | None,
+        current: IntArray,
     ) -> None:
         number = len(self.processes)
         arguments = {
@@ -277,6 +278,7 @@ class _Builder:
             "du": self._decay_register(group, "du", current_decay - 1),
             "dv": self._decay_register(group, "dv", decay),
             "vth": jobs.array(self.folder, f"vth{number}", threshold.astype(np.int32)),
+            "u": jobs.array(self.folder, f"u{number}", current.astype(np.int32)),
             "reset_interval": self.plan.reset_interval,
             "reset_offset": (group.depth + 1) % self.plan.reset_interval,
         }
@@ -296,16 +298,17 @@ class _Builder:
             return int(values.min())
         return jobs.array(self.folder, f"{name}{len(self.processes)}", self._full(group, values).astype(np.int32))
 
-    def _pattern(self, group: Group, bias: IntArray, first: IntArray, silence: int) -> None:
-        """A source that repeats every period; see `targets.loihi.guard.repeated_input`."""
+    def _pattern(self, group: Group, bias: IntArray, first: IntArray, silence: int) -> IntArray:
+        """A source that repeats every period, and u to begin with; see `targets.loihi.guard.repeated_input`."""
         twelve = decays(group.population)
         assert twelve is not None
         forgets = self._full(group, twelve[0] if group.role == "lif" else np.asarray(NO_LEAK))
-        pattern = repeated_input(self.plan, group.depth, bias, first, silence, forgets)
+        pattern, start = repeated_input(self.plan, group.depth, bias, first, silence, forgets)
         number = len(self.processes)
         data = jobs.array(self.folder, f"p{number}", pattern.astype(np.int32))
         self._process(f"bias {group.name}", "lava.proc.io.source:RingBuffer", {"data": data})
         self.connections.append(jobs.Connection(f"bias {group.name}.s_out", f"{group.name}.a_in"))
+        return start
 
     def _counter(self, group: Group) -> str:
         path = jobs.output(self.folder, f"overflows{len(self.processes)}", (1,), np.int64)

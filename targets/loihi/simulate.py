@@ -171,13 +171,12 @@ def _predictions(
 
 def _check_silence(plan: Plan, outputs: Outputs, samples: int) -> None:
     """No muted neuron may fire in a guard step: it only can from a state outside the half that SILENCE presumes."""
-    guards = np.arange(plan.active, plan.period)
     for group in plan.groups:
         if not group.muted or group.role not in STOCK or plan.options.guard == "long":
             continue
         rows = np.load(outputs.rows[group.name], mmap_mode="r")
-        steps = (np.arange(samples - 1)[:, None] * plan.period + guards + group.depth).ravel()
-        if rows[steps].any():
+        steps = np.arange(group.depth + (samples - 1) * plan.period)
+        if rows[steps[(steps - group.depth) % plan.period >= plan.active]].any():
             mend = "--soft-reset microcode, or --guard long" if group.role == "integrator" else "--soft-reset microcode"
             raise SimulationError(
                 f"target loihi: population {group.name!r} left +-{SILENCE}, the range in which its stock lowering is "

@@ -13,6 +13,8 @@ from chip_networks import networks, networks_in_time
 from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
+from quant.network import Projection
+from quant.operators import Linear
 from quant.ranges import state_ranges
 from targets import loihi
 from targets.loihi.guard import fits_stock_state
@@ -85,6 +87,26 @@ def within_silence(net, x):
         for name, states in brute_force.states(net, x).items()
         for values in states
     )
+
+
+def test_what_drifts_before_the_first_sample_is_not_felt_in_it():
+    """n1 begins in the midst of a guard, driven by a drift; "out" would get three steps later what it sends."""
+    n0 = replace(small_networks.population("n0", (4,), "if", 3, "zero"), drift=np.array(5))
+    made = [
+        small_networks.population("input", (4,), "input"),
+        n0,
+        small_networks.population("n1", (4,), "if", 9, "subtract", 10),
+        small_networks.population("out", (4,), "readout"),
+    ]
+    eye = np.eye(4, dtype=np.int64)
+    ways = [("input", "n0", -1, 0), ("n0", "n1", 40, 0), ("n1", "out", 7, 3)]
+    net = small_networks.network(made, [Projection(s, t, (Linear(t, w * eye),), 0, d) for s, t, w, d in ways], 5)
+    inputs = np.array([[0, 1, 6, 20], [0, 1, 6, 20]])
+    expected = brute_force.run_all(net, inputs)
+    assert expected["n1"].any()
+    for soft_reset in ("stock", "microcode"):
+        record, _ = simulated(net, inputs, soft_reset=soft_reset)
+        assert_equal(record, expected)
 
 
 @pytest.mark.parametrize("balance", ["relay", "delay"])
