@@ -9,24 +9,18 @@ executor, which has both folded away and computes the encoding layer once, as th
 from __future__ import annotations
 
 import argparse
-import platform
 import resource
 import statistics
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import torch
+from support.networks import exported, processor, random_images, random_network
 
-from converter import execute, export
+from converter import execute
 from converter.architecture import SpikingNetwork
-from converter.metadata import ModelInfo
-from converter.networks import build
-from converter.neurons import NeuronConfig
-from converter.tdbn import TDBatchNorm
 from quant.network import IntegerNetwork
-from quant.quantize import Options, quantize
 from targets.running import run
 
 TIMESTEPS = 4
@@ -47,22 +41,12 @@ def main() -> None:
         compare(name, shape, samples, arguments.threads, arguments.repeats)
 
 
-def processor() -> str:
-    """The processor's name, as the kernel gives it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.machine()
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
-
-
 def compare(name: str, shape: tuple[int, ...], samples: int, threads: int, repeats: int) -> None:
     """Time one network on the emulator and on its two peers, in turn, and print the ratios of the medians."""
-    generator = torch.Generator().manual_seed(0)
-    images = torch.randn(samples, *shape, generator=generator)
-    network = random_network(name, shape, images[:8])
-    graph, _ = export.to_nir(network, ModelInfo(timesteps=TIMESTEPS))
-    integer, report = quantize(graph, images[:8].numpy(), options=Options(samples=8))
+    images = random_images(max(samples, 8), shape)
+    network = random_network(name, images, TIMESTEPS)
+    graph, integer, report = exported(network, images)
+    images = images[:samples]
     rates = [layer.spike_rate_integer for layer in report.layers if layer.spike_rate_integer is not None]
     sizes = [np.prod(layer.shape) for layer in report.layers if layer.spike_rate_integer is not None]
     contenders: dict[str, Callable[[], object]] = {
@@ -78,31 +62,6 @@ def compare(name: str, shape: tuple[int, ...], samples: int, threads: int, repea
     for peer in ("torch network", "float executor"):
         print(f"  cpu target is {seconds[peer] / seconds['cpu target']:.2f} times as fast as the {peer}")
     print(f"  peak memory of the process so far: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10} MiB")
-
-
-def random_network(name: str, shape: tuple[int, ...], images: torch.Tensor) -> SpikingNetwork:
-    """Random weights, tdBN statistics from `images`, and tdBN biases shifted until 10 to 15 % of neurons fire."""
-    torch.manual_seed(0)
-    network = SpikingNetwork(build(name, shape, 10), NeuronConfig.preset("srif"), TIMESTEPS)
-    norms = [module for module in network.modules() if isinstance(module, TDBatchNorm)]
-    low, high = -2.0, 1.0
-    with torch.no_grad():
-        network.train()
-        for norm in norms:
-            norm.momentum = 1.0
-        network(images)
-        network.eval()
-        for _ in range(12):
-            middle = (low + high) / 2
-            for norm in norms:
-                norm.bias.fill_(middle)
-            spikes = network.record(images)
-            firing = [s for s in spikes.values() if s.dtype == torch.bool]
-            rate = sum(int(s.sum()) for s in firing) / sum(s.numel() for s in firing)
-            if 0.115 < rate < 0.135:
-                break
-            low, high = (middle, high) if rate < 0.125 else (low, middle)
-    return network
 
 
 @torch.no_grad()

@@ -11,11 +11,8 @@ import time
 from pathlib import Path
 
 import torch
-from emulator import processor, random_network
+from support.networks import exported, processor, random_images, random_network
 
-from converter import export
-from converter.metadata import ModelInfo
-from quant.quantize import Options, quantize
 from targets import record
 from targets.cost.estimate import HARDWARE, estimate
 from targets.running import run
@@ -30,10 +27,9 @@ def main() -> None:
     parser.add_argument("--network", default="resnet19")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    images = torch.randn(arguments.samples, 3, 32, 32, generator=torch.Generator().manual_seed(0))
-    float_network = random_network(arguments.network, (3, 32, 32), images[:8])
-    graph, _ = export.to_nir(float_network, ModelInfo(timesteps=TIMESTEPS))
-    network, _ = quantize(graph, images[:8].numpy(), options=Options(samples=8))
+    images = random_images(max(arguments.samples, 8), (3, 32, 32))
+    _, network, _ = exported(random_network(arguments.network, images, TIMESTEPS), images)
+    images = images[: arguments.samples]
     print(
         f"{processor()}, {arguments.threads} threads, {arguments.network}, {arguments.samples} samples, T = {TIMESTEPS}"
     )

@@ -13,14 +13,9 @@ import time
 
 import numpy as np
 import torch
+from support.networks import exported, processor, random_images, random_network
 
-from converter import export
-from converter.architecture import SpikingNetwork
-from converter.metadata import ModelInfo
-from converter.networks import build
-from converter.neurons import NeuronConfig
 from quant.network import IntegerNetwork
-from quant.quantize import Options, quantize
 from targets import cpu, equivalence, loihi
 from targets.record import Record, recording
 
@@ -35,7 +30,11 @@ def main() -> None:
     parser.add_argument("--stock-models", action="store_true", help="Lava's own process models only")
     arguments = parser.parse_args()
     torch.set_num_threads(2)
-    network, inputs = random_network(arguments.network, arguments.samples)
+    images = random_images(max(arguments.samples, 8), SHAPES[arguments.network])
+    channels = 16 if arguments.network == "resnet20" else None
+    _, network, _ = exported(random_network(arguments.network, images, TIMESTEPS, channels), images)
+    inputs = network.quantise_input(images[: arguments.samples].numpy())
+    print(f"{processor()}, 2 threads, {arguments.network}, {arguments.samples} samples, T = {TIMESTEPS}")
     records = {}
     seconds = {}
     records["cpu"], seconds["cpu"] = timed(cpu, cpu.place(network), network, inputs)
@@ -56,20 +55,6 @@ def main() -> None:
         )
     result = equivalence.compare(network, records, inputs)
     print(f"{'equal' if result.equal else 'DIFFERENT'}: {result.compared_spikes} spikes and silences compared")
-
-
-def random_network(name: str, samples: int) -> tuple[IntegerNetwork, np.ndarray]:
-    """Random weights, normalised by a few batches so that every layer fires."""
-    torch.manual_seed(0)
-    architecture = build(name, SHAPES[name], 10, 16 if name == "resnet20" else None)
-    network = SpikingNetwork(architecture, NeuronConfig.preset("srif"), TIMESTEPS)
-    images = torch.randn(max(samples, 8), *SHAPES[name])
-    with torch.no_grad():
-        for _ in range(10):
-            network(images[:8])
-    graph, _ = export.to_nir(network.eval(), ModelInfo(timesteps=TIMESTEPS))
-    integers, _ = quantize(graph, images[:8].numpy(), None, Options(samples=8))
-    return integers, integers.quantise_input(images[:samples].numpy())
 
 
 def timed(module, plan, network: IntegerNetwork, inputs: np.ndarray) -> tuple[Record, float]:

@@ -3,23 +3,26 @@
 Peer, where sPyNNaker is installed: PACMAN's compare_tables on the same tables, in the same run.
 
     python benchmarks/spinnaker.py [--side 40] [--samples 4]
+    python benchmarks/spinnaker.py --network resnet20    instead: place it, compare a sample with the cpu target
 """
 
 from __future__ import annotations
 
 import argparse
+import resource
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from support.networks import exported, processor, random_images, random_network
 
 from converter.metadata import ModelInfo
 from quant.network import IntegerNetwork, Population, Projection
 from quant.operators import Conv, Flatten, Linear, Operator
 from quant.unroll import unrolled
-from targets import spinnaker
+from targets import cpu, equivalence, spinnaker
 from targets.record import Recorder
 from targets.spinnaker.limits import limits
 from targets.spinnaker.plan import SpinnakerPlan
@@ -33,7 +36,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--side", type=int, default=40, help="of the feature maps; 40 makes 100,000 neurons")
     parser.add_argument("--samples", type=int, default=4)
+    parser.add_argument("--network", help="a network of converter.networks at 3x32x32")
     arguments = parser.parse_args()
+    print(processor())
+    if arguments.network:
+        whole(arguments.network)
+        return
     network = convolutions(arguments.side)
     layer = network.projections[1]
     seconds, matrix = timed(lambda: unrolled(layer.operators, network.populations[1].shape))
@@ -45,8 +53,31 @@ def main() -> None:
     moved, naive = about["traffic"]["packet_hops"], about["traffic"]["naive_order"]
     print(f"packets x hops per tick: {moved:,.0f}, {naive / moved:.2f} times fewer than in the network's order")
     run(plan, arguments.samples)
-    plan = spinnaker.place(network, neurons_per_core=max(1, neurons // 2000), boards=3)
+    plan = spinnaker.place(network, neurons_per_core=-(-neurons // 2000), boards=3)
     tables(plan)
+
+
+def whole(name: str) -> None:
+    """Place an untrained network, and compare one sample with the cpu target."""
+    images = random_images(8, (3, 32, 32))
+    _, network, _ = exported(random_network(name, images, TIMESTEPS), images)
+    seconds, plan = timed(lambda: spinnaker.place(network))
+    about = plan.summary()
+    print(
+        f"{name} at 3x32x32: {sum(p.size for p in network.populations[1:]):,} neurons, {about['synapses']:,} synapses "
+        f"on {about['cores']} cores, {about['chips']} chips, {about['boards']} boards: {seconds:.0f} s, "
+        f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.1f} GB"
+    )
+    inputs = network.quantise_input(images[:1].numpy())
+    plans = {"cpu": (cpu, cpu.place(network)), "spinnaker": (spinnaker, plan)}
+    records = {}
+    for target, (module, placed) in plans.items():
+        recorder = Recorder(module.populations(placed), TIMESTEPS, 1, True)
+        seconds, _ = timed(lambda module=module, placed=placed, to=recorder: module.run(placed, inputs, to))
+        records[target] = recorder.finish(None, {})
+        print(f"  one sample on {target}: {seconds:.1f} s")
+    result = equivalence.compare(network, records, inputs)
+    print(f"  {'equal' if result.equal else 'DIFFERENT'}: {result.compared_spikes:,} spikes and silences compared")
 
 
 def convolutions(side: int) -> IntegerNetwork:
