@@ -29,6 +29,7 @@ import numpy.typing as npt
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from converter.errors import InputError
 from converter.metadata import ModelInfo
 from quant.operators import IntArray, Operator, Shape, output_shape, weighted
 
@@ -202,6 +203,27 @@ class IntegerNetwork:
         (source,) = self.inputs
         limit = 2 ** (self.input_bits - 1)
         return np.clip(np.rint(x / source.scale), -limit, limit - 1).astype(np.int8)
+
+    def frames(self, inputs: npt.NDArray[Any]) -> npt.NDArray[np.int8]:
+        """Quantised inputs as [samples, 1 or T, *shape].
+
+        inputs: integers [samples, *shape], the same at every step, or [samples, T, *shape], a frame per step.
+
+        Raises:
+            InputError: inputs of another shape or type, or beyond the input's bits.
+        """
+        (source,) = self.inputs
+        in_time = (self.info.timesteps, *source.shape)
+        if inputs.shape[1:] not in (source.shape, in_time) or not np.issubdtype(inputs.dtype, np.integer):
+            raise InputError(
+                f"{self.source}: inputs are {inputs.dtype} {inputs.shape[1:]}, but node {source.name!r} takes "
+                f"integers of {source.shape}, or of {in_time} for a frame per step"
+            )
+        limit = 2 ** (self.input_bits - 1)
+        if inputs.size and (inputs.min() < -limit or inputs.max() >= limit):
+            raise InputError(f"{self.source}: inputs leave the {self.input_bits} bits of node {source.name!r}")
+        values = inputs.astype(np.int8, copy=False)
+        return values if inputs.shape[1:] == in_time else values[:, None]
 
 
 def check_network(network: IntegerNetwork) -> None:

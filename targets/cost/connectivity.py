@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse
 
-from quant.operators import Conv, Flatten, IntArray, Operator, Scale, Shape, SumPool, weighted
+from quant.operators import Conv, Flatten, IntArray, Operator, Shape, SumPool, weighted
 from quant.unroll import unrolled
 
 BoolArray = npt.NDArray[np.bool_]
@@ -206,8 +206,6 @@ def connectivity(operators: tuple[Operator, ...], shape: Shape, zeros: bool = Fa
 def _with_ones(operator: Operator) -> Operator:
     if isinstance(operator, SumPool | Flatten):
         return operator
-    if isinstance(operator, Scale):
-        return replace(operator, weight=np.ones_like(operator.weight))
     return replace(operator, weight=np.ones_like(operator.weight))
 
 

@@ -76,15 +76,7 @@ def _by_sample(values: Tensor | None) -> npt.NDArray[np.int64] | None:
 
 def _frames(plan: CpuPlan, inputs: npt.NDArray[np.integer], samples: slice) -> Tensor:
     """Some samples as [T or 1, B, *shape] on the plan's device."""
-    (source,) = plan.network.inputs
-    in_time = (plan.network.info.timesteps, *source.shape)
-    if inputs.shape[1:] not in (source.shape, in_time) or not np.issubdtype(inputs.dtype, np.integer):
-        raise InputError(
-            f"{plan.network.source}: inputs are {inputs.dtype} {inputs.shape[1:]}, but node {source.name!r} takes "
-            f"integers of {source.shape}, or of {in_time} for a frame per step"
-        )
-    part = torch.from_numpy(inputs[samples]).to(plan.device)
-    return part.transpose(0, 1).contiguous() if inputs.shape[1:] == in_time else part[None]
+    return torch.from_numpy(plan.network.frames(inputs[samples])).to(plan.device).transpose(0, 1).contiguous()
 
 
 @contextlib.contextmanager

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from converter.errors import InputError
 from quant.network import IntegerNetwork
 from targets.loihi.lowering import WATCH_A, WATCH_V, Outputs, lower
 from targets.loihi.plan import SILENCE, STOCK, Group, Plan, chip_order
@@ -52,20 +51,11 @@ def simulate(
         InputError: inputs of another shape or type. MissingPartError: Lava is not installed.
         SimulationError: the simulation failed, or a state left its 24 bits where stock neurons cannot say so.
     """
-    (source,) = network.inputs
-    limit = 1 << (network.input_bits - 1)
-    in_time = (plan.active, *source.shape)
-    if inputs.shape[1:] not in (source.shape, in_time) or not np.issubdtype(inputs.dtype, np.integer):
-        raise InputError(
-            f"{network.source}: inputs are {inputs.dtype} {inputs.shape[1:]}, but node {source.name!r} takes "
-            f"integers of {source.shape}, or of {in_time} for a frame per step"
-        )
-    if inputs.size and (inputs.min() < -limit or inputs.max() >= limit):
-        raise InputError(f"{network.source}: inputs leave the {network.input_bits} bits of node {source.name!r}")
+    frames = network.frames(inputs)
     if not len(inputs):
         return {"build_seconds": 0.0, "run_seconds": 0.0, "os_processes": 0, "steps": 0}
     with job_folder() as folder:
-        job, outputs = lower(plan, frames(network, inputs), folder, exact_lava, run_config)
+        job, outputs = lower(plan, frames, folder, exact_lava, run_config)
         measured = run(
             folder, job, timeout, None if progress is None else _ticker(plan, outputs, len(inputs), progress)
         )
@@ -73,13 +63,6 @@ def simulate(
     if progress is not None:
         progress(len(inputs), len(inputs))
     return {**measured, "steps": job.steps}
-
-
-def frames(network: IntegerNetwork, inputs: npt.NDArray[Any]) -> npt.NDArray[np.int8]:
-    """Inputs as [samples, 1 or T, *shape]."""
-    (source,) = network.inputs
-    values = inputs.astype(np.int8)
-    return values if inputs.ndim > 1 + len(source.shape) else values[:, None]
 
 
 def _ticker(plan: Plan, outputs: Outputs, samples: int, progress: Progress) -> Callable[[], None]:
@@ -112,7 +95,7 @@ def observe(
     """
     group = next(g for g in plan.groups if g.name == at.population)
     with job_folder() as folder:
-        job, outputs = lower(plan, frames(network, inputs[: at.sample + 1]), folder, False, watch=group.name)
+        job, outputs = lower(plan, network.frames(inputs[: at.sample + 1]), folder, False, watch=group.name)
         run(folder, job, timeout)
         step = at.sample * plan.period + at.timestep + group.depth
         flat = int(np.ravel_multi_index(at.neuron, group.shape))

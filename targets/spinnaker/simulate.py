@@ -83,12 +83,12 @@ class Simulator:
         progress: Progress | None = None,
         watch: Watch | None = None,
     ) -> None:
-        """Stream images [samples, *shape] or frames [samples, T, *shape].
+        """Stream images [samples, *shape] or frames [samples, T, *shape]. Raises what `IntegerNetwork.frames` raises.
 
         watch: fills in `seen` with (a, v before the reset).
         """
         schedule, samples = self.plan.lowering.schedule, len(inputs)
-        in_time = inputs.ndim > 1 + len(self.plan.network.inputs[0].shape)
+        frames = self.plan.network.frames(inputs)
         flight: dict[int, Sample] = {}
         for tick in range(1, schedule.end(samples) + 1):
             firing: list[IntArray] = []
@@ -98,7 +98,7 @@ class Simulator:
                 if sample >= samples:
                     continue
                 active[block.cores] = True
-                self.load.written += 4 * block.take_source_currents(inputs[sample], step, in_time)
+                self.load.written += 4 * block.take_source_currents(frames[sample], step)
                 spikes = self._update(block, tick, step)
                 if watch is not None and (watch.population, watch.sample, watch.timestep) == (block.name, sample, step):
                     self.seen = block.look(watch.neuron)
@@ -242,17 +242,18 @@ class _Block:
         self.state = State.cleared(len(cut.order))
         self.before = self.current = self.constant = self.state.v
 
-    def take_source_currents(self, image: npt.NDArray[Any], step: int, in_time: bool) -> int:
+    def take_source_currents(self, frames: npt.NDArray[np.int8], step: int) -> int:
         """What the host computed: bias, and the current of all input that has come by this step of the sample.
 
-        Returns the number of currents that it writes for this step.
+        frames: of the sample, [1 or T, *shape]. Returns the number of currents that it writes for this step.
         """
+        in_time = len(frames) > 1
         if step == 0:
             self.constant = self.neurons.bias
         arriving = [delay for delay in self.host if (delay <= step if in_time else delay == step)]
         constant = self.neurons.bias if in_time else self.constant
         for delay in arriving:
-            frame = image[step - delay] if in_time else image
+            frame = frames[step - delay if in_time else 0]
             current = self.host[delay] @ frame.reshape(-1).astype(np.int64)
             constant = constant + (current[self.order] << self.neurons.unit)
         self.constant = constant

@@ -85,13 +85,6 @@ def run(plan: SpinnakerPlan, inputs: npt.NDArray[Any], recorder: Recorder, progr
     Raises:
         InputError: inputs of another shape or type.
     """
-    (source,) = plan.network.inputs
-    in_time = (plan.network.info.timesteps, *source.shape)
-    if inputs.shape[1:] not in (source.shape, in_time) or not np.issubdtype(inputs.dtype, np.integer):
-        raise InputError(
-            f"{plan.network.source}: inputs are {inputs.dtype} {inputs.shape[1:]}, but node {source.name!r} takes "
-            f"integers of {source.shape}, or of {in_time} for a frame per step"
-        )
     simulator = Simulator(plan)
     simulator.run(inputs, recorder, progress)
     synapses = simulator.synapses

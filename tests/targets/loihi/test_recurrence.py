@@ -15,7 +15,7 @@ from quant.operators import Linear
 from targets import cpu, equivalence, loihi
 from targets.loihi import session
 from targets.loihi.lowering import lower
-from targets.loihi.simulate import collect, frames
+from targets.loihi.simulate import collect
 from targets.record import Recorder
 
 TIMESTEPS = 6
@@ -56,7 +56,7 @@ def simulated(net, inputs, change_plan=lambda p: p, change_job=lambda j, f: j, *
     changed = change_plan(placed.plan)
     recorder = Recorder(loihi.populations(placed), net.info.timesteps, len(inputs), True)
     with session.job_folder() as folder:
-        job, outputs = lower(changed, frames(net, inputs), folder, placed.exact_lava)
+        job, outputs = lower(changed, net.frames(inputs), folder, placed.exact_lava)
         session.run(folder, change_job(job, folder), timeout=120)
         collect(net, changed, outputs, len(inputs), recorder)
     return recorder.finish(None, {})
