@@ -58,7 +58,7 @@ def snntorch(kind, beta, alpha, threshold, recurrent):
     return graph_of(nir.CubaLIF(syn, tau, tau / dt, full(0), full(threshold), full(0), syn / dt), recurrent)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     kind=st.sampled_from(["leaky", "synaptic"]),
     reset=st.sampled_from(["subtract", "zero"]),
@@ -95,7 +95,7 @@ def test_snntorch_without_memory_cannot_reset_later():
         read(made, framework="snntorch")
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     kind=st.sampled_from(["LIF", "IF", "CubaLIF"]),
     reset=st.sampled_from(["subtract", "zero"]),
@@ -124,7 +124,7 @@ def test_norse(kind, reset, leak, seed):
         v = v - fired if reset == "subtract" else np.where(fired, 0, v)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     kind=st.sampled_from(["LIF", "LIF without decay_input", "IF", "CUBALIF"]),
     v_reset=st.sampled_from([0.0, -0.25, 0.5]),

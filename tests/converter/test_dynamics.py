@@ -109,7 +109,7 @@ def by_hand(kind, p, metadata, dt, integration, inputs):
     return spikes, potentials
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(case=cases())
 def test_every_primitive_and_convention(case):
     kind, fields, metadata, info, a = case

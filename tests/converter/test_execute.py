@@ -209,7 +209,7 @@ def step_by_step(node: nir.NIRNode, current: np.ndarray, dt: float) -> tuple[np.
 three = st.lists(st.integers(-16, 16), min_size=3, max_size=3).map(lambda v: np.array(v) / 8)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     kind=st.sampled_from([nir.IF, nir.LIF, nir.I, nir.LI]),
     values=st.fixed_dictionaries({"v_leak": three, "v_threshold": three, "v_reset": three, "reset_value": three}),
@@ -250,7 +250,7 @@ def convolutions(draw):
     return channels, groups, kernel, padding, stride, dilation, size, draw(st.integers(0, 1000))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(convolutions())
 def test_convolution_is_a_sum_over_windows(drawn):
     (inputs, outputs), groups, kernel, padding, stride, dilation, size, seed = drawn
@@ -278,7 +278,7 @@ def test_convolution_is_a_sum_over_windows(drawn):
     assert np.array_equal(run(graph, x, 2).outputs["output"], np.stack([expected] * 2))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     kernel=st.tuples(st.integers(1, 3), st.integers(1, 3)),
     stride=st.tuples(st.integers(1, 3), st.integers(1, 3)),

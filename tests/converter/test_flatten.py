@@ -76,7 +76,7 @@ def nest(names: list[str], depth: int) -> nir.NIRGraph:
     return graph(inner, list(itertools.pairwise(chain)))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(depth=st.integers(0, 5), seed=st.integers(0, 100))
 def test_a_nested_graph_computes_what_the_flat_one_does(depth, seed):
     names = [f"n{i}" for i in range(6)]

@@ -26,7 +26,7 @@ def randomise(norm: TDBatchNorm, draw: torch.Generator, alpha: float) -> None:
         norm.running_var.copy_(torch.empty(norm.channels).uniform_(0.05, 4, generator=draw))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     groups=st.integers(1, 3),
     widths=st.tuples(st.integers(1, 3), st.integers(1, 3)),
@@ -59,7 +59,7 @@ def test_folded_is_unfolded(groups, widths, kernel, stride, padding, dilation, b
         assert torch.allclose(folded(x), expected, rtol=1e-5, atol=1e-5)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(alpha=st.floats(0.3, 1), seed=st.integers(0, 10_000), flat=st.booleans())
 def test_a_folded_network_has_the_same_currents(alpha, seed, flat):
     """Two branches into one neuron, through the exporter: what every neuron sees agrees to 1e-5."""

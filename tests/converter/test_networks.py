@@ -151,7 +151,7 @@ def test_branches_that_meet_have_alpha(name):
 
 
 @given(st.sampled_from(CONVOLUTIONAL), st.integers(1, 3), st.integers(1, 40), st.integers(1, 40))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_the_shapes_are_those_that_torch_makes_or_the_error_names_a_node(name, channels, height, width):
     if min(height, width) < {"vgg11": 32, "vgg16": 32, "convnet": 7, "resnet20": 2}.get(name, 1):
         with pytest.raises(InputError, match=r"node pool\d?: .* shape \(\d+, \d+, \d+\) would be empty"):

@@ -99,7 +99,7 @@ def test_spikes_and_gradients_are_those_of_the_written_out_equations(config):
 
 
 @given(st.integers(1, 6), st.integers(0, 2**31), st.floats(0.1, 3.0))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_srif_in_float32_is_the_scalar_loop(steps, seed, size):
     x = np.random.default_rng(seed).normal(0, size, (steps, 2, 3)).astype(np.float32)
     spikes = SpikingNeuron(NeuronConfig())(torch.from_numpy(x)).numpy()

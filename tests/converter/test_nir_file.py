@@ -154,7 +154,7 @@ def test_every_primitive_is_written_and_read_by_both(tmp_path):
         assert same(vars(node), vars(theirs.nodes[name])), name
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(data=st.data())
 def test_random_graphs_come_back(data, tmp_path_factory):
     """Chains with skips: linear layers between IF neurons of random names, widths and dtypes."""

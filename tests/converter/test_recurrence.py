@@ -87,7 +87,7 @@ KINDS = (
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     kinds=st.lists(st.sampled_from(KINDS), min_size=1, max_size=5),
     seed=st.integers(0, 2**32 - 1),

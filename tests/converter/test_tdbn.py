@@ -22,7 +22,7 @@ def reference(x, gamma, beta, mean, var, alpha, threshold, eps):
     st.sampled_from([(), (3, 5), (1, 1)]),
     st.integers(0, 2**31),
 )
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_training_normalises_over_time_batch_and_space(steps, batch, channels, space, seed):
     rng = np.random.default_rng(seed)
     x = rng.normal(2, 3, (steps, batch, channels, *space))

@@ -150,7 +150,7 @@ def test_a_cycle_with_a_neuron_is_recurrent():
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_order_and_recurrence_of_random_graphs(data):
     """Every node after all that it reads, but for the recurrent edges; none of those in a graph without cycles."""
@@ -299,7 +299,7 @@ def test_branches_that_meet_have_one_shape():
 
 
 @pytest.mark.filterwarnings("ignore:Using padding='same'")
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     groups=st.integers(1, 3),
     kernel=st.tuples(st.integers(1, 4), st.integers(1, 4)),

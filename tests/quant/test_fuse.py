@@ -57,7 +57,7 @@ LINKS = ("conv", "grouped", "scale_channel", "scale_one", "avgpool", "sumpool", 
 
 
 @given(st.lists(st.sampled_from(LINKS), min_size=1, max_size=5), st.integers(0, 2**32 - 1), st.sampled_from((7, 8)))
-@settings(deadline=None, max_examples=80, suppress_health_check=list(HealthCheck))
+@settings(max_examples=80, suppress_health_check=list(HealthCheck))
 def test_any_chain_brings_the_same_current(links: list[str], seed: int, size: int) -> None:
     """Conv, scale and pool in any order, then a flatten and a matrix: at most one weighted operator is left."""
     rng = np.random.default_rng(seed)

@@ -24,7 +24,7 @@ from quant.quantize import quantize
 
 
 @given(network=integer_networks(asymmetric=False, delays=True, current=True, recurrent=True))
-@settings(deadline=None, max_examples=80, suppress_health_check=list(HealthCheck))
+@settings(max_examples=80, suppress_health_check=list(HealthCheck))
 def test_read_back_identically(network: IntegerNetwork, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.mktemp("nir") / "drawn.int.nir"
     integer_nir.write(path, network)
@@ -53,7 +53,7 @@ def test_read_back_identically(network: IntegerNetwork, tmp_path_factory: pytest
                 assert one == other
 
 
-FEW = settings(deadline=None, max_examples=12, suppress_health_check=list(HealthCheck))
+FEW = settings(max_examples=12, suppress_health_check=list(HealthCheck))
 PLAIN = integer_networks(leaky=False, asymmetric=False)
 
 

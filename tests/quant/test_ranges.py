@@ -50,7 +50,7 @@ def neurons(draw: st.DrawFn) -> IntegerNetwork:
 
 
 @given(neurons(), st.randoms(use_true_random=False))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_no_state_leaves_its_range(network: IntegerNetwork, random: object) -> None:
     population = network.by_name["n"]
     proved = state_range(network, population)
@@ -91,7 +91,7 @@ def test_what_int64_cannot_hold_is_refused(bias: int, decay: int) -> None:
 
 
 @given(integer_networks(current=True, recurrent=True), st.integers(1, 4))
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 def test_steps_that_are_not_followed_stay_within_what_is_said_of_them(network: IntegerNetwork, followed: int) -> None:
     """The bound of the later steps at once holds what following all of them gives."""
     long = replace(network, info=replace(network.info, timesteps=12))

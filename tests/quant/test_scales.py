@@ -24,7 +24,7 @@ def identity(rows: int, factor: float = 1.0) -> Synapses:
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(2, 8), st.floats(0.01, 2.0))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_a_residual_identity_is_exact_and_fits_its_bits(seed: int, bits: int, spread: float) -> None:
     """1.0 / unit = 2 t = mantissa << exponent, for every channel, at every number of bits."""
     rng = np.random.default_rng(seed)

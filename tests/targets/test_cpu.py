@@ -23,7 +23,7 @@ from quant.ranges import prove_no_overflow, state_ranges
 from targets import cpu
 from targets.record import Record, recording
 
-RELAXED = settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
+RELAXED = settings(max_examples=60, suppress_health_check=list(HealthCheck))
 
 
 def emulate(network: IntegerNetwork, x: np.ndarray, **options: object) -> Record:

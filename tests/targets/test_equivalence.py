@@ -132,7 +132,7 @@ def test_what_cannot_be_compared_is_said():
 
 
 @given(integer_networks(delays=True, current=True, recurrent=True), st.booleans(), st.data())
-@settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 def test_a_spike_turned_round_is_the_first_mismatch_and_not_the_one_due(network, frames, data):
     """In networks with currents, cycles and delays, with everything that it may cause turned round as well."""
     inputs = images(network, 2, frames=frames)

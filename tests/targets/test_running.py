@@ -15,7 +15,7 @@ from targets import registry
 from targets.running import run
 
 NETWORKS = integer_networks(leaky=False)
-ONCE = settings(deadline=None, max_examples=1, suppress_health_check=list(HealthCheck))
+ONCE = settings(max_examples=1, suppress_health_check=list(HealthCheck))
 
 
 def test_every_registered_target_has_the_whole_interface() -> None:

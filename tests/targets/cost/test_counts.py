@@ -19,7 +19,7 @@ from targets.cost.connectivity import Separable, connectivity
 from targets.cost.counts import count, dense_macs
 from targets.cost.updates import count_updates
 
-RELAXED = settings(deadline=None, max_examples=15, suppress_health_check=list(HealthCheck))
+RELAXED = settings(max_examples=15, suppress_health_check=list(HealthCheck))
 FIELDS = ("spikes", "synaptic_events", "zero_weight_events", "input_macs", "neuron_updates", "active_updates")
 
 

@@ -27,7 +27,7 @@ from targets.record import recording
 from targets.spinnaker.core_map import core_map as on_spinnaker
 from targets.spinnaker.limits import limits
 
-RELAXED = settings(deadline=None, max_examples=12, suppress_health_check=list(HealthCheck))
+RELAXED = settings(max_examples=12, suppress_health_check=list(HealthCheck))
 
 
 def mapped(network, record, core_map):

@@ -68,7 +68,7 @@ def on_cpu(case):
 
 
 @pytest.mark.usefixtures("lava")
-@settings(max_examples=2, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+@settings(max_examples=2, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 2**32 - 1))
 def test_equal_to_lava(tmp_path_factory, seed):
     """Many cases at a time: Lava has an interpreter of its own, because it changes how processes are started."""

@@ -44,7 +44,6 @@ def few(test):
     """Settings of the drawn tests."""
     return settings(
         max_examples=EXAMPLES,
-        deadline=None,
         phases=[Phase.explicit, Phase.reuse, Phase.generate],  # an example takes seconds: too many to shrink with
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.filter_too_much],
         derandomize="INFLOR_LOIHI_EXAMPLES" not in os.environ,

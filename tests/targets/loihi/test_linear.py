@@ -65,7 +65,7 @@ def chains(draw):
     return tuple(operators), shape, rng
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(chains())
 def test_a_chain_becomes_one_exact_connection(drawn):
     operators, shape, rng = drawn

@@ -61,13 +61,13 @@ def equals_brute_force(network, layout, inputs):
     return plan
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(integer_networks(), layouts())
 def test_drawn_networks_equal_brute_force(network, layout):
     equals_brute_force(network, layout, images(network, 2))
 
 
-@settings(max_examples=int(os.environ.get("INFLOR_SPINNAKER_EXAMPLES", "60")), deadline=None)
+@settings(max_examples=int(os.environ.get("INFLOR_SPINNAKER_EXAMPLES", "60")))
 @given(integer_networks(delays=True, current=True, recurrent=True), layouts(), st.booleans())
 def test_drawn_networks_with_currents_cycles_and_frames_equal_brute_force(network, layout, frames):
     """Three samples back to back: what a delay still carries at the end of one is not felt in the next."""

@@ -54,7 +54,7 @@ def test_the_machine_is_a_mesh_of_whole_boards(boards, chips):
         assert len(longest_dimension_first(machine, source, chip)) == found[machine.index[chip]]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.data())
 def test_distances_are_those_round_what_is_dead(data):
     boards = data.draw(st.sampled_from([1, 3]))
@@ -73,7 +73,7 @@ def test_distances_are_those_round_what_is_dead(data):
     }
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_trees_reach_exactly_their_targets_round_what_is_dead(data):
     boards = data.draw(st.sampled_from([1, 3]))
@@ -133,7 +133,7 @@ def small_tables(draw):
     return table(rows)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(small_tables(), st.integers(1, 12))
 def test_compressed_tables_route_every_key_as_before(original, limit):
     short = compress(original, limit)
@@ -148,7 +148,7 @@ def test_compressed_tables_route_every_key_as_before(original, limit):
             assert got == r or (got is None and entered >= 0 and r == 1 << ((entered + 3) % 6))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(small_tables(), st.data())
 def test_verify_says_what_a_search_over_all_keys_says(original, data):
     """A table with one bit changed anywhere: verify finds fault exactly where some key goes another way."""
