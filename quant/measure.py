@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -29,14 +29,19 @@ def measure_layer(
     exact: bool,
     float_spikes: Tensor | None,
     integer_spikes: Tensor | None,
+    narrowed: bool,
 ) -> LayerReport:
-    """What rounding did to one population. unit: real value of an integer unit per channel; spikes: [T, B, *shape]."""
+    """What rounding did to one population. unit: real value of an integer unit per channel; spikes: [T, B, *shape].
+
+    narrowed: as in the report.
+    """
     state = state_range(network, population)
-    signal, noise, clipped, total = 0.0, 0.0, 0, 0
+    signal, noise, clipped, total, largest = 0.0, 0.0, 0, 0, 0
     limit = 2 ** (population.weight_bits - 1) - 1
     for real, integer in pairs:
         error, weights, mantissa = _weight_error(real, integer, unit, population.shape)
         signal, noise = signal + float((weights**2).sum()), noise + float((error**2).sum())
+        largest = max(largest, int(np.abs(mantissa).max(initial=0)))
         clipped, total = clipped + int((np.abs(mantissa) == limit).sum()), total + mantissa.size
     rates = differs = None
     if float_spikes is not None and integer_spikes is not None:
@@ -62,6 +67,8 @@ def measure_layer(
         exact_ratios=exact,
         synaptic_bits=state.synaptic_bits,
         time_constant_error=_time_constant_error(population, neuron),
+        largest_mantissa=largest,
+        narrowed=narrowed,
     )
 
 
@@ -76,6 +83,14 @@ def _time_constant_error(population: Population, neuron: FloatNeuron) -> float |
                 errors.append(np.abs(np.log1p(-real[fades]) / np.log1p(-rounded[fades]) - 1))
     worst = [float(e.max()) for e in errors if e.size]
     return max(worst, default=None)
+
+
+def rounds_weights(
+    real: FloatProjection, integer: Projection, unit: npt.NDArray[np.float64], shape: tuple[int, ...]
+) -> bool:
+    """Whether any weight of a projection is not what it was, up to the float32 that it was written in."""
+    error, weights, _ = _weight_error(real, integer, unit, shape)
+    return bool(np.abs(error).max() > 2.0**-20 * np.abs(weights).max())
 
 
 def _weight_error(
@@ -94,12 +109,3 @@ def _weight_error(
         per_row = channels_first(row_unit, operator.weight.ndim)
     held = rounded.weight * per_row * 2.0**integer.exponent
     return operator.weight - held, np.broadcast_to(operator.weight, held.shape), rounded.weight
-
-
-def predictions(
-    outputs: Sequence[str], potentials: Mapping[str, Tensor], spikes: Mapping[str, Tensor]
-) -> npt.NDArray[np.int64]:
-    """Class per sample [B]: arg max of a readout's final potential, or of an output population's spike count."""
-    name = outputs[0]
-    scores = potentials[name] if name in potentials else spikes[name].sum(0)
-    return scores.flatten(1).argmax(1).numpy().astype(np.int64)

@@ -204,6 +204,19 @@ class IntegerNetwork:
         limit = 2 ** (self.input_bits - 1)
         return np.clip(np.rint(x / source.scale), -limit, limit - 1).astype(np.int8)
 
+    def predictions(self, final: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+        """Class of each sample [B], by the largest value of the first output.
+
+        final: [B, *shape], the potentials of a readout after the last step, or the spike counts of what fires.
+        Potentials are compared at their scale, where the neurons of a readout have different ones.
+        """
+        output = self.by_name[self.outputs[0]]
+        values = final.reshape(len(final), -1)
+        scale = output.broadcast(output.scale).reshape(-1)
+        if output.kind == "readout" and (scale != scale[0]).any():
+            values = values * scale
+        return values.argmax(1).astype(np.int64)
+
     def frames(self, inputs: npt.NDArray[Any]) -> npt.NDArray[np.int8]:
         """Quantised inputs as [samples, 1 or T, *shape].
 

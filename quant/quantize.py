@@ -27,14 +27,14 @@ from quant.add_readouts import add_readouts
 from quant.apply import channels_first
 from quant.calibration import CHUNK, input_unit, mean_current, sample_columns, split_chain
 from quant.fuse import FloatProjection, fuse, scale_source, with_unique_names
-from quant.measure import measure_layer, predictions
+from quant.measure import measure_layer, rounds_weights
 from quant.network import DECAY_BITS, IntegerNetwork, Population, Projection, check_network
 from quant.neurons import FloatNeuron, read_neuron
 from quant.operators import WEIGHTED, Operator
 from quant.ranges import state_range
 from quant.report import LayerReport, QuantReport
 from quant.rounded import ratios_hold, reference_of, rounded_population, whole_units
-from quant.scales import LARGEST_T, Scales, Synapses, choose_scales, scale_groups, target_rows
+from quant.scales import LARGEST_T, RESOLUTION, Scales, Synapses, choose_scales, scale_groups, target_rows
 from quant.semantics import Kernel, Profile, run_together
 from quant.synapses import delayed
 
@@ -212,7 +212,9 @@ class _Quantizer:
             if not any(1 <= t < finest[name] for name, t in coarser.items()):
                 break
             self.network, finest = before, finest | {name: max(t, 1) for name, t in coarser.items()}
-        return [self._measure(name, *choice) for name, choice in zip(names, chosen, strict=True)]
+        return [
+            self._measure(name, *choice, finest[name] < LARGEST_T) for name, choice in zip(names, chosen, strict=True)
+        ]
 
     def _neuron(self, name: str) -> FloatNeuron:
         return read_neuron(self.graph, name)
@@ -236,13 +238,14 @@ class _Quantizer:
     def _set_bias(self, name: str, unit: FloatArray) -> None:
         population, neuron = self.network.by_name[name], self._neuron(name)
         bias = self.fused.bias[name] + (0.0 if population.current_decay is not None else neuron.drift)
-        if self.options.correct_bias:
+        pairs = zip(self._incoming(name), self.network.incoming[name], strict=True)
+        if self.options.correct_bias and any(rounds_weights(q, p, unit, population.shape) for q, p in pairs):
             bias = bias + channels_first(self._missing_current(population, unit), bias.ndim)
         corrected = replace(population, bias=whole_units(bias, unit, population.name))
         populations = tuple(corrected if p is population else p for p in self.network.populations)
         self.network = replace(self.network, populations=populations)
 
-    def _measure(self, name: str, scales: Scales, unit: FloatArray) -> LayerReport:
+    def _measure(self, name: str, scales: Scales, unit: FloatArray, narrowed: bool) -> LayerReport:
         neuron = self._neuron(name)
         return measure_layer(
             self.network,
@@ -253,6 +256,7 @@ class _Quantizer:
             scales.exact and ratios_hold(neuron, unit),
             self.float_run.spikes.get(name),
             self.integer_spikes.get(name),
+            narrowed,
         )
 
     def _choose(
@@ -270,9 +274,9 @@ class _Quantizer:
             synapses.append(Synapses(operator, target_rows(operator, after, shape), columns, identity, peak))
         per_channel = self.options.granularity == "channel" and neuron.kind != "readout"
         groups = scale_groups([s.rows for s in synapses], shape[0], per_channel)
-        reference, ratios = reference_of(neuron, synapses, groups)
-        how = self.options
-        scales = choose_scales(synapses, reference, groups, how.bits, ratios, how.clip, how.compensate, largest_t)
+        reference, ratios, span = reference_of(neuron, synapses, groups)
+        how, most = self.options, np.minimum(largest_t, np.maximum(LARGEST_T / span, RESOLUTION))
+        scales = choose_scales(synapses, reference, groups, how.bits, ratios, how.clip, how.compensate, most)
         return scales, reference / scales.t
 
     def _float_source(self, projection: FloatProjection) -> Tensor:
@@ -326,9 +330,13 @@ class _Quantizer:
         source = self.network.inputs[0]
         limit = 2 ** (INPUT_BITS - 1)
         rounded = np.rint(self.x.numpy() / source.scale)
-        float_potentials = {n: v[-1] for n, v in self.float_run.potentials.items()}
-        in_float = predictions(self.network.outputs, float_potentials, self.float_run.spikes)
-        in_integers = predictions(self.network.outputs, self.potentials, self.integer_spikes)
+        first = self.network.outputs[0]
+        real, fired = self.float_run.potentials, self.float_run.spikes
+        in_float = (real[first][-1] if first in real else fired[first].sum(0)).flatten(1).argmax(1).numpy()
+        held = self.potentials
+        in_integers = self.network.predictions(
+            (held[first] if first in held else self.integer_spikes[first].sum(0)).numpy()
+        )
         return QuantReport(
             bits=self.options.bits,
             granularity=self.options.granularity,

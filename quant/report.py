@@ -17,7 +17,9 @@ class LayerReport:
     0) at which any spike of any calibration sample differs, None where none does. state_bits: bits that the membrane
     potential is proved to fit in. exact_ratios: whether reset and residual identity are met exactly. synaptic_bits: the
     same as state_bits for the synaptic current, 0 without one. time_constant_error: worst relative deviation of a time
-    constant from its float value, by the rounding of the decays; None where nothing fades.
+    constant from its float value, by the rounding of the decays; None where nothing fades. largest_mantissa: of its
+    weights. narrowed: whether its weights are held more coarsely than their bits allow, so that states that fade slowly
+    stay within a chip's 24 bits.
     """
 
     population: str
@@ -35,6 +37,8 @@ class LayerReport:
     exact_ratios: bool
     synaptic_bits: int = 0
     time_constant_error: float | None = None
+    largest_mantissa: int = 0
+    narrowed: bool = False
 
 
 @dataclass(frozen=True)

@@ -21,20 +21,24 @@ FRACTION_BITS = 6
 
 def reference_of(
     neuron: FloatNeuron, synapses: Sequence[Synapses], groups: npt.NDArray[np.int64]
-) -> tuple[FloatArray, list[FloatArray]]:
-    """What t units stand for, per channel, and every ratio to it that should be met exactly.
+) -> tuple[FloatArray, list[FloatArray], FloatArray]:
+    """What t units stand for, per channel; every ratio to it that should be met exactly; its largest threshold over it.
 
-    The threshold where it is positive, and else (a readout, or a threshold at or below zero) the largest weight.
+    It is the least threshold of the group where all are positive, and else (a readout, or a threshold at or below
+    zero) the largest weight.
     """
     channels = len(groups)
     if neuron.threshold is not None and (neuron.threshold > 0).all():
-        reference = neuron.threshold.reshape(channels, -1)[:, 0]
-        reference = reference[np.unique(groups, return_index=True)[1]][groups]
+        by_channel = neuron.threshold.reshape(channels, -1)
+        least, most = np.full(groups.max() + 1, np.inf), np.zeros(groups.max() + 1)
+        np.minimum.at(least, groups, by_channel.min(1))
+        np.maximum.at(most, groups, by_channel.max(1))
+        reference, span = least[groups], (most / least)[groups]
         per_channel = channels_first(reference, neuron.threshold.ndim)
         ratios = [values / per_channel for values in (neuron.threshold, neuron.reset_value, neuron.v_reset)]
-        return reference, ratios
+        return reference, ratios, span
     largest = max(float(np.abs(s.operator.weight).max()) for s in synapses) or 1.0
-    return np.full(channels, largest), []
+    return np.full(channels, largest), [], np.ones(channels)
 
 
 def ratios_hold(neuron: FloatNeuron, unit: FloatArray) -> bool:

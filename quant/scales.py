@@ -124,29 +124,31 @@ def choose_scales(
     ratios: Sequence[FloatArray],
     clip: bool = True,
     compensate: bool = True,
-    largest_t: int = LARGEST_T,
+    largest_t: FloatArray | int = LARGEST_T,
 ) -> Scales:
     """Pick t, the exponents and the mantissas of one population.
 
     reference: what t units stand for, per channel [C], the same within a group; the threshold, or for a readout the
     largest weight. groups: int64 [C] from `scale_groups`. ratios: fixed ratios to the reference (reset, v_reset).
     clip: whether to look for a smaller step than the one at which nothing is clipped. compensate: whether roundings of
-    one output make up for each other, or each weight goes to its nearest. largest_t: cap of t.
+    one output make up for each other, or each weight goes to its nearest. largest_t: cap of t, of all or per channel;
+    only what makes the ratios exact may go beyond it.
     """
     limit = 2 ** (bits - 1) - 1
     count = int(groups.max()) + 1
     reference = _first_of_group(reference, groups, count)
     identities = [s.identity for s in synapses if s.identity is not None]
     step, exact = denominator([*ratios, *(factor / reference for factor in identities)])
-    finest = [np.minimum(_finest(s, reference, groups, count, limit), largest_t) for s in synapses]
-    choices = _exponent_choices(synapses, finest, reference, limit)
+    most = _first_of_group(np.broadcast_to(np.asarray(largest_t, np.float64), groups.shape), groups, count)
+    finest = [_finest(s, reference, groups, count, limit) for s in synapses]
+    choices = _exponent_choices(synapses, finest, reference, limit, min(RESOLUTION, float(np.median(most))))
 
     def best_of(step: int, exact: bool) -> tuple[float, IntArray, tuple[int, ...]]:
         found = []
         for exponents in choices:
             allowed = _identity_steps(synapses, exponents, reference, limit) if exact else []
             steps = _steps(synapses, bits, clip)
-            t, error = _search(synapses, exponents, finest, reference, groups, limit, step, allowed, steps)
+            t, error = _search(synapses, exponents, finest, most, reference, groups, limit, step, allowed, steps)
             found.append((error, t, exponents))
         return min(found, key=lambda choice: choice[0])
 
@@ -191,13 +193,13 @@ def _row_peaks(operator: Conv | Linear | Scale) -> FloatArray:
 
 
 def _exponent_choices(
-    synapses: Sequence[Synapses], finest: Sequence[FloatArray], reference: FloatArray, limit: int
+    synapses: Sequence[Synapses], finest: Sequence[FloatArray], reference: FloatArray, limit: int, resolution: float
 ) -> list[tuple[int, ...]]:
-    """A few exponents per projection: enough for RESOLUTION on the coarsest, and the others to match it."""
+    """A few exponents per projection: enough for this resolution on the coarsest, and the others to match it."""
     typical = [float(np.median(f)) for f in finest]
     weighted = [i for i, s in enumerate(synapses) if s.identity is None] or list(range(len(synapses)))
     main = min(weighted, key=lambda i: typical[i])
-    base = max(0, math.ceil(math.log2(RESOLUTION / typical[main])))
+    base = max(0, math.ceil(math.log2(resolution / typical[main])))
     options = []
     for i, s in enumerate(synapses):
         wanted = base + math.log2(typical[main] / typical[i])
@@ -235,6 +237,7 @@ def _search(
     synapses: Sequence[Synapses],
     exponents: Sequence[int],
     finest: Sequence[FloatArray],
+    most: FloatArray,
     reference: FloatArray,
     groups: IntArray,
     limit: int,
@@ -242,14 +245,14 @@ def _search(
     identities: Sequence[tuple[IntArray, FloatArray]],
     steps: FloatArray,
 ) -> tuple[IntArray, float]:
-    """The t per group with the least error for these exponents, and the sum of the errors."""
+    """The t per group, at most `most`, with the least error for these exponents, and the sum of the errors."""
     count = len(reference)
     unclipped = np.min([f * 2.0**e for f, e in zip(finest, exponents, strict=True)], axis=0)
-    unclipped = np.minimum(unclipped, LARGEST_T)
+    unclipped = np.minimum(unclipped, most)
     best_error, best_t = np.full(count, np.inf), np.ones(count, np.int64)
     seen: set[bytes] = set()
     for ratio in steps:
-        t = _snap(np.minimum(unclipped / ratio, LARGEST_T), step, identities)
+        t = _snap(np.minimum(unclipped / ratio, most), step, identities)
         if t.tobytes() in seen:
             continue
         seen.add(t.tobytes())

@@ -28,6 +28,8 @@ LAYERS = (
     Column("first_diverging_step", "diverges"),
     Column("state_bits", "state bits"),
 )
+LEAST_SNR_DB = 6.0
+"""Below it, half of the power of the weights is noise or worse."""
 LARGE_DEVIATION = 0.01
 """Of a time constant, from which on a note says what mends it."""
 
@@ -123,6 +125,16 @@ def print_report(report: QuantReport) -> None:
             f"{console.percent(report.agreement)} ({report.samples} calibration samples)"
         )
     for layer in report.layers:
+        if layer.weight_snr_db is not None and layer.weight_snr_db < LEAST_SNR_DB:
+            console.print_line(
+                f"note: {layer.population}: most of its weights are rounded away ({layer.weight_snr_db:.1f} dB): its "
+                "threshold is too low beside them, or thresholds of one channel lie too far apart"
+            )
+        elif layer.narrowed and 2 * layer.largest_mantissa < (1 << layer.bits - 1) - 1:
+            console.print_line(
+                f"note: {layer.population}: its weights reach {layer.largest_mantissa} of {(1 << layer.bits - 1) - 1} "
+                "steps only, so that its states, which fade slowly, stay within 24 bits"
+            )
         if not layer.exact_ratios:
             console.print_line(f"note: {layer.population}: reset or residual identity is met approximately")
         if layer.time_constant_error:

@@ -116,5 +116,5 @@ def _run_batch(plan: CpuPlan, frames: Tensor, keep_spikes: bool) -> Batch:
         for used in [n for n in spikes if plan.last_use.get(n, -1) <= index]:
             del spikes[used]
     assert scores is not None
-    predictions = scores.flatten(1).argmax(1).cpu().numpy().astype(np.int64)
+    predictions = network.predictions(scores.cpu().numpy())
     return Batch(kept if keep_spikes else None, counts, outputs, predictions, overflows)

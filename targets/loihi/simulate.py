@@ -149,7 +149,7 @@ def _predictions(
 ) -> npt.NDArray[np.int64]:
     output = network.outputs[0]
     scores = potentials[output][-1] if output in potentials else spikes[output].sum(axis=0)
-    return scores.reshape(len(scores), -1).argmax(axis=1).astype(np.int64)
+    return network.predictions(scores)
 
 
 def _check_silence(plan: Plan, outputs: Outputs, samples: int) -> None:

@@ -221,7 +221,7 @@ class Simulator:
             {n: v[:, None] for n, v in spikes.items()} if keep_spikes else None,
             {n: np.array([v.sum()]) for n, v in spikes.items()},
             {n: sample[n][:, None] for n in readouts},
-            np.array([scores.ravel().argmax()], np.int64),
+            self.plan.network.predictions(scores[None]),
             {n: c for n, c in reported.items() if c},
         )
 

@@ -15,7 +15,7 @@ from converter import execute, export
 from converter.architecture import SpikingNetwork
 from converter.errors import InputError
 from converter.graph import Graph
-from converter.metadata import ModelInfo
+from converter.metadata import METADATA_KEY, ModelInfo
 from converter.networks import build
 from converter.neurons import NeuronConfig
 from converter.validate import validate
@@ -319,3 +319,84 @@ def test_numbers_too_far_apart_to_count_are_refused_by_node() -> None:
     graph = validate(nir.NIRGraph(nodes, list(itertools.pairwise(nodes)), type_check=False), "far.nir")
     with pytest.raises(InputError, match=r"node 'if': .*too far apart"):
         quantize(graph, np.random.default_rng(0).normal(0, 1, (10, 3)).astype(np.float32))
+
+
+def chain(neuron: nir.NIRNode, readout: nir.NIRNode, weights: np.ndarray, last: nir.NIRNode, timesteps: int) -> Graph:
+    """Input -> Linear -> neuron -> a linear node -> readout -> Output."""
+    nodes = {
+        "input": nir.Input({"input": np.array([weights.shape[1]])}),
+        "w": nir.Linear(weights),
+        "n": neuron,
+        "last": last,
+        "readout": readout,
+        "output": nir.Output(None),
+    }
+    made = nir.NIRGraph(
+        nodes, list(itertools.pairwise(nodes)), metadata={METADATA_KEY: ModelInfo(timesteps=timesteps).to_json()}
+    )
+    return validate(made, "chain.nir")
+
+
+@pytest.mark.parametrize(("r", "tau"), [([1.0, 4.0, 0.25], [4.0] * 3), ([1.0] * 3, [2.0, 8.0, 30.0])])
+def test_readouts_of_different_gains_are_compared_at_their_scales(r: list[float], tau: list[float]) -> None:
+    rng = np.random.default_rng(0)
+    fire = nir.IF(np.ones(6), np.ones(6))
+    readout = nir.LI(np.array(tau), np.array(r), np.zeros(3))
+    graph = chain(fire, readout, rng.normal(size=(6, 6)), nir.Linear(rng.normal(size=(3, 6))), 8)
+    x = rng.uniform(0, 1, (200, 6)).astype(np.float32)
+    network, report = quantize(graph, x)
+    real = execute.run(graph, x, 8).logits["output"].argmax(1).numpy()
+    for target in ("cpu", "spinnaker"):
+        assert (run(network, target, x).predictions == real).mean() > 0.97
+    assert report.agreement > 0.97
+    raw = run(network, "cpu", x).outputs["readout"][:, -1].argmax(1)
+    assert (raw == real).mean() < 0.95  # the scales do matter here
+
+
+def test_states_that_fade_slowly_stay_within_half_of_24_bits() -> None:
+    rng = np.random.default_rng(0)
+    fire = nir.LIF(np.full(20, 5.0), np.ones(20), np.zeros(20), np.full(20, 0.3), np.zeros(20))
+    five = np.ones(5)
+    readout = nir.CubaLI(10 * five, 60 * five, five, 0 * five, five)
+    graph = chain(fire, readout, rng.normal(size=(20, 16)), nir.Linear(rng.uniform(0.1, 1, (5, 20))), 100)
+    x = rng.uniform(0, 1, (32, 16)).astype(np.float32)
+    network, report = quantize(graph, x)
+    states = cpu.states(cpu.place(network), network.quantise_input(x))["readout"]
+    assert 1 << 20 < np.abs(states.v).max() <= 1 << 22
+    layer = report.layers[-1]
+    assert layer.narrowed
+    assert layer.largest_mantissa == np.abs(weighted(network.projections[-1].operators).weight).max()
+
+
+def test_what_only_adds_up_gets_no_bias_that_would_break_ties() -> None:
+    rng = np.random.default_rng(0)
+    nodes = {
+        "input": nir.Input({"input": np.array([12])}),
+        "w": nir.Linear(rng.normal(size=(10, 12))),
+        "n": nir.IF(np.ones(10), np.full(10, 0.7)),
+        "same": nir.Scale(np.ones(10)),
+        "output": nir.Output(None),
+    }
+    made = nir.NIRGraph(
+        nodes, list(itertools.pairwise(nodes)), metadata={METADATA_KEY: ModelInfo(timesteps=8).to_json()}
+    )
+    graph = validate(made, "chain.nir")
+    x = rng.uniform(0, 1, (300, 12)).astype(np.float32)
+    network, report = quantize(graph, x)
+    assert not network.by_name[network.outputs[0]].bias.any()
+    assert report.agreement > 0.97
+
+
+def test_thresholds_of_one_channel_are_counted_from_the_least() -> None:
+    """In any order: none is rounded away beside a large one."""
+    rng = np.random.default_rng(0)
+    weights = np.repeat(rng.normal(size=(1, 9)), 4, axis=0)
+    x = rng.uniform(0, 1, (100, 9)).astype(np.float32)
+    for thresholds in ([300, 1, 0.1, 0.02], [0.02, 0.1, 1, 300]):
+        fire = nir.IF(np.ones(4), np.array(thresholds))
+        graph = chain(fire, nir.I(np.ones(2)), weights, nir.Linear(rng.normal(size=(2, 4))), 6)
+        network, report = quantize(graph, x, options=Options(granularity="population"))
+        held = network.by_name["n"].threshold + 1.0
+        assert held.min() >= 64
+        np.testing.assert_allclose(held / held.min(), np.array(thresholds) / 0.02, rtol=0.02)
+        assert report.layers[0].agreement > 0.98
