@@ -33,7 +33,7 @@ from quant.neurons import FloatNeuron, read_neuron
 from quant.operators import WEIGHTED, Operator
 from quant.ranges import state_range
 from quant.report import LayerReport, QuantReport
-from quant.rounded import ratios_hold, reference_of, rounded_population, whole_units
+from quant.rounded import FRACTION_BITS, ratios_hold, reference_of, rounded_population, whole_units
 from quant.scales import LARGEST_T, RESOLUTION, Scales, Synapses, choose_scales, scale_groups, target_rows
 from quant.semantics import Kernel, Profile, run_together
 from quant.synapses import delayed
@@ -54,7 +54,8 @@ class Options:
     clip: choose the step by output error instead of by the largest weight. compensate: let the roundings of one output
     make up for each other instead of rounding each weight to its nearest. correct_bias: make the mean current of
     every channel what it was in float. samples: most calibration images used. decay_bits: of the decays of leaky and
-    current-based neurons: 12 as on Loihi, 15 as in SpiNNaker's s16.15, up to 24.
+    current-based neurons: 12 as on Loihi, 15 as in SpiNNaker's s16.15, up to 24. fraction_bits: of the states of such
+    neurons below an integer unit, 0 to 16: 6 as in Loihi's stock neurons; fewer leave finer weights room in 24 bits.
     """
 
     bits: int = 8
@@ -65,6 +66,7 @@ class Options:
     samples: int = 256
     seed: int = 0
     decay_bits: int = DECAY_BITS
+    fraction_bits: int = FRACTION_BITS
 
     def __post_init__(self) -> None:
         if not 2 <= self.bits <= 8:
@@ -75,6 +77,10 @@ class Options:
             raise InputError(f"--samples {self.samples}: calibration needs at least one sample")
         if not 8 <= self.decay_bits <= 24:
             raise InputError(f"--decay-bits {self.decay_bits}: decays have 8 to 24 bits; choose a number in that range")
+        if not 0 <= self.fraction_bits <= 16:
+            raise InputError(
+                f"--fraction-bits {self.fraction_bits}: states have 0 to 16; choose a number in that range"
+            )
 
 
 def quantize(
@@ -224,7 +230,9 @@ class _Quantizer:
 
     def _add_population(self, name: str, scales: Scales, unit: FloatArray) -> None:
         shape, how = self.graph.output_shapes[name], self.options
-        population = rounded_population(name, self._neuron(name), unit, how.bits, how.decay_bits, shape)
+        population = rounded_population(
+            name, self._neuron(name), unit, shape, how.bits, how.decay_bits, how.fraction_bits
+        )
         projections = tuple(
             Projection(q.source, name, _with_weights(q.operators, m), e, q.delay)
             for q, m, e in zip(self._incoming(name), scales.mantissas, scales.exponents, strict=True)

@@ -49,9 +49,18 @@ def ratios_hold(neuron: FloatNeuron, unit: FloatArray) -> bool:
 
 
 def rounded_population(
-    name: str, neuron: FloatNeuron, unit: FloatArray, bits: int, decay_bits: int, shape: tuple[int, ...]
+    name: str,
+    neuron: FloatNeuron,
+    unit: FloatArray,
+    shape: tuple[int, ...],
+    bits: int,
+    decay_bits: int,
+    fraction_bits: int,
 ) -> Population:
-    """The population that a neuron node becomes, its bias still 0. unit: real value of an integer unit per channel."""
+    """The population that a neuron node becomes, its bias still 0. unit: real value of an integer unit per channel.
+
+    fraction_bits: of its states, where they fade.
+    """
 
     def integer(values: FloatArray) -> npt.NDArray[np.int64]:
         return whole_units(values, unit, name)
@@ -59,7 +68,7 @@ def rounded_population(
     threshold = np.zeros((), np.int64)
     if neuron.threshold is not None:
         threshold = integer(neuron.threshold) - (0 if neuron.strict else 1)
-    fraction_bits = FRACTION_BITS if neuron.leaks else 0
+    fraction_bits = fraction_bits if neuron.leaks else 0
     drift = np.zeros((), np.int64)
     if neuron.current_decay is not None:  # with no current between them, drift and bias are one
         drift = integer(neuron.drift * (1 << fraction_bits))

@@ -42,6 +42,7 @@ def quantize(
     compensate: bool = True,
     correct_bias: bool = True,
     decay_bits: int = 12,
+    fraction_bits: int = 6,
     seed: int = 0,
     data_dir: PathLike | None = None,
     out: PathLike | None = None,
@@ -53,11 +54,12 @@ def quantize(
     images used. clip: choose the step by output error instead of by the largest weight. compensate: let
     the roundings of one output make up for each other. correct_bias: make the mean current of every channel what it was
     in float. decay_bits: of what leaky and current-based neurons lose per step, 8 to 24.
+    fraction_bits: of their states, 0 to 16; 6 as in Loihi's stock neurons, fewer for finer weights of slow neurons.
 
     Raises:
         InputError: the graph has no integer form, or the data do not fit it; names both.
     """
-    options = Options(bits, granularity, clip, compensate, correct_bias, samples, seed, decay_bits)
+    options = Options(bits, granularity, clip, compensate, correct_bias, samples, seed, decay_bits, fraction_bits)
     source = graph.source if isinstance(graph, Graph) else os.fspath(graph)
     before = {"made_from": source} if isinstance(graph, Graph) else made_from(graph)
     graph = graph if isinstance(graph, Graph) else nir_file.read(graph, conventions)

@@ -54,6 +54,9 @@ LARGE_DEVIATION = 0.01
 @click.option("--no-compensation", is_flag=True, help="Round each weight to its nearest.")
 @click.option("--no-bias-correction", is_flag=True, help="Leave mean currents as rounded.")
 @click.option("--decay-bits", type=Whole(8, 24), default=12, show_default=True, metavar="N", help="12 as on Loihi.")
+@click.option(
+    "--fraction-bits", type=Whole(0, 16), default=6, show_default=True, metavar="N", help="Of states; 6 as on Loihi."
+)
 @click.option("--seed", type=SEED, default=0, show_default=True, metavar="N", help="Draws the samples.")
 @click.option("--out", type=FILE, metavar="FILE", help="The .int.nir to write.  [default: beside MODEL]")
 @click.option("--report", type=FILE, metavar="FILE", help="Also write the report, as JSON, here.")
@@ -70,6 +73,7 @@ def command(
     no_compensation: bool,
     no_bias_correction: bool,
     decay_bits: int,
+    fraction_bits: int,
     seed: int,
     out: Path | None,
     report: Path | None,
@@ -100,6 +104,7 @@ def command(
             compensate=not no_compensation,
             correct_bias=not no_bias_correction,
             decay_bits=decay_bits,
+            fraction_bits=fraction_bits,
             seed=seed,
             data_dir=data_dir,
             out=out,
@@ -133,7 +138,8 @@ def print_report(report: QuantReport) -> None:
         elif layer.narrowed and 2 * layer.largest_mantissa < (1 << layer.bits - 1) - 1:
             console.print_line(
                 f"note: {layer.population}: its weights reach {layer.largest_mantissa} of {(1 << layer.bits - 1) - 1} "
-                "steps only, so that its states, which fade slowly, stay within 24 bits"
+                "steps only, so that its states, which fade slowly, stay within 24 bits; fewer --fraction-bits leave "
+                "them more room"
             )
         if not layer.exact_ratios:
             console.print_line(f"note: {layer.population}: reset or residual identity is met approximately")

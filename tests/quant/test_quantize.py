@@ -21,7 +21,7 @@ from converter.neurons import NeuronConfig
 from converter.validate import validate
 from quant.operators import Scale, weighted
 from quant.quantize import Options, quantize
-from targets import cpu
+from targets import cpu, equivalence
 from targets.running import run
 
 
@@ -400,3 +400,23 @@ def test_thresholds_of_one_channel_are_counted_from_the_least() -> None:
         assert held.min() >= 64
         np.testing.assert_allclose(held / held.min(), np.array(thresholds) / 0.02, rtol=0.02)
         assert report.layers[0].agreement > 0.98
+
+
+def test_fewer_fraction_bits_leave_slow_neurons_finer_weights() -> None:
+    rng = np.random.default_rng(0)
+    fire = nir.LIF(np.full(30, 50.0), np.ones(30), np.zeros(30), np.full(30, 0.3), np.zeros(30))
+    weights = rng.normal(size=(30, 20)) * 0.67
+    graph = chain(fire, nir.I(np.ones(4)), weights, nir.Linear(rng.normal(size=(4, 30))), 60)
+    x = rng.normal(size=(100, 20)).astype(np.float32)
+    found = [quantize(graph, x, options=Options(fraction_bits=bits)) for bits in (6, 2)]
+    coarse, fine = (report.layers[0] for _, report in found)
+    assert coarse.narrowed
+    assert coarse.largest_mantissa < 16 < 64 < fine.largest_mantissa
+    assert fine.weight_snr_db > coarse.weight_snr_db + 12
+    assert fine.agreement > coarse.agreement
+    network = found[1][0]
+    inputs = network.quantise_input(x[:3])
+    same = equivalence.check(network, ["cpu", "spinnaker"], inputs)
+    assert same.equal
+    with pytest.raises(InputError, match="--fraction-bits 17"):
+        Options(fraction_bits=17)
