@@ -27,7 +27,7 @@ from inflor.options import FILE, beside, example, json_option, time_options
     default="nir",
     show_default=True,
     metavar="FORM",
-    help="nir; of integer networks with hard reset: netx (lava-dl's file), spynnaker (a script).",
+    help="nir; of integer networks with hard reset: netx (lava-dl's file), spynnaker (a .py and its .py.npz).",
 )
 @click.option("--portable", is_flag=True, help="Say soft resets in plain NIR, for readers without our metadata.")
 @click.option(
