@@ -68,6 +68,11 @@ def convert(
                 "unscaled input and numbered classes are assumed. --from, --dt, --integration, --reset say otherwise."
             )
     if portable:
+        if graph.info.stage == "integer":
+            raise InputError(
+                f"{os.fspath(model)}: is an integer network, whose readouts and resets inflor needs as they are; make "
+                "a portable file of the float network that it was made from"
+            )
         graph, spelt = plain.portable(graph)
         notes = [note for note in notes if not note.startswith(export.SOFT_RESET)] + spelt
     if step is not None:
