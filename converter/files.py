@@ -22,6 +22,8 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         InputError: the folder cannot be made or written, or the disk is full.
     """
     target = Path(path)
+    if not target.name:  # "", "." or "/"
+        raise InputError(f"{os.fspath(path) or 'an empty path'}: is a folder; name a file to write")
     temporary = target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -68,9 +68,18 @@ def _checked_nodes(nodes: Mapping[str, nir.NIRNode], source: str) -> dict[str, n
     for name, node in nodes.items():
         if not isinstance(name, str) or not name or len(name) > MAX_NAME:
             raise InputError(f"{source}: the node name {str(name)[:80]!r} is not a text of 1 to {MAX_NAME} characters")
+        if name == "." or "/" in name or "\0" in name or not _is_unicode(name):
+            raise InputError(
+                f"{source}: the node name {name[:80]!r} cannot stand in a file: it is '.', or holds a slash, a NUL or "
+                "half a character; rename the node"
+            )
         if type(node) not in fields.FIELDS:
             raise unknown_type(source, name, type(node).__name__)
     return {name: fields.checked(node, describe(nodes, name, source)) for name, node in nodes.items()}
+
+
+def _is_unicode(name: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in name)
 
 
 def unknown_type(source: str, name: str, kind: str) -> InputError:

@@ -122,7 +122,7 @@ def beside(path: Path, suffix: str) -> Path:
     stem = path.name
     for known in (".pt", ".pth", ".int.nir", ".nir"):
         stem = stem.removesuffix(known)
-    return path.with_name(stem + suffix)
+    return path.parent / (stem + suffix)
 
 
 class Positive(click.ParamType[float]):

@@ -26,6 +26,7 @@ import numpy.typing as npt
 from converter.errors import InputError
 from converter.files import atomic_path
 from quant.network import IntegerNetwork
+from targets import record_checks
 from targets.spool import Spool
 
 FORMAT, SCHEMA = "inflor-record", 1
@@ -95,29 +96,39 @@ class Record:
             InputError: the population or its spikes were not recorded.
         """
         population = next((p for p in self.populations if p.name == name), None)
-        if population is None or population.kind in ("readout", "input"):
+        if population is None or population.kind in record_checks.SILENT_KINDS:
             raise InputError(f"the record has no spikes of a population {name!r}")
         if self.packed is not None:
             packed = self.packed[name][samples]
         elif self.path is not None:
-            with h5py.File(self.path, "r") as file:
-                if "spikes" not in file["populations"][name]:
-                    raise InputError(f"{self.path}: was written without spikes; run again without --no-spikes")
-                packed = file["populations"][name]["spikes"][samples]
+            packed = _stored_spikes(self.path, name, samples)
         else:
             raise InputError("this run kept no spikes; run it again with spikes=True")
         bits = np.unpackbits(packed, axis=-1, count=population.size, bitorder="little")
         return bits.astype(bool).reshape(*packed.shape[:2], *population.shape)
 
 
+def _stored_spikes(path: str, name: str, samples: slice) -> npt.NDArray[np.uint8]:
+    try:
+        with h5py.File(path, "r") as file:
+            group = file["populations"][name]
+            if "spikes" not in group:
+                raise InputError(f"{path}: was written without spikes; run again without --no-spikes")
+            packed: npt.NDArray[np.uint8] = group["spikes"][samples]
+            return packed
+    except (OSError, KeyError) as error:
+        raise InputError(f"{path}: its spikes of {name!r} cannot be read ({error}); make it again") from error
+
+
 def as_recorded(network: IntegerNetwork, record: Record) -> IntegerNetwork:
     """The network as it ran for a record of it: with the record's timesteps, where it says none of its own.
 
     Raises:
-        InputError: the record is of another network; says what differs.
+        InputError: the record is of another network; says what differs. Or it predicts a class that there is not.
     """
     mine, theirs = (
-        {p.name: p.shape for p in ps if p.kind != "input"} for ps in (network.populations, record.populations)
+        {p.name: (p.shape, p.kind == "readout") for p in ps if p.kind != "input"}
+        for ps in (network.populations, record.populations)
     )
     info = network.info
     odd = sorted({name for name, _ in mine.items() ^ theirs.items()})
@@ -128,6 +139,12 @@ def as_recorded(network: IntegerNetwork, record: Record) -> IntegerNetwork:
         raise InputError(
             f"{record.path or 'the record'}: is no record of {network.source or 'this network'}; they differ in "
             f"{what}; make one with: inflor run {network.source} --out"
+        )
+    classes, largest = network.by_name[network.outputs[0]].size, int(record.predictions.max(initial=0))
+    if largest >= classes:
+        raise InputError(
+            f"{record.path or 'the record'}: predicts class {largest}, but {network.source or 'this network'} has "
+            f"{classes} classes; make another with: inflor run {network.source} --out"
         )
     return replace(network, info=replace(info, timesteps=record.timesteps, says_timesteps=True))
 
@@ -162,7 +179,7 @@ class Recorder:
         self.populations, self.timesteps, self.samples = tuple(populations), timesteps, samples
         self.keep_spikes, self.done, self._file, self._path = keep_spikes, 0, file, path
         self._check = check
-        firing = [p for p in self.populations if p.kind not in ("readout", "input")]
+        firing = [p for p in self.populations if p.kind not in record_checks.SILENT_KINDS]
         self._counts = {p.name: np.zeros(samples, np.int64) for p in firing}
         self._outputs: dict[str, npt.NDArray[Any]] = {}
         self._predictions = np.zeros(samples, np.int64)
@@ -256,11 +273,12 @@ def read(path: str | os.PathLike[str]) -> Record:
     """Open a record file; spikes are read from it when asked for.
 
     Raises:
-        InputError: the file is missing, damaged or no record.
+        InputError: the file is missing, damaged, no record, or holds what no run writes; see `targets.record_checks`.
     """
+    record_checks.check_regular(str(path))
     try:
         with h5py.File(path, "r") as file:
-            if file.attrs.get("format") != FORMAT or int(file.attrs["schema"]) > SCHEMA:
+            if file.attrs.get("format") != FORMAT or record_checks.attribute(file, "schema", 1) > SCHEMA:
                 raise InputError(f"{path}: is not a record that this version reads; make one with: inflor run --out")
             return _read(file, str(path))
     except (OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
@@ -268,29 +286,31 @@ def read(path: str | os.PathLike[str]) -> Record:
 
 
 def _read(file: h5py.File, path: str) -> Record:
-    groups, timesteps, samples = file["populations"], int(file.attrs["timesteps"]), int(file.attrs["samples"])
-    populations = tuple(
-        RecordedPopulation(n, tuple(int(s) for s in g.attrs["shape"]), str(g.attrs["kind"]), int(g.attrs["depth"]))
-        for n, g in groups.items()
-    )
-    sizes = {p.name: p.size for p in populations}
-    outputs = file.get("outputs", {})
-    labels = _array(file["labels"], (samples,))
+    groups: dict[str, h5py.Group] = dict(file["populations"].items())
+    timesteps, samples = record_checks.attribute(file, "timesteps", 1), record_checks.attribute(file, "samples", 0)
+    populations = {n: RecordedPopulation(n, *record_checks.population(g)) for n, g in groups.items()}
+    counts = {}
+    for name, population in populations.items():
+        group, most = groups[name], population.size * timesteps
+        if population.kind not in record_checks.SILENT_KINDS:
+            counts[name] = record_checks.array(group, "counts", (samples,), least=0, most=most)
+        if "spikes" in group:
+            record_checks.packed_spikes(group, samples, timesteps, population.size)
+    outputs = {}
+    for name in file.get("outputs", {}):
+        if name not in populations or populations[name].kind != "readout":
+            raise ValueError(f"/outputs: {name!r} is no readout of the record")
+        shape = (samples, timesteps, populations[name].size)
+        outputs[name] = record_checks.array(file["outputs"], name, shape, "if")
+    labels = record_checks.array(file, "labels", (samples,), least=-1)
     return Record(
-        tuple(sorted(populations, key=lambda p: p.depth)),
+        tuple(sorted(populations.values(), key=lambda p: p.depth)),
         timesteps,
-        {n: _array(g["counts"], (samples,)) for n, g in groups.items() if "counts" in g},
-        {n: _array(v, (samples, timesteps, sizes[n])) for n, v in outputs.items()},
-        _array(file["predictions"], (samples,)),
+        counts,
+        outputs,
+        record_checks.array(file, "predictions", (samples,), least=0),
         None if (labels < 0).all() else labels,
-        {n: int(g.attrs["overflows"]) for n, g in groups.items() if g.attrs.get("overflows", 0)},
-        json.loads(file.attrs["run"]),
+        {n: record_checks.attribute(g, "overflows", 0) for n, g in groups.items() if g.attrs.get("overflows", 0)},
+        record_checks.about(file.attrs["run"]),
         path=path,
     )
-
-
-def _array(dataset: h5py.Dataset, shape: tuple[int, ...]) -> npt.NDArray[Any]:
-    """A dataset that holds what it claims: it is of this shape, of numbers, and its bytes are in the file."""
-    if dataset.shape != shape or dataset.dtype.kind not in "if" or dataset.id.get_storage_size() != dataset.nbytes:
-        raise ValueError(f"{dataset.name} is not {shape} numbers")
-    return dataset[()]

@@ -8,7 +8,16 @@ from inflor.api.comparing import compare
 from inflor.api.conversion import Conversion, convert, to_netx, to_spynnaker
 from inflor.api.estimating import estimate
 from inflor.api.listing import TargetInfo, targets
-from inflor.api.loading import Network, PathLike, Progress, kind_of, load_dataset, load_network, refuse_overwrite
+from inflor.api.loading import (
+    Network,
+    PathLike,
+    Progress,
+    kind_of,
+    load_dataset,
+    load_network,
+    refuse_overwrite,
+    refuse_twice,
+)
 from inflor.api.placement import Placed, place
 from inflor.api.quantisation import Quantised, quantize
 from inflor.api.reporting import report
@@ -39,6 +48,7 @@ __all__ = [
     "place",
     "quantize",
     "refuse_overwrite",
+    "refuse_twice",
     "report",
     "run",
     "targets",

@@ -68,6 +68,11 @@ def convert(
                 "unscaled input and numbered classes are assumed. --from, --dt, --integration, --reset say otherwise."
             )
     if portable:
+        if graph.info.stage == "integer":
+            raise InputError(
+                f"{os.fspath(model)}: is an integer network, whose readouts and resets inflor needs as they are; make "
+                "a portable file of the float network that it was made from"
+            )
         graph, spelt = plain.portable(graph)
         notes = [note for note in notes if not note.startswith(export.SOFT_RESET)] + spelt
     if step is not None:
@@ -106,7 +111,7 @@ def to_netx(model: PathLike, out: PathLike) -> tuple[str, ...]:
 
 
 def to_spynnaker(model: PathLike, out: PathLike, **options: Any) -> tuple[str, ...]:
-    """Write an integer network as a sPyNNaker script (and its arrays, .npz); returns notes for the user.
+    """Write an integer network as a sPyNNaker script `out` (.py), and its arrays, .py.npz; returns notes for the user.
 
     options: those of the target spinnaker.
 
@@ -116,6 +121,7 @@ def to_spynnaker(model: PathLike, out: PathLike, **options: Any) -> tuple[str, .
     from targets.spinnaker import script
 
     refuse_overwrite(out, model)
+    refuse_overwrite(script.data_path(out), model)
     network = load_network(model)
     if not isinstance(network, IntegerNetwork):
         raise InputError(f"{os.fspath(model)}: is a float network; make an integer one first with: inflor quantize")

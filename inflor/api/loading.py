@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -61,11 +62,32 @@ def kind_of(path: PathLike) -> str:
     return "checkpoint" if archive or Path(path).suffix in (".pt", ".pth") else "hdf5"
 
 
-def refuse_overwrite(out: PathLike | None, source: PathLike) -> None:
-    """Refuse to write over the input.
+def refuse_overwrite(out: PathLike | None, *sources: object, option: str = "--out") -> None:
+    """Refuse to write over an input.
+
+    sources: the inputs; those that are no paths, such as the name of a built-in data set, hold nothing to lose.
 
     Raises:
-        InputError: `out` is the file `source`.
+        InputError: `out` is the file or folder of one of them.
     """
-    if out is not None and os.path.exists(out) and os.path.exists(source) and os.path.samefile(out, source):
-        raise InputError(f"{out}: is the input itself; name another file with --out")
+    if any(_same(out, source) for source in sources):
+        raise InputError(f"{out}: is the input itself; name another file with {option}")
+
+
+def refuse_twice(*outs: PathLike | None) -> None:
+    """Refuse to write two files to one place.
+
+    Raises:
+        InputError: two of the paths are the same.
+    """
+    for first, second in itertools.combinations(outs, 2):
+        if _same(first, second):
+            raise InputError(f"{second}: is named for two files; name another one for each")
+
+
+def _same(out: PathLike | None, source: object) -> bool:
+    if out is None or not isinstance(source, str | os.PathLike):
+        return False
+    if os.path.exists(out) and os.path.exists(source):
+        return os.path.samefile(out, source)
+    return os.path.realpath(out) == os.path.realpath(source)

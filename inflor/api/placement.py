@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from converter.errors import InputError
-from inflor.api.loading import PathLike, load_network
+from inflor.api.loading import PathLike, load_network, refuse_overwrite
 from quant.network import IntegerNetwork
 from targets import record as records
 from targets import registry
@@ -38,6 +38,7 @@ def place(
         InputError: a float network, an option that the target does not have, a target that places nothing, or no fit.
         MissingPartError: the target, or what draws, is not installed.
     """
+    refuse_overwrite(draw, network, record, options.get("dead"), option="--draw")
     source = os.fspath(network) if not isinstance(network, IntegerNetwork) else network.source
     loaded = network if isinstance(network, IntegerNetwork) else load_network(network)
     if not isinstance(loaded, IntegerNetwork):

@@ -65,7 +65,7 @@ def quantize(
     graph = graph if isinstance(graph, Graph) else nir_file.read(graph, conventions)
     if graph.info.stage != "float":
         raise InputError(f"{source}: is an integer network already; quantise the float file that it was made from")
-    refuse_overwrite(out, source)
+    refuse_overwrite(out, source, calibrate)
     data = load_dataset(calibrate, data_dir, graph)
     graph = fitted(graph, data)
     watch = None if progress is None else lambda name, done, total: progress(done, total, name)

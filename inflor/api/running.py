@@ -43,9 +43,9 @@ def run(
     """
     if samples is not None and samples < 1:
         raise InputError(f"{samples} samples: run at least 1")
+    refuse_overwrite(out, network, dataset, options.get("dead"))
     about: dict[str, Any] = {}
     if not isinstance(network, Graph | IntegerNetwork):
-        refuse_overwrite(out, network)
         about["sha256"] = sha256(network)
         network = load_network(network, conventions)
     data = load_dataset(dataset, data_dir, network)

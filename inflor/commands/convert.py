@@ -27,9 +27,13 @@ from inflor.options import FILE, beside, example, json_option, time_options
     default="nir",
     show_default=True,
     metavar="FORM",
-    help="nir; of integer networks with hard reset: netx (lava-dl's file), spynnaker (a script).",
+    help="nir; of integer networks with hard reset: netx (lava-dl's file), spynnaker (a .py and its .py.npz).",
 )
-@click.option("--portable", is_flag=True, help="Say soft resets in plain NIR, for readers without our metadata.")
+@click.option(
+    "--portable",
+    is_flag=True,
+    help="Of a float network: say soft resets in plain NIR, for readers without our metadata.",
+)
 @click.option(
     "--step",
     type=float,

@@ -89,9 +89,8 @@ def command(
     from inflor import api
 
     out = out or beside(model, ".int.nir")
-    for given in (model, out):
-        if report is not None:
-            api.refuse_overwrite(report, given)
+    api.refuse_overwrite(report, model, calibrate, option="--report")
+    api.refuse_twice(out, report)
     with console.progress("quantising") as progress:
         result = api.quantize(
             model,

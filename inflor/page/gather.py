@@ -22,6 +22,8 @@ MOST_POTENTIALS = 1 << 22
 """Neuron-steps whose membrane potential is counted."""
 EDGES = np.round(np.arange(-60, 101) * 0.05, 2)
 """Bins of potentials, in thresholds; the threshold itself is an edge."""
+LARGEST = 1 << 63
+"""Of the numbers of a verdict."""
 SAMPLES_FOLLOWED = 2
 """Samples that the timeline follows."""
 MOST_FRAMES = 32
@@ -37,44 +39,90 @@ def accuracy(record: Record, float_record: Record | None, why: str) -> Accuracy:
     return Accuracy(record.accuracy, record.samples, float_record.accuracy, float_record.samples, agreement)
 
 
-def verdict(found: Mapping[str, Any], origin: str) -> Verdict:
+def verdict(found: Mapping[str, Any], origin: str, file: str | None = None) -> Verdict:
     """What `inflor check --json` printed, or an Equivalence as plain data.
 
+    origin: where it came from, for the page; file: the path that messages name, None to name the origin.
+
     Raises:
-        InputError: it is neither.
+        InputError: it is neither, or contradicts itself.
     """
     try:
-        first = found["first_mismatch"]
-        return Verdict(
-            bool(found["equal"]),
-            tuple(str(name) for name in found["targets"]),
-            int(found["samples"]),
-            int(found["compared_spikes"]),
-            int(found["mismatches"]),
-            tuple(
-                {
-                    "name": str(layer["name"]),
-                    "compared": int(layer["compared"]),
-                    "mismatches": int(layer["mismatches"]),
-                    "agreement": float(layer["agreement"]),
-                }
-                for layer in found["layers"]
-            ),
-            None if first is None else _mismatch(first),
-            origin,
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{origin}: is not what inflor check --json prints ({error!r})") from error
+        return _verdict(found, origin)
+    except (KeyError, ValueError) as error:
+        what = f"has no {error}" if isinstance(error, KeyError) else str(error)
+        raise InputError(f"{file or origin}: is not what inflor check --json prints: it {what}") from error
+
+
+def _verdict(found: Mapping[str, Any], origin: str) -> Verdict:
+    equal, targets, first = found["equal"], _list(found, "targets"), found["first_mismatch"]
+    if not isinstance(equal, bool):
+        raise ValueError(f"says 'equal' is {_short(equal)}, which is neither true nor false")
+    if len(targets) < 2 or not all(isinstance(name, str) for name in targets):
+        raise ValueError("does not name two or more targets")
+    mismatches, layers = _whole(found, "mismatches"), tuple(_layer(layer) for layer in _list(found, "layers"))
+    if equal != (mismatches == 0) or equal != (first is None) or sum(m["mismatches"] for m in layers) > mismatches:
+        which = "no" if first is None else "a"
+        raise ValueError(f"contradicts itself: equal {equal}, with {mismatches} mismatches and {which} first one")
+    samples, compared = _whole(found, "samples", least=1), _whole(found, "compared_spikes")
+    shown = None if first is None else _mismatch(_object(first, "first_mismatch"))
+    return Verdict(equal, tuple(targets), samples, compared, mismatches, layers, shown, origin)
+
+
+def _layer(layer: Any) -> Row:
+    compared, mismatches = _whole(_object(layer, "layers"), "compared", least=1), _whole(layer, "mismatches")
+    if mismatches > compared:
+        raise ValueError(f"counts {mismatches} mismatches in {compared} compared")
+    agreement = 1.0 - mismatches / compared
+    return {"name": _text(layer, "name"), "compared": compared, "mismatches": mismatches, "agreement": agreement}
 
 
 def _mismatch(first: Mapping[str, Any]) -> Row:
-    sides = ("target", "value", "due", "a", "v", "threshold", "a_seen", "v_seen")
     return {
-        **{key: int(first[key]) for key in ("depth", "sample", "timestep")},
-        "population": str(first["population"]),
-        "neuron": [int(i) for i in first["neuron"]],
-        "sides": [{key: side.get(key) for key in sides} for side in first["sides"]],
+        **{key: _whole(first, key) for key in ("depth", "sample", "timestep")},
+        "population": _text(first, "population"),
+        "neuron": [_whole({"neuron": index}, "neuron") for index in _list(first, "neuron")],
+        "sides": [_side(_object(side, "sides")) for side in _list(first, "sides")],
     }
+
+
+def _side(side: Mapping[str, Any]) -> Row:
+    """One target at the first mismatch; threshold and what was seen are not always known."""
+    known = {key: _whole(side, key, -LARGEST) for key in ("value", "due", "a", "v")}
+    perhaps = ("threshold", "a_seen", "v_seen")
+    rest = {key: None if side.get(key) is None else _whole(side, key, -LARGEST) for key in perhaps}
+    return {"target": _text(side, "target"), **known, **rest}
+
+
+def _whole(found: Mapping[str, Any], key: str, least: int = 0) -> int:
+    value = found[key]
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= LARGEST:
+        raise ValueError(f"says {key!r} is {_short(value)}, which is no whole number of at least {least}")
+    return value
+
+
+def _short(value: Any) -> str:
+    return repr(value)[:80]
+
+
+def _text(found: Mapping[str, Any], key: str) -> str:
+    value = found[key]
+    if not isinstance(value, str):
+        raise ValueError(f"says {key!r} is {_short(value)}, which is no text")
+    return value
+
+
+def _list(found: Mapping[str, Any], key: str) -> list[Any]:
+    value = found[key]
+    if not isinstance(value, list | tuple):
+        raise ValueError(f"says {key!r} is {_short(value)}, which is no list")
+    return list(value)
+
+
+def _object(value: Any, key: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise ValueError(f"holds {_short(value)} under {key!r}, which is no object")
+    return value
 
 
 def populations(

@@ -27,7 +27,7 @@ from converter.graph import RECURRENT_KEY, Graph
 from quant.fuse import fuse
 from quant.integer_nir.reading import check_width, read_population, read_projection, whole_number
 from quant.integer_nir.writing import nodes_of
-from quant.network import IntegerNetwork, check_network
+from quant.network import IntegerNetwork, Population, check_network
 
 
 def write(path: str | os.PathLike[str], network: IntegerNetwork) -> None:
@@ -56,7 +56,7 @@ def from_graph(graph: Graph) -> IntegerNetwork:
     """The integer network that a validated graph holds.
 
     Raises:
-        InputError: the graph is not an integer one, or a value in it is not an integer.
+        InputError: the graph is not an integer one, a value in it is not an integer, or an Output reads no population.
     """
     if graph.info.stage != "integer":
         raise InputError(
@@ -66,7 +66,7 @@ def from_graph(graph: Graph) -> IntegerNetwork:
     extra = graph.metadata.get("inflor_integer", {})
     projections = tuple(read_projection(graph, q) for q in fused.projections)
     populations = tuple(read_population(graph, name, fused.bias[name]) for name in fused.populations)
-    outputs = tuple(dict.fromkeys(n for output in graph.outputs() for n in graph.predecessors(output)))
+    outputs = _read_outputs(graph, {p.name: p for p in populations})
     input_bits = extra.get("input_bits", 8) if isinstance(extra, Mapping) else 8
     input_bits = whole_number(input_bits, f"{graph.source}: metadata 'input_bits'", 1, 8)
     network = IntegerNetwork(populations, projections, outputs, graph.info, input_bits, graph.source)
@@ -74,3 +74,16 @@ def from_graph(graph: Graph) -> IntegerNetwork:
         check_width(network, projection)
     check_network(network)
     return network
+
+
+def _read_outputs(graph: Graph, populations: Mapping[str, Population]) -> tuple[str, ...]:
+    """The populations that the Outputs read."""
+    found = tuple(dict.fromkeys(n for output in graph.outputs() for n in graph.predecessors(output)))
+    for name in found:
+        if name not in populations or populations[name].kind == "input":
+            raise InputError(
+                f"{graph.source}: node {name!r} ({type(graph.nodes[name]).__name__}): leads to an Output, and in an "
+                "integer network only populations do; put a neuron or a readout (I, LI) before the Output in the float "
+                "network, and quantise it again"
+            )
+    return found

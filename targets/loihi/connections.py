@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 import scipy.sparse
@@ -14,12 +14,15 @@ from targets.loihi.guard import reference_delay
 from targets.loihi.linear import Kernel, Matrix, compose, digits, unroll
 from targets.loihi.plan import INDEX_BITS, RELAY_BITS, Balance, Group, Options, Synapses
 
+Groups: TypeAlias = dict[tuple[str, int], Group]
+"""Groups by population and by how many steps later than it they send; those that are needed are added."""
+
 
 def connect(
-    network: IntegerNetwork, projection: Projection, number: int, groups: dict[str, Group], options: Options
+    network: IntegerNetwork, projection: Projection, number: int, groups: Groups, options: Options
 ) -> tuple[list[Synapses], Balance | None]:
     """The synapses of a projection, which arrives as late as the network's depths and its own delay say."""
-    source, target = groups[projection.source], groups[projection.target]
+    source, target = groups[projection.source, 0], groups[projection.target, 0]
     linear = compose(projection.operators, source.shape)
     name = f"{number} {projection.name} {projection.source}->{projection.target}"
     steps = target.depth - source.depth - 1 + projection.delay
@@ -32,9 +35,7 @@ def connect(
         if balance.by == "delay":
             linear, delay = linear if isinstance(linear, Matrix) else unroll(linear), steps
         elif balance.by == "host":
-            source = groups.setdefault(
-                f"{source.name}+{steps}", replace(source, name=f"{source.name}+{steps}", depth=source.depth + steps)
-            )
+            source = groups.setdefault((source.name, steps), _later(source, steps, groups))
         else:
             source, relays = _relays(source, steps, groups)
     made = _synapses(name, source.name, target.name, linear, projection.exponent, delay, projection.name)
@@ -58,11 +59,11 @@ def _balance(
     source: Group,
     target: Group,
     steps: int,
-    groups: dict[str, Group],
+    groups: Groups,
     options: Options,
 ) -> Balance:
     """Relay neurons or synaptic delay, whichever adds less memory; a graded input is simply sent later."""
-    stages = sum(f"{source.name}+{step}" not in groups for step in range(1, steps + 1))
+    stages = sum((source.name, step) not in groups for step in range(1, steps + 1))
     relay = stages * source.size * RELAY_BITS + stages * _bits(_identity(source.shape), options, 0)
     unrolled = linear if isinstance(linear, Matrix) else unroll(linear)
     delay = _bits(unrolled, options, steps) - _bits(linear, options, 0)
@@ -93,17 +94,23 @@ def _identity(shape: Shape) -> Kernel | Matrix:
     return compose((Scale("", np.ones((), np.int64)),), shape)
 
 
-def _relays(source: Group, steps: int, groups: dict[str, Group]) -> tuple[Group, list[Synapses]]:
-    """A chain of groups that repeat the source's spikes; its stages are shared by all who need them."""
+def _relays(population: Group, steps: int, groups: Groups) -> tuple[Group, list[Synapses]]:
+    """A chain of groups that repeat the population's spikes; its stages are shared by all who need them."""
     made = []
     for step in range(1, steps + 1):
-        name = f"{source.name.split('+')[0]}+{step}"
-        if name not in groups:
-            relay = replace(source, name=name, role="relay", depth=source.depth + 1, muted=False)
-            made += _synapses(f"relay {name}", source.name, name, _identity(source.shape), 0, 0, "")
-            groups[name] = relay
-        source = groups[name]
-    return source, made
+        key, before = (population.name, step), groups[population.name, step - 1]
+        if key not in groups:
+            relay = groups[key] = replace(_later(population, step, groups), role="relay", muted=False)
+            made += _synapses(f"relay {relay.name}", before.name, relay.name, _identity(relay.shape), 0, 0, "")
+    return groups[population.name, steps], made
+
+
+def _later(population: Group, steps: int, groups: Groups) -> Group:
+    """What sends as the population does, but steps later, under a name that no other group has."""
+    name, taken = f"{population.name}+{steps}", {g.name for g in groups.values()}
+    while name in taken:
+        name += "_"
+    return replace(population, name=name, depth=population.depth + steps, later=steps)
 
 
 def _synapses(
@@ -120,7 +127,7 @@ def _synapses(
             matrix = linear.weight.copy()  # with indices of its own, which eliminate_zeros changes
             matrix.data = mantissa
             matrix.eliminate_zeros()
-        label = f"{name} part {number}" if len(parts) > 1 else name
+        label = f"part {number} of {name}" if len(parts) > 1 else name
         made.append(Synapses(label, source, target, exponent + shift, kernel, matrix, delay, projection))
     return made
 

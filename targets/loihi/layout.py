@@ -21,11 +21,11 @@ def plan(network: IntegerNetwork, options: Options | None = None) -> Plan:
         Group(p.name, role[p.name], p.shape, network.depth[p.name], p, p.name in late or role[p.name] == "integrator")
         for p in network.populations
     ]
-    by_name = {g.name: g for g in groups}
+    by_population = {(g.name, 0): g for g in groups}
     synapses: list[Synapses] = []
     balances: list[Balance] = []
     for number, projection in enumerate(network.projections):
-        made, balance = connect(network, projection, number, by_name, options)
+        made, balance = connect(network, projection, number, by_population, options)
         synapses += made
         balances += [balance] if balance is not None else []
     for group in groups:
@@ -41,7 +41,9 @@ def plan(network: IntegerNetwork, options: Options | None = None) -> Plan:
             options = replace(options, guard="short" if short else "long")
         period = interval if options.guard == "short" else 2 * interval
     used = {s.source for s in synapses}
-    kept = tuple(g for g in by_name.values() if g.role != "input" or g.name in used)  # or only later copies are sent
+    kept = tuple(
+        g for g in by_population.values() if g.role != "input" or g.name in used
+    )  # or only later copies are sent
     return Plan(kept, tuple(synapses), tuple(balances), period, active, interval, options)
 
 

@@ -23,9 +23,10 @@ FAST_MODELS = {
     "lava.proc.conv.process:Conv": OWN + "synapses:PyConvModelWindows",
     "lava.proc.sparse.process:DelaySparse": OWN + "synapses:PyDelaySparseModelOnce",
 }
+NEURONS, SYNAPSES, BIAS, RECORD, WATCH = "neurons ", "synapses ", "bias ", "record ", "watch "
+"""How the names of processes begin, so that none has another's, whatever the populations are called."""
 NO_LEAK = 0
 """Decay of a state that keeps all."""
-WATCH_A, WATCH_V = "(input)", "(state)"
 NEVER = 131_071
 """Largest threshold."""
 
@@ -34,12 +35,13 @@ NEVER = 131_071
 class Outputs:
     """Files that the job writes: one bit per spike or int32 per potential, per step; int64[1] overflow counters.
 
-    clock: int64[1], the time step that the source has come to.
+    clock: int64[1], the time step that the source has come to. watched: input and state of the group that is watched.
     """
 
     rows: Mapping[str, str]
     overflows: Mapping[str, str]
     clock: str
+    watched: tuple[str, str] | None = None
 
 
 def lower(
@@ -52,18 +54,19 @@ def lower(
 ) -> tuple[jobs.Job, Outputs]:
     """Write the job for `frames` [samples, 1 or T, *input shape] into `folder`.
 
-    watch: a group whose input and state are recorded too, under the names WATCH_A and WATCH_V.
+    watch: a group whose input and state are recorded too.
     """
     builder = _Builder(plan, folder, plan.steps(len(frames)), exact_lava)
     for group in plan.groups:
         builder.group(group, frames)
     for synapses in plan.synapses:
         builder.synapses(synapses)
-    if watch is not None:
-        builder.watch(builder.by_name[watch])
+    watched = None if watch is None else builder.watch(builder.by_name[watch])
+    names = [p.name for p in builder.processes]
+    assert len(set(names)) == len(names), "two processes of one name"
     models = {} if exact_lava else FAST_MODELS
     job = jobs.Job(builder.steps, tuple(builder.processes), tuple(builder.connections), models, run_config)
-    return job, Outputs(builder.rows, builder.overflows, builder.clock)
+    return job, Outputs(builder.rows, builder.overflows, builder.clock, watched)
 
 
 class _Builder:
@@ -115,14 +118,14 @@ class _Builder:
             arguments["delays"] = jobs.sparse(self.folder, f"d{number}", delays)
             arguments["max_delay"] = synapses.delay
             process = "lava.proc.sparse.process:DelaySparse"
-        self._process(synapses.name, process, {"weights": weights, **arguments})
+        self._process(SYNAPSES + synapses.name, process, {"weights": weights, **arguments})
         self._wire(synapses, None, None)
 
     def _convolution(self, synapses: Synapses, kernel: Kernel, common: dict[str, Any]) -> None:
         weight = (kernel.weight[:, :, ::-1, ::-1].transpose(0, 3, 2, 1) << synapses.exponent).astype(np.int32)
         channels, height, width = kernel.in_shape
         self._process(
-            synapses.name,
+            SYNAPSES + synapses.name,
             "lava.proc.conv.process:Conv",
             {
                 **common,
@@ -140,8 +143,8 @@ class _Builder:
     def _wire(self, synapses: Synapses, seen: tuple[int, ...] | None, made: tuple[int, ...] | None) -> None:
         """Source, connection, target; the connection sees its source in the shape `seen`, its target gets `made`."""
         self.connections += [
-            jobs.Connection(f"{synapses.source}.s_out", f"{synapses.name}.s_in", seen),
-            jobs.Connection(f"{synapses.name}.a_out", f"{synapses.target}.a_in", made),
+            jobs.Connection(f"{NEURONS}{synapses.source}.s_out", f"{SYNAPSES}{synapses.name}.s_in", seen),
+            jobs.Connection(f"{SYNAPSES}{synapses.name}.a_out", f"{NEURONS}{synapses.target}.a_in", made),
         ]
 
     def _process(self, name: str, process: str, arguments: dict[str, Any]) -> None:
@@ -153,7 +156,7 @@ class _Builder:
         flat = frames.reshape(*frames.shape[:2], -1)
         np.save(path, np.ascontiguousarray(flat[:, :, chip_order(group.shape)]))
         self._process(
-            group.name,
+            NEURONS + group.name,
             OWN + "streams:FrameSource",
             {
                 "size": group.size,
@@ -167,30 +170,35 @@ class _Builder:
 
     def _sink(self, group: Group, graded: bool) -> None:
         shape = (self.steps, group.size if graded else -(-group.size // 8))
-        self._record(group.name, group, "streams:Sink", shape, np.int32 if graded else np.uint8, {"packed": not graded})
-        self.connections.append(jobs.Connection(f"{group.name}.s_out", f"record {group.name}.a_in"))
+        dtype, packed = np.int32 if graded else np.uint8, {"packed": not graded}
+        self.rows[group.name] = self._record(RECORD + group.name, group, "streams:Sink", shape, dtype, packed)
+        self.connections.append(jobs.Connection(f"{NEURONS}{group.name}.s_out", f"{RECORD}{group.name}.a_in"))
 
     def _probe(self, group: Group) -> None:
-        self._record(group.name, group, "streams:Probe", (self.steps, group.size), np.int32, {})
-        self.connections.append(jobs.Connection(f"record {group.name}.state", f"{group.name}.v", variable=True))
+        shape = (self.steps, group.size)
+        self.rows[group.name] = self._record(RECORD + group.name, group, "streams:Probe", shape, np.int32, {})
+        state = f"{NEURONS}{group.name}.v"
+        self.connections.append(jobs.Connection(f"{RECORD}{group.name}.state", state, variable=True))
 
     def _record(
         self, name: str, group: Group, process: str, shape: tuple[int, int], dtype: npt.DTypeLike, options: Any
-    ) -> None:
+    ) -> str:
+        """A process that writes down what comes in; returns its file."""
         rows = jobs.output(self.folder, f"rows{len(self.processes)}", shape, dtype)
-        self.rows[name] = rows
-        self._process(f"record {name}", OWN + process, {"size": group.size, "rows": rows, **options})
+        self._process(name, OWN + process, {"size": group.size, "rows": rows, **options})
+        return rows
 
-    def watch(self, group: Group) -> None:
-        """Record what arrives over projections, and the state."""
-        shape = (self.steps, group.size)
-        self._record(WATCH_A, group, "streams:Sink", shape, np.int32, {"packed": False})
-        self._record(WATCH_V, group, "streams:Probe", shape, np.int32, {})
-        inward = [c for c in self.connections if c.target == f"{group.name}.a_in"]
-        sources = {f"{s.name}.a_out" for s in self.plan.synapses if s.target == group.name and s.projection}
-        self.connections += [replace(c, target=f"record {WATCH_A}.a_in") for c in inward if c.source in sources]
+    def watch(self, group: Group) -> tuple[str, str]:
+        """Record what arrives over projections, and the state; returns both files."""
+        shape, neurons = (self.steps, group.size), NEURONS + group.name
+        arriving = self._record(f"{WATCH}input", group, "streams:Sink", shape, np.int32, {"packed": False})
+        held = self._record(f"{WATCH}state", group, "streams:Probe", shape, np.int32, {})
+        inward = [c for c in self.connections if c.target == f"{neurons}.a_in"]
+        sources = {f"{SYNAPSES}{s.name}.a_out" for s in self.plan.synapses if s.target == group.name and s.projection}
+        self.connections += [replace(c, target=f"{WATCH}input.a_in") for c in inward if c.source in sources]
         state = {"program": "before_reset", "encoder": "before_reset", "integrator": "u"}.get(group.role, "v")
-        self.connections.append(jobs.Connection(f"record {WATCH_V}.state", f"{group.name}.{state}", variable=True))
+        self.connections.append(jobs.Connection(f"{WATCH}state.state", f"{neurons}.{state}", variable=True))
+        return arriving, held
 
     def _program(self, group: Group) -> None:
         population = group.population
@@ -200,13 +208,14 @@ class _Builder:
         values |= {"current_decay": twelve[0], "decay": twelve[1]}
         number = len(self.processes)
         self._process(
-            group.name,
+            NEURONS + group.name,
             OWN + "neurons:NeuronProgram",
             {
                 "size": group.size,
                 **{n: jobs.array(self.folder, f"{n}{number}", self._full(group, v)) for n, v in values.items()},
                 "fraction_bits": population.fraction_bits,
                 "refractory": population.refractory,
+                "has_current": population.current_decay is not None,
                 "reset": population.reset if population.kind != "readout" else "none",
                 "graded": population.kind == "readout",
                 "period": self.plan.period,
@@ -258,7 +267,7 @@ class _Builder:
 
     def _relay(self, group: Group) -> None:
         self._process(
-            group.name,
+            NEURONS + group.name,
             "lava.proc.lif.process:LIF",
             {"shape": jobs.pair((group.size,)), "du": FORGET - 1, "dv": FORGET, "vth": 0},
         )
@@ -290,7 +299,7 @@ class _Builder:
             process = OWN + "counted:CountedLIFReset"
             times = {"first_step": group.depth + 1, "period": self.plan.period, "active": self.plan.active}
             arguments |= {"overflows": self._counter(group), **times}
-        self._process(group.name, process, arguments)
+        self._process(NEURONS + group.name, process, arguments)
 
     def _decay_register(self, group: Group, name: str, values: IntArray) -> Any:
         """One number, or an array where the neurons differ."""
@@ -306,8 +315,8 @@ class _Builder:
         pattern, start = repeated_input(self.plan, group.depth, bias, first, silence, forgets)
         number = len(self.processes)
         data = jobs.array(self.folder, f"p{number}", pattern.astype(np.int32))
-        self._process(f"bias {group.name}", "lava.proc.io.source:RingBuffer", {"data": data})
-        self.connections.append(jobs.Connection(f"bias {group.name}.s_out", f"{group.name}.a_in"))
+        self._process(BIAS + group.name, "lava.proc.io.source:RingBuffer", {"data": data})
+        self.connections.append(jobs.Connection(f"{BIAS}{group.name}.s_out", f"{NEURONS}{group.name}.a_in"))
         return start
 
     def _counter(self, group: Group) -> str:

@@ -73,7 +73,8 @@ class Group:
 
     role: "program" (neuron program), "integrator" (stock LIF whose current integrates, with self-inhibition),
     "lif" (stock LIF), "readout" (stock LIF that never fires), "relay" (repeats a spike one step later), "input" and
-    "encoder" (both on the host). muted: may not fire in guard steps.
+    "encoder" (both on the host). muted: may not fire in guard steps. later: steps by which it repeats the population's
+    spikes, 0 for the population itself. name: the population's, or one that no other group of the plan has.
     """
 
     name: str
@@ -82,6 +83,7 @@ class Group:
     depth: int
     population: Population
     muted: bool = False
+    later: int = 0
 
     @property
     def size(self) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from quant.network import IntegerNetwork
-from targets.loihi.lowering import WATCH_A, WATCH_V, Outputs, lower
+from targets.loihi.lowering import Outputs, lower
 from targets.loihi.plan import SILENCE, STOCK, Group, Plan, chip_order
 from targets.loihi.registers import finest_shift
 from targets.loihi.session import SimulationError, job_folder, run
@@ -103,7 +103,8 @@ def observe(
         fired = group.role == "lif" and bool(
             _bits(group, np.load(outputs.rows[group.name], mmap_mode="r")[step])[place]
         )
-        arrived, held = (int(np.load(outputs.rows[name], mmap_mode="r")[step, place]) for name in (WATCH_A, WATCH_V))
+        assert outputs.watched is not None
+        arrived, held = (int(np.load(path, mmap_mode="r")[step, place]) for path in outputs.watched)
     population = group.population
     a = arrived + int(population.broadcast(population.bias)[at.neuron])
     if group.role in ("program", "encoder"):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import os
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ STATE = 1 << 15
 
 
 def write(network: IntegerNetwork, path: str | os.PathLike[str], **options: Any) -> tuple[str, ...]:
-    """Write the script to `path` (.py) and its arrays beside it (.npz); returns notes for the user.
+    """Write the script to `path` (.py) and its arrays beside it (.py.npz); returns notes for the user.
 
     options: those of `targets.spinnaker.place`.
 
@@ -49,20 +50,28 @@ def write(network: IntegerNetwork, path: str | os.PathLike[str], **options: Any)
     plan = place(network, **options)
     _refuse_slow_steps(plan)
     arrays, cores, links = layout(plan)
-    text = TEMPLATE.format(
-        network=network.source or "an integer network",
-        data=out.with_suffix(".npz").name,
-        cores=",\n    ".join(map(repr, cores)),
-        links=",\n    ".join(map(repr, links)),
+    data = data_path(out)
+    text = TEMPLATE.format(  # names come from files, so each stands there as a literal
+        network=ascii(network.source),
+        data=ascii(data.name),
+        cores=",\n    ".join(map(ascii, cores)),
+        links=",\n    ".join(map(ascii, links)),
         depth=plan.lowering.schedule.last,
         timesteps=network.info.timesteps,
         inputs=network.inputs[0].size,
     )
-    with atomic_path(out.with_suffix(".npz")) as temporary, open(temporary, "wb") as file:
+    with atomic_path(data) as temporary, open(temporary, "wb") as file:
         np.savez_compressed(file, **arrays)
     with atomic_path(out) as temporary:
-        temporary.write_text(text)
-    return ("Run it with sPyNNaker 1!7.4.1, an image as its argument: python " + out.name + " image.npy", *_notes(plan))
+        temporary.write_text(text, encoding="utf-8")
+    how = f"python {shlex.quote(out.name)} image.npy"
+    return (f"Run it with sPyNNaker 1!7.4.1, an image as its argument: {how}", *_notes(plan))
+
+
+def data_path(path: str | os.PathLike[str]) -> Path:
+    """Where the arrays of the script `path` are: script.py.npz beside script.py, whose name no data set has."""
+    out = Path(path)
+    return out.parent / f"{out.name}.npz"
 
 
 def _notes(plan: SpinnakerPlan) -> list[str]:
@@ -171,7 +180,7 @@ def _endless(decay: IntArray | None) -> bool:
     return decay is not None and bool((decay == 0).any())
 
 
-TEMPLATE = '''"""{network} on SpiNNaker, written by inflor.
+TEMPLATE = '''"""A spiking network on SpiNNaker, written by inflor.
 
 Stock neurons, one population per core, partition and placement pinned.
 
@@ -188,8 +197,9 @@ from pathlib import Path
 import numpy as np
 import pyNN.spiNNaker as sim
 
+NETWORK = {network}
 TIMESTEPS, STAGES, INPUTS = {timesteps}, {depth}, {inputs}
-DATA = np.load(Path(__file__).with_name("{data}"))
+DATA = np.load(Path(__file__).with_name({data}))
 CORES = [
     {cores},
 ]

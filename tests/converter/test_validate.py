@@ -447,3 +447,11 @@ def test_edges_named_as_closing_into_a_node_without_others():
     unshaped = nodes(rec=nir.Flatten({"input": None}, 0, -1))
     with pytest.raises(InputError, match=r"x\.nir: node 'rec' \(Flatten\): .*every edge to it closes a cycle"):
         named(("if", "rec"), unshaped)
+
+
+@pytest.mark.parametrize("name", [".", "/", "a/b", "/a", "a/", "n\0m", "\ud800", "a\udcff"])
+def test_a_node_name_that_no_file_holds(name: str) -> None:
+    """HDF5 takes slashes for groups and '.' for the group itself, and has neither NULs nor lone surrogates."""
+    named = {name if old == "fc" else old: node for old, node in nodes().items()}
+    edges = [tuple(name if end == "fc" else end for end in edge) for edge in CHAIN]
+    refused(graph(named, edges), "cannot stand in a file", "rename the node")

@@ -144,6 +144,39 @@ def test_the_input_is_never_written_over(files: Files, tmp_path: Path) -> None:
     assert files.graph.read_bytes() == before
 
 
+def test_data_are_never_written_over(files: Files, make_npz: MakeNpz) -> None:
+    data = make_npz((1, 8, 8), 10)
+    link = data.with_name("link.npz")
+    link.symlink_to(data)
+    report = files.folder / "new.int.nir"
+    before = data.read_bytes()
+    for arguments, option in (
+        (("quantize", files.graph, "--calibrate", data, "--out", link), "--out"),
+        (("quantize", files.graph, "--calibrate", link, "--report", data), "--report"),
+        (("run", files.integers, "--dataset", data, "--out", link), "--out"),
+        (("place", files.integers, "--dead", data, "--draw", link), "--draw"),
+    ):
+        assert f"is the input itself; name another file with {option}" in refused(*arguments)
+    other = f"{report.parent}/./{report.name}"
+    twice = refused("quantize", files.graph, "--calibrate", "digits", "--out", report, "--report", other)
+    assert "is named for two files" in twice
+    assert data.read_bytes() == before
+    assert not report.exists()
+
+
+@pytest.mark.parametrize("place", ["", ".", "/", ".."])
+def test_a_folder_to_write_to(files: Files, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for arguments in (
+        ("convert", files.model, "--out", place),
+        ("quantize", files.graph, "--calibrate", "digits", "--samples", 10, "--out", place),
+        ("quantize", files.graph, "--calibrate", "digits", "--samples", 10, "--out", "a.nir", "--report", place),
+        ("run", files.integers, "--dataset", "digits", "--samples", 5, "--out", place),
+    ):
+        assert "name a file to write" in refused(*arguments)
+    assert "cannot be read (Is a directory)" in refused("quantize", place or ".", "--calibrate", "digits")
+
+
 @pytest.mark.parametrize("place", ["file/out", "/proc/out"])
 def test_a_place_that_cannot_be_written(files: Files, place: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("a file, no folder")

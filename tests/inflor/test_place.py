@@ -157,7 +157,10 @@ def test_convert_refuses_soft_reset_and_writes_hard_reset(model, tmp_path):
     assert done.exit_code == 0, done.output
     assert "0.1 %" in done.stdout
     compile(out.read_text(), str(out), "exec")
-    assert set(np.load(out.with_suffix(".npz")).files) >= {"link0", "n1.0.v_thresh", "n1.host0.weight"}
+    assert set(np.load(tmp_path / "hard.py.npz").files) >= {"link0", "n1.0.v_thresh", "n1.host0.weight"}
+    (tmp_path / "hard.npz").write_text("data that stand beside it")
+    assert invoke("convert", str(path), "--to", "spynnaker", "--out", str(out)).exit_code == 0
+    assert (tmp_path / "hard.npz").read_text() == "data that stand beside it"
 
 
 def test_loihi_says_which_population_every_core_holds(model):

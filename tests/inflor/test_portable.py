@@ -32,3 +32,11 @@ def test_what_is_no_nir_file_has_no_portable_form(files):
         assert result.exit_code == 2
         assert "leave them out with --to" in result.stderr
     assert invoke("convert", files.model, "--step", "0").exit_code == 2
+
+
+def test_an_integer_network_has_no_portable_form(files, tmp_path):
+    result = invoke("convert", files.integers, "--portable", "--out", tmp_path / "p.nir")
+    assert result.exit_code == 2
+    assert "is an integer network" in result.stderr
+    assert "make a portable file of the float network" in result.stderr
+    assert not (tmp_path / "p.nir").exists()

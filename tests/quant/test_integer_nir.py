@@ -15,7 +15,8 @@ from integer_networks import integer_networks
 
 from converter import nir_file
 from converter.errors import InputError
-from converter.metadata import ModelInfo
+from converter.fields import make_node
+from converter.metadata import METADATA_KEY, ModelInfo
 from converter.validate import validate
 from quant import integer_nir
 from quant.network import IntegerNetwork, Population, Projection
@@ -51,6 +52,33 @@ def test_read_back_identically(network: IntegerNetwork, tmp_path_factory: pytest
                 assert np.array_equal(np.broadcast_to(one.weight, other.weight.shape), other.weight)
             else:
                 assert one == other
+
+
+def _small(path: Path) -> nir.NIRGraph:
+    """input -> l -> n -> lo -> out -> output as a file, and what that holds."""
+    made = small_networks.population
+    populations = [made("input", (4,), "input"), made("n", (3,), threshold=50), made("out", (2,), "readout")]
+    weights = [("input", "n", "l", (3, 4)), ("n", "out", "lo", (2, 3))]
+    projections = [Projection(a, b, (Linear(name, np.full(shape, 9)),)) for a, b, name, shape in weights]
+    network = small_networks.network(populations, projections, 4)
+    integer_nir.write(path, replace(network, info=replace(network.info, stage="integer")))
+    graph = nir_file.read(path)
+    whole: nir.NIRGraph = object.__new__(nir.NIRGraph)
+    whole.nodes, whole.edges = dict(graph.nodes), list(graph.edges)
+    whole.metadata = {**graph.metadata, METADATA_KEY: graph.info.to_json()}
+    return whole
+
+
+def test_an_output_that_reads_no_population_is_refused(tmp_path: Path) -> None:
+    """Without its readout, as `converter.portable` would leave it; and an Output that reads the Input."""
+    without, more = _small(tmp_path / "a.nir"), _small(tmp_path / "b.nir")
+    del without.nodes["out"]
+    without.edges = [("input", "l"), ("l", "n"), ("n", "lo"), ("lo", "output")]
+    more.nodes["more"] = make_node(nir.Output, {"output_type": {"output": np.array([4])}}, {})
+    more.edges.append(("input", "more"))
+    for graph, node in ((without, "lo"), (more, "input")):
+        with pytest.raises(InputError, match=f"cut.nir: node '{node}' .*leads to an Output.*put a neuron or a readout"):
+            integer_nir.from_graph(validate(graph, "cut.nir"))
 
 
 FEW = settings(max_examples=12, suppress_health_check=list(HealthCheck))

@@ -120,6 +120,38 @@ def test_a_residual_network(soft_reset, guard, balance):
     assert firing == ["n1", "n2", "n3", "n4", "n5", "n6"]
 
 
+NAMES = {
+    "each other's relays": {"n1": "n", "n2": "n+2", "n3": "n+1", "n4": "n+1+1"},
+    "the later input": {"n1": "input+1", "n2": "input+2", "n3": "+"},
+    "helpers": {"n1": "n", "n2": "record n", "n3": "bias n", "n4": "neurons n", "n5": "reset n", "n6": "relay n"},
+    "files": {"n1": "(input)", "n2": "(state)", "n3": "rows1", "n4": "a.b", "n5": "..", "n6": "part 0 of reset n1"},
+}
+
+
+@pytest.mark.parametrize("soft_reset", ["microcode", "stock"])
+@pytest.mark.parametrize("names", NAMES.values(), ids=NAMES)
+def test_names_that_look_like_those_of_relays_and_helpers(names, soft_reset):
+    net, inputs = small_networks.residual(np.random.default_rng(5))
+    late = Projection("input", "n3", (small_networks.conv(np.random.default_rng(6), 4, 2),))
+    net = replace(net, projections=(*net.projections, late))
+    new = {p.name: names.get(p.name, p.name) for p in net.populations}
+    renamed = replace(
+        net,
+        populations=tuple(replace(p, name=new[p.name]) for p in net.populations),
+        projections=tuple(replace(q, source=new[q.source], target=new[q.target]) for q in net.projections),
+    )
+    record, plan = simulated(renamed, inputs, soft_reset=soft_reset, balance="relay")
+    assert_equal(record, {new[name]: values for name, values in brute_force.run_all(net, inputs).items()})
+    later = {(g.population.name, g.later, g.role) for g in plan.plan.groups if g.later}
+    n1, n3 = new["n1"], new["n3"]
+    assert later == {(n1, 1, "relay"), (n3, 1, "relay"), (n3, 2, "relay"), ("input", 2, "input")}
+    assert len({g.name for g in plan.plan.groups}) == len(plan.plan.groups)
+    usual = loihi.place(net, soft_reset=soft_reset, balance="relay")
+    assert loihi.observe(plan, inputs, new["n2"], 1, 3, (2, 4, 1)) == loihi.observe(
+        usual, inputs, "n2", 1, 3, (2, 4, 1)
+    )
+
+
 def test_own_models_equal_the_stock_ones():
     net, inputs = small_networks.residual(np.random.default_rng(6))
     for options in ({"balance": "delay"}, {"balance": "relay", "soft_reset": "stock"}):

@@ -65,7 +65,7 @@ def reset_offset(job, folder):
 
     def late(p):
         key = "depth" if "depth" in p.arguments else "reset_offset"
-        return replace(p, arguments={**p.arguments, key: p.arguments[key] + 1}) if p.name == "n4" else p
+        return replace(p, arguments={**p.arguments, key: p.arguments[key] + 1}) if p.name == "neurons n4" else p
 
     return replace(job, processes=tuple(map(late, job.processes)))
 

@@ -171,6 +171,31 @@ def test_the_scripts_own_spikes_in_a_stand_in_for_spynnaker(tmp_path, monkeypatc
     assert agree >= 0.98 * total
 
 
+NASTY = ("back\\slash", 'three""" quotes', "quote'", "two\nlines", "{brace}", '"""\nraise SystemExit(3)\n"""', "é")
+
+
+@pytest.mark.parametrize("name", NASTY)
+def test_names_in_the_script_are_no_code(tmp_path, monkeypatch, name):
+    network, inputs = SCRIPTED["if"]()
+    new = {p.name: name + p.name for p in network.populations}
+    renamed = replace(
+        network,
+        source=name + "\ud800",
+        populations=tuple(replace(p, name=new[p.name]) for p in network.populations),
+        projections=tuple(replace(q, source=new[q.source], target=new[q.target]) for q in network.projections),
+        outputs=tuple(new[n] for n in network.outputs),
+    )
+    path = tmp_path / f"{name}.py"
+    script.write(renamed, path, **LAYOUT)
+    script.write(network, tmp_path / "plain.py", **LAYOUT)
+    np.save(tmp_path / "image.npy", inputs[0])
+    made = spynnaker_stand_in.run(monkeypatch, path, tmp_path / "image.npy")
+    plain = spynnaker_stand_in.run(monkeypatch, tmp_path / "plain.py", tmp_path / "image.npy")
+    assert made.keys() == {name + label for label in plain}
+    for label, core in plain.items():
+        np.testing.assert_array_equal(made[name + label].spikes, core.spikes)
+
+
 def test_a_cycle_of_several_ticks_per_step_is_refused_by_name(tmp_path):
     network = replace(recurrent_hard_reset(), projections=recurrent().projections)
     with pytest.raises(InputError, match=r"'n2_n1' leads from population 'n2' back to 'n1' with a delay of 1.*need 2"):
