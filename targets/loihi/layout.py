@@ -41,10 +41,8 @@ def plan(network: IntegerNetwork, options: Options | None = None) -> Plan:
             options = replace(options, guard="short" if short else "long")
         period = interval if options.guard == "short" else 2 * interval
     used = {s.source for s in synapses}
-    kept = tuple(
-        g for g in by_population.values() if g.role != "input" or g.name in used
-    )  # or only later copies are sent
-    return Plan(kept, tuple(synapses), tuple(balances), period, active, interval, options)
+    sending = (g for g in by_population.values() if g.role != "input" or g.name in used)  # or only later copies are
+    return Plan(tuple(sending), tuple(synapses), tuple(balances), period, active, interval, options)
 
 
 def roles(network: IntegerNetwork, options: Options) -> dict[str, Role]:

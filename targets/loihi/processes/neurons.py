@@ -34,8 +34,8 @@ class NeuronProgram(AbstractProcess):
     is counted, and ends as it does in Lava's LIF: u wraps into -2^23 + 1 to 2^23, and v saturates at +-(2^23 - 1),
     after the reset too. Without a current u is no state: the input goes into v as it is.
 
-    Parameters: size; threshold, reset_value, v_reset, bias, drift, decay, current_decay: int arrays [size]; has_current;
-    fraction_bits: f; refractory; reset: "subtract", "zero" or "none"; period, active, depth: steps; graded: send v
+    Parameters: size; threshold, reset_value, v_reset, bias, drift, decay, current_decay: int arrays [size];
+    has_current; fraction_bits: f; refractory; reset: "subtract", "zero" or "none"; period, active, depth: steps; graded: send v
     instead of spikes; overflows: path of an .npy of one int64.
     """
 
