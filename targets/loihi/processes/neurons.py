@@ -35,8 +35,8 @@ class NeuronProgram(AbstractProcess):
     after the reset too. Without a current u is no state: the input goes into v as it is.
 
     Parameters: size; threshold, reset_value, v_reset, bias, drift, decay, current_decay: int arrays [size];
-    has_current; fraction_bits: f; refractory; reset: "subtract", "zero" or "none"; period, active, depth: steps; graded: send v
-    instead of spikes; overflows: path of an .npy of one int64.
+    has_current; fraction_bits: f; refractory; reset: "subtract", "zero" or "none"; period, active, depth: steps;
+    graded: send v instead of spikes; overflows: path of an .npy of one int64.
     """
 
     def __init__(self, *, size: int, **parameters: Any) -> None:
