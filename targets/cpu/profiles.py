@@ -9,7 +9,7 @@ from converter.errors import InputError
 from quant.semantics import Overflow, Profile
 
 PROFILES: Mapping[str, Profile] = {
-    # lava-nc 0.10.0, proc/lif/models.py: u wraps at 24 bits, v is clipped to +-(2**23 - 1)
+    # lava-nc 0.10.0, proc/lif/models.py: u wraps at 24 bits, v is clipped to +-(2**23 - 1); our neuron program does too
     "loihi": Profile(24, "saturate", 24, "wrap", symmetric=True),
 }
 """By target. Decays and fraction bits are part of the network; a profile says what the width of a state does."""

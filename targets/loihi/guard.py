@@ -67,7 +67,10 @@ def unproved(plan: Plan, ranges: Mapping[str, StateRange]) -> list[str]:
             continue
         population, state = group.population, ranges[group.population.name]
         if group.role not in STOCK:
-            proved = state.bits <= STATE_BITS
+            synaptic = 0 if state.synaptic is None else state.synaptic.peak
+            proved = max(state.state.peak, synaptic) < 1 << (
+                STATE_BITS - 1
+            )  # the least value of 24 bits is none of v's
         else:
             steps = plan.period - plan.active if group.muted and plan.guard == "short" else 0
             quiet = not steps or silence_holds(population, state, steps, group.role == "integrator")

@@ -215,6 +215,7 @@ class _Builder:
                 **{n: jobs.array(self.folder, f"{n}{number}", self._full(group, v)) for n, v in values.items()},
                 "fraction_bits": population.fraction_bits,
                 "refractory": population.refractory,
+                "has_current": population.current_decay is not None,
                 "reset": population.reset if population.kind != "readout" else "none",
                 "graded": population.kind == "readout",
                 "period": self.plan.period,

@@ -17,6 +17,7 @@ from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
 STATE_BITS = 24
 DECAY_BITS = 12
+LARGEST = (1 << (STATE_BITS - 1)) - 1
 
 
 class NeuronProgram(AbstractProcess):
@@ -29,12 +30,13 @@ class NeuronProgram(AbstractProcess):
         keep(x, d) = sign(x) ((|x| (4096 - d)) >> 12)
 
     Frame f of the input is handled at time step f + 1 + depth. A sample lasts `period` steps, of which the first
-    `active` count; u and v are cleared before the first, and in the others the neuron is silent. An integration that
-    leaves 24 bits saturates and is counted.
+    `active` count; u and v are cleared before the first, and in the others the neuron is silent. What leaves 24 bits
+    is counted, and ends as it does in Lava's LIF: u wraps into -2^23 + 1 to 2^23, and v saturates at +-(2^23 - 1),
+    after the reset too. Without a current u is no state: the input goes into v as it is.
 
     Parameters: size; threshold, reset_value, v_reset, bias, drift, decay, current_decay: int arrays [size];
-    fraction_bits: f; refractory; reset: "subtract", "zero" or "none"; period, active, depth: steps; graded: send v
-    instead of spikes; overflows: path of an .npy of one int64.
+    has_current; fraction_bits: f; refractory; reset: "subtract", "zero" or "none"; period, active, depth: steps;
+    graded: send v instead of spikes; overflows: path of an .npy of one int64.
     """
 
     def __init__(self, *, size: int, **parameters: Any) -> None:
@@ -62,6 +64,7 @@ class PyNeuronProgram(PyLoihiProcessModel):
         self.reset, self.graded = p["reset"], p["graded"]
         self.period, self.active, self.depth = p["period"], p["active"], p["depth"]
         self.fraction_bits, self.refractory = p["fraction_bits"], p["refractory"]
+        self.has_current = p["has_current"]
         names = ("threshold", "reset_value", "v_reset")
         self.threshold, self.reset_value, self.v_reset = (
             np.asarray(p[n], np.int64) << p["fraction_bits"] for n in names
@@ -79,23 +82,32 @@ class PyNeuronProgram(PyLoihiProcessModel):
         if phase >= self.active:
             self.s_out.send(np.zeros(self.s_out.shape, np.int32))
             return
-        u = self._limit(_kept(self.u, self.current_decay) + ((a + self.bias) << self.fraction_bits))
-        v = self._limit(_kept(self.v, self.decay) + u + self.drift)
+        u = (a + self.bias) << self.fraction_bits
+        if self.has_current:
+            u = self._wrapped(_kept(self.u, self.current_decay) + u)
+            self.u[:] = u
+        v = _kept(self.v, self.decay) + u + self.drift
         if self.refractory:
             v = np.where(self.fired, self.v, v)
-        self.u[:], self.before_reset[:] = u, v
+        v = self._saturated(v)
+        self.before_reset[:] = v
         self.fired = v > self.threshold
         if self.reset == "subtract":
-            v = self._limit(v - self.reset_value * self.fired)
+            v = self._saturated(v - self.reset_value * self.fired)
         elif self.reset == "zero":
             v = np.where(self.fired, self.v_reset, v)
         self.v[:] = v
         self.s_out.send((v if self.graded else self.fired).astype(np.int32))
 
-    def _limit(self, v: np.ndarray) -> np.ndarray:
-        half = 1 << (STATE_BITS - 1)
-        limited = np.clip(v, -half, half - 1)
-        outside = np.count_nonzero(limited != v)
+    def _wrapped(self, u: np.ndarray) -> np.ndarray:
+        wrapped: np.ndarray = (u + LARGEST) % (1 << STATE_BITS) - LARGEST
+        return self._counted(u, wrapped)
+
+    def _saturated(self, v: np.ndarray) -> np.ndarray:
+        return self._counted(v, np.clip(v, -LARGEST, LARGEST))
+
+    def _counted(self, state: np.ndarray, limited: np.ndarray) -> np.ndarray:
+        outside = np.count_nonzero(limited != state)
         if outside and self.time_step > self.depth:
             self.overflows[0] += outside
         return limited

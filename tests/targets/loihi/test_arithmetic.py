@@ -18,6 +18,7 @@ from quant.network import Projection
 from quant.operators import Linear
 from targets import cpu, loihi
 from targets.loihi.registers import RANGES, bias_registers, misfits
+from targets.record import Recorder
 
 HERE = Path(__file__).parent
 LARGEST_INPUT = 1 << 18
@@ -100,6 +101,66 @@ def test_overflow_by_hand():
     _, states = on_cpu({**case, "a": np.array([[1 << 17], [1 << 17]])})
     assert states.u[0, :, 0].tolist() == [1 << 23, 0]
     assert states.v[0, :, 0].tolist() == [(1 << 23) - 1, 0]
+
+
+def drawn_program(rng, name):
+    """A population that only a neuron program is, with parameters that let its states leave 24 bits."""
+    size = 4
+    reset = ("subtract", "zero", "none")[rng.integers(3)]
+    kind = "readout" if reset == "none" else ("cuba_lif", "lif", "if")[rng.integers(3)]
+    made = small_networks.population(
+        name,
+        (size,),
+        kind,
+        threshold=rng.choice([100, 1 << 16, (1 << 23) - 1], size),
+        reset=reset,
+        reset_value=rng.choice([-(1 << 22), 50, 1 << 22], size) if reset == "subtract" else 0,
+        v_reset=rng.choice([-(1 << 16), 0, 300], size) if reset == "zero" else 0,
+        bias=rng.integers(-(1 << 20), 1 << 20, size),
+        decay=0 if kind == "if" else rng.choice([0, 3, 400, 4096], size),
+    )
+    current = kind != "if" and rng.random() < 0.6
+    return replace(
+        made,
+        fraction_bits=int(rng.choice([0, 6])),
+        refractory=reset == "zero" or (reset == "subtract" and rng.random() < 0.3),
+        current_decay=rng.choice([0, 3, 400, 4096], size) if current else None,
+        drift=rng.integers(-300, 300, size),
+    )
+
+
+@pytest.mark.usefixtures("lava")
+@settings(max_examples=3, phases=[Phase.generate], suppress_health_check=list(HealthCheck), derandomize=True)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_neuron_programs_beyond_24_bits(seed):
+    """Spikes, potentials and the count of overflows of many programs at once are those of the cpu's profile."""
+    rng = np.random.default_rng(seed)
+    populations = [drawn_program(rng, f"n{i}") for i in range(12)]
+    source = small_networks.population("input", (3,), "input")
+    projections = [
+        Projection("input", p.name, (Linear("w", rng.integers(-128, 128, (4, 3))),), int(rng.integers(3, 7)))
+        for p in populations
+    ]
+    outputs = [p.name for p in populations if p.kind == "readout"] or [populations[0].name]
+    network = small_networks.network([source, *populations], projections, 12, outputs)
+    images = rng.choice([-128, 127, 3], (2, 12, 3)).astype(np.int8)
+    images[0] = np.sort(images[0], axis=0)  # from one end to the other
+    records = {}
+    for target, options in ((cpu, {"profile": "loihi"}), (loihi, {"first_layer": "chip", "timeout": 120})):
+        plan = target.place(network, **options)
+        recorder = Recorder(target.populations(plan), 12, len(images), True)
+        target.run(plan, images, recorder)
+        records[target] = recorder.finish(None, {})
+    assert {g.role for g in plan.plan.groups} == {"input", "program"}
+    for p in populations:
+        if p.kind == "readout":
+            np.testing.assert_array_equal(records[cpu].outputs[p.name], records[loihi].outputs[p.name], err_msg=str(p))
+        else:
+            np.testing.assert_array_equal(records[cpu].spikes(p.name), records[loihi].spikes(p.name), err_msg=str(p))
+    potentials = np.concatenate([records[loihi].outputs[name].ravel() for name in network.outputs])
+    assert (potentials.min(), potentials.max()) == (1 - (1 << 23), (1 << 23) - 1)
+    assert records[cpu].overflows == records[loihi].overflows
+    assert len(records[cpu].overflows) > 6
 
 
 @given(st.lists(st.integers(-(1 << 19), 1 << 19), min_size=1, max_size=4))
