@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, Protocol, cast
 
 import numpy.typing as npt
@@ -114,3 +114,8 @@ def load(name: str) -> Target:
     if command is not None:
         raise MissingPartError(f"target {name!r} needs a part that is not installed; install it with: {command}")
     return target
+
+
+def flags(options: Iterable[str]) -> str:
+    """Options of a target as they are typed: state_bits as --state-bits."""
+    return ", ".join(f"--{name.replace('_', '-')}" for name in options)

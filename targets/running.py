@@ -46,9 +46,8 @@ def run(
         raise InputError(f"{network.source}: target {target!r} runs {kind}")
     unknown = set(options or {}) - set(module.OPTIONS)
     if unknown:
-        raise InputError(
-            f"target {target!r} has no option {', '.join(sorted(unknown))}; it has {', '.join(module.OPTIONS)}"
-        )
+        has = registry.flags(module.OPTIONS)
+        raise InputError(f"target {target!r} has no option {registry.flags(sorted(unknown))}; it has {has}")
     plan = module.place(network, **(options or {}))
     inputs: npt.NDArray[Any] = x
     if isinstance(network, IntegerNetwork):

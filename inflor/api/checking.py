@@ -47,8 +47,8 @@ def check(
     chosen = {name: _options(name, given) for name in targets}
     unknown = sorted(set(given) - set().union(*chosen.values()))
     if unknown:
-        named = ", ".join(f"chip {given['chip']}" if name == "chip" else f"option {name}" for name in unknown)
-        raise InputError(f"none of the targets {', '.join(targets)} has the {named}")
+        named = ", ".join(f"the chip {given['chip']}" if name == "chip" else registry.flags([name]) for name in unknown)
+        raise InputError(f"none of the targets {', '.join(targets)} has {named}")
     images, _ = datasets.split(data, split)
     inputs = loaded.quantise_input(loaded.info.normalise(images[:samples]))
     watch = None if progress is None else lambda done, total: progress(done, total, "samples")

@@ -51,7 +51,8 @@ def place(
     given = {name: value for name, value in options.items() if value is not None}
     unknown = sorted(set(given) - set(module.OPTIONS))
     if unknown:
-        raise InputError(f"target {target!r} has no option {', '.join(unknown)}; it has {', '.join(module.OPTIONS)}")
+        has = registry.flags(module.OPTIONS)
+        raise InputError(f"target {target!r} has no option {registry.flags(unknown)}; it has {has}")
     if record is not None:
         given["rates"] = records.read(record).rates
     plan = module.place(loaded, **given)

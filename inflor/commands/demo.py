@@ -44,6 +44,8 @@ def command(out: Path, model: str, seed: int, as_json: bool) -> None:
     """
     from inflor.demonstrate import demo
 
+    if out.exists() and not out.is_dir():
+        raise click.UsageError(f"{out}: is a file; name a folder with --out.")
     if not as_json:
         console.print_line("InfLoR on scikit-learn's handwritten digits: from training to integers. By hand:\n")
     result = demo(out, model=model, seed=seed, watch=console.progress, report=None if as_json else print_step)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -121,8 +122,20 @@ def test_a_network_at_the_wrong_stage(files: Files) -> None:
     assert "integer network already" in refused("quantize", files.integers, "--calibrate", "digits")
     assert "inflor quantize" in refused("run", files.graph, "--dataset", "digits", "--target", "cpu")
     assert "a float network" in refused("run", files.integers, "--dataset", "digits", "--target", "float")
+    bits = refused("run", files.graph, "--dataset", "digits", "--state-bits", 8)
+    assert "target 'float' has no option --state-bits; it has --memory" in bits
     unknown = refused("run", files.integers, "--dataset", "digits", "--target", "loihi9")
     assert "unknown target 'loihi9'; choose one of cpu, float" in unknown
+
+
+def test_the_demo_needs_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("a file, no folder")
+    assert "is a file; name a folder with --out" in refused("demo", "--out", tmp_path / "file")
+
+
+def test_the_package_runs_as_a_module() -> None:
+    done = subprocess.run([sys.executable, "-m", "inflor", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("inflor ")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has what is to be missing")

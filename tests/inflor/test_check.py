@@ -104,7 +104,7 @@ def test_what_check_refuses(files: Files) -> None:
         ((files.integers, "--targets", "cpu", "nowhere", "--dataset", "digits"), "unknown target"),
         ((files.graph, "--targets", "cpu", "loihi", "--dataset", "digits"), "inflor quantize"),
         ((files.integers, "--targets", "cpu", "float", "--dataset", "digits"), "float networks only"),
-        ((files.integers, "--targets", "cpu", "float", "--dataset", "digits", "--soft-reset", "stock"), "soft_reset"),
+        ((files.integers, "--targets", "cpu", "float", "--dataset", "digits", "--soft-reset", "stock"), "--soft-reset"),
     ):
         result = invoke("check", *arguments)
         assert result.exit_code == 2, arguments

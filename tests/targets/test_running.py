@@ -42,7 +42,7 @@ def test_the_float_target_refuses_an_integer_network(network: IntegerNetwork) ->
 @given(network=NETWORKS)
 @ONCE
 def test_an_option_of_another_target_is_refused(network: IntegerNetwork) -> None:
-    with pytest.raises(InputError, match=r"'cpu' has no option board; it has memory"):
+    with pytest.raises(InputError, match=r"'cpu' has no option --board; it has --memory"):
         run(network, "cpu", np.zeros((1, *network.inputs[0].shape), np.float32), options={"board": 5})
 
 

@@ -1,0 +1,5 @@
+"""python -m inflor"""
+
+from inflor.cli import main
+
+main()
