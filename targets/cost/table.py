@@ -128,7 +128,7 @@ def _row(estimate: Estimate, footnotes: dict[str, str]) -> tuple[str, ...]:
 
 def _terms(estimate: Estimate) -> Sequence[Term]:
     static = () if estimate.static_term is None else (estimate.static_term,)
-    return [t for t in (*estimate.terms, *static, *estimate.latency_terms) if t.unit_energy is not None]
+    return [t for t in (*estimate.terms, *static, *estimate.latency_terms) if t.each is not None]
 
 
 def _source(term: Term) -> str:
