@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from inflor.page.contents import Costs, Row
@@ -25,7 +26,7 @@ def costs(report: CostReport) -> Costs:
             "metrics": report.metrics.as_dict(),
         },
         tuple(_hardware(estimate) for estimate in report.estimates),
-        tuple(_term(estimate, term) for estimate in report.estimates for term in estimate.terms),
+        tuple(_term(estimate, term, part) for estimate in report.estimates for part, term in _parts(estimate)),
         tuple(
             {"hardware": estimate.name, "name": name, "energy": energy}
             for estimate in report.estimates
@@ -62,7 +63,7 @@ def per_population(report: CostReport) -> dict[str, dict[str, Any]]:
 
 def _hardware(estimate: Estimate) -> Row:
     placed = estimate.mapped is not None
-    kinds = dict.fromkeys(term.kind for term in estimate.terms if term.unit_energy is not None)
+    kinds = dict.fromkeys(term.kind for term in estimate.terms if term.each is not None)
     return {
         "name": estimate.name,
         "hardware": estimate.hardware,
@@ -70,6 +71,7 @@ def _hardware(estimate: Estimate) -> Row:
         "absent": NOT_PUBLISHED if placed or estimate.hardware in WITHOUT_CORES else "not placed",
         "ann": estimate.name.startswith("ann"),
         "energy": estimate.energy_joules,
+        "of_populations": sum(estimate.energy_of_populations().values()),
         "low": estimate.energy_low_joules,
         "high": estimate.energy_high_joules,
         "static": estimate.static_joules,
@@ -86,15 +88,23 @@ def _hardware(estimate: Estimate) -> Row:
     }
 
 
-def _term(estimate: Estimate, term: Term) -> Row:
+def _parts(estimate: Estimate) -> Iterator[tuple[str, Term]]:
+    """Every term of an estimate, with what it is a part of."""
+    yield from (("energy", term) for term in estimate.terms)
+    if estimate.static_term is not None:
+        yield "idle", estimate.static_term
+    yield from (("latency", term) for term in estimate.latency_terms)
+
+
+def _term(estimate: Estimate, term: Term, part: str) -> Row:
     return {
         "hardware": estimate.name,
+        "part": part,
         "name": term.name,
         "count": term.count,
-        "unit": term.unit_energy,
-        "energy": term.energy_joules,
-        "low": None if term.low is None else term.low * term.count,
-        "high": None if term.high is None else term.high * term.count,
+        "each": term.each,
+        "unit": term.unit,
+        "product": term.product,
         "source": term.source,
         "kind": term.kind,
         "check": term.check,

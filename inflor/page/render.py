@@ -6,7 +6,7 @@ import base64
 import hashlib
 import importlib.resources
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -14,7 +14,7 @@ import jinja2
 
 from inflor.page import captions, tables
 from inflor.page import raster as rasters
-from inflor.page.contents import Chip, Costs, Missing, Potentials, Report, Verdict
+from inflor.page.contents import Chip, Costs, Missing, Potentials, Report, Row, Verdict
 from inflor.page.raster import Raster
 from inflor.page.words import count, listed, percent, quantity, size
 
@@ -127,10 +127,22 @@ def _charts(report: Report) -> dict[str, Any]:
     if isinstance(report.costs, Costs):
         drawn["costs"] = {
             "hardware": list(report.costs.hardware),
-            "terms": [{k: t[k] for k in ("hardware", "name", "count", "energy", "kind")} for t in report.costs.terms],
-            "layers": list(report.costs.layers),
+            "terms": [
+                {**{k: t[k] for k in ("hardware", "name", "count", "each", "unit", "kind")}, "energy": t["product"]}
+                for t in report.costs.terms
+                if t["part"] == "energy"
+            ],
+            "layers": [*report.costs.layers, *_of_none(report.costs)],
         }
     return drawn
+
+
+def _of_none(costs: Costs) -> Iterator[Row]:
+    """What is left of each model's energy beside its populations, so that bars show all of it."""
+    for h in costs.hardware:
+        rest = (h["energy"] or 0.0) - h["of_populations"]
+        if h["energy"] and rest > 1e-9 * h["energy"]:
+            yield {"hardware": h["name"], "name": "no population", "energy": rest}
 
 
 def _thinned(drawn: Raster | Missing) -> str:

@@ -174,10 +174,26 @@ def test_energy_stands_with_its_sources_and_is_that_of_the_estimate(made: Made, 
     assert rows.keys() == titles.keys()
     for title, row in rows.items():
         assert row[1] == quantity(titles[title]["energy_joules"], "J")
+        found = titles[title]
+        low, high = found["latency_low_seconds"], found["latency_high_seconds"]
+        assert row[5] == ("–" if low == high else f"{quantity(low, 's')} – {quantity(high, 's')}")
     terms = made.tree.one("table", id="terms").cells()
-    assert len(terms) == sum(len(e["terms"]) for e in plain["hardware"].values())
-    assert all(row[5] and row[6] for row in terms)
-    assert "as an ANN" in made.tree.one("section", id="energy").text
+    parts = {"energy": "terms", "latency": "latency_terms", "idle": "static_term"}
+    for part, key in parts.items():
+        held = [[e[key]] if isinstance(e[key], dict) else e[key] or [] for e in plain["hardware"].values()]
+        assert sum(row[1] == part for row in terms) == sum(map(len, held)) > 0, part
+    assert all(row[6] and row[7] in ("A", "B") and row[8] for row in terms)
+    assert "A: the primary source was read" in made.tree.one("table", id="terms").one("caption").text
+    (idle,) = [row for row in terms if row[2] == "boards, idle"]
+    assert (idle[3][-1], idle[4]) == ("s", "26.8 W")
+    assert all(row[4][-1] == row[5][-1] == "s" for row in terms if row[1] == "latency")
+    energy = made.tree.one("section", id="energy").text
+    assert "as an ANN" in energy
+    assert re.search(r"SpiNNaker 1, power of the board: (9\d|> 99|100) % belongs to no population", energy)
+    assert not re.search(r"takes the most energy by every|Most energy goes to [^.]*power of the board", energy)
+    drawn = made.data["costs"]["layers"]
+    for h in made.data["costs"]["hardware"]:
+        assert sum(r["energy"] for r in drawn if r["hardware"] == h["name"]) == pytest.approx(h["energy"], rel=1e-6)
 
 
 def test_every_core_is_drawn_once_and_the_timeline_is_the_wavefront(made: Made, files: Files) -> None:

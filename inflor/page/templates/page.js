@@ -117,7 +117,7 @@
         Plot.tip(along(parts, (p) => p.from, (p) => p.to, 1), Plot.pointer({
           x: "at", y: "model", ...tip,
           title: (p) => [titles.get(p.model), p[key], `${quantity(p.energy, "J")} (${percent(p.to - p.from, 1)})`,
-            p.count === undefined ? null : `${whole(p.count)} × ${quantity(p.energy / p.count, "J")}, ${p.kind}`].filter(Boolean).join("\n"),
+            p.count === undefined ? null : `${p.unit === "W" ? quantity(p.count, "s") : whole(p.count)} × ${quantity(p.each, p.unit)}, ${p.kind}`].filter(Boolean).join("\n"),
         })),
       ],
     });
