@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -131,8 +132,8 @@ def table(found: Comparison) -> Table:
     return Table("networks", caption, tuple(columns), tuple(rows))
 
 
-def write(found: Comparison, out: str | os.PathLike[str]) -> None:
-    """A page (.html), or the plot alone (.png, .svg).
+def check_format(out: str | os.PathLike[str]) -> None:
+    """Whether a comparison can be written so.
 
     Raises:
         InputError: another suffix. MissingPartError: a picture needs matplotlib.
@@ -140,6 +141,13 @@ def write(found: Comparison, out: str | os.PathLike[str]) -> None:
     suffix = Path(out).suffix
     if suffix not in FORMATS:
         raise InputError(f"{out}: is written as {', '.join(FORMATS)}; name it so")
+    if suffix != ".html" and importlib.util.find_spec("matplotlib") is None:
+        raise MissingPartError(f"drawing needs matplotlib; install it with: {INSTALL}, or write .html")
+
+
+def write(found: Comparison, out: str | os.PathLike[str]) -> None:
+    """A page (.html), or the plot alone (.png, .svg); see `check_format`."""
+    suffix = Path(out).suffix
     if suffix == ".html":
         text = render(
             "compare.html",
@@ -188,11 +196,9 @@ def _panels(found: Comparison) -> dict[str, Any]:
 
 
 def _draw(found: Comparison, out: str | os.PathLike[str], suffix: str) -> None:
-    try:
-        from matplotlib.figure import Figure
-        from matplotlib.ticker import EngFormatter, PercentFormatter
-    except ImportError as error:
-        raise MissingPartError(f"drawing needs matplotlib; install it with: {INSTALL}, or write .html") from error
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import EngFormatter, PercentFormatter
+
     data = _panels(found)
     rows = {label: i for i, label in enumerate(data["labels"])}
     figure = Figure(figsize=(13, 1.6 + 0.42 * len(rows)), layout="constrained")

@@ -329,7 +329,8 @@ class Metrics:
 class CostReport:
     """All of it: exact counts, metrics, and an estimate per model of each hardware asked for.
 
-    core_maps: where the neurons are, by hardware; without those on which the network could not be placed.
+    warnings: what makes the counts doubtful; notes: what is left out of them. core_maps: where the neurons are, by
+    hardware; without those on which the network could not be placed.
     """
 
     network: str
@@ -337,6 +338,7 @@ class CostReport:
     counts: Counts
     metrics: Metrics
     estimates: tuple[Estimate, ...]
+    warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     core_maps: Mapping[str, CoreMap] = field(default_factory=dict)
 
@@ -354,5 +356,6 @@ class CostReport:
             "counts": self.counts.as_dict(),
             "metrics": self.metrics.as_dict(),
             "hardware": {e.name: e.as_dict() for e in self.estimates},
+            "warnings": list(self.warnings),
             "notes": list(self.notes),
         }

@@ -68,7 +68,7 @@ def text(report: CostReport) -> str:
         ).rstrip()
         for line in lines
     ]
-    return "\n".join([*rows, "", made.caption, "", *made.footnotes, *report.notes])
+    return "\n".join([*rows, "", made.caption, "", *made.footnotes, *report.warnings, *report.notes])
 
 
 def markdown(report: CostReport) -> str:
@@ -76,7 +76,7 @@ def markdown(report: CostReport) -> str:
     made = table(report)
     rule = tuple("---" if i == 0 else "---:" for i in range(len(made.headings)))
     rows = ["| " + " | ".join(line) + " |" for line in (made.headings, rule, *made.rows)]
-    notes = [f"- {note}" for note in (*made.footnotes, *report.notes)]
+    notes = [f"- {note}" for note in (*made.footnotes, *report.warnings, *report.notes)]
     return "\n".join([*rows, "", made.caption, "", *notes])
 
 
@@ -85,7 +85,7 @@ def latex(report: CostReport) -> str:
     made = table(report)
     rows = [" & ".join(map(_escaped, line)) + r" \\" for line in (made.headings, *made.rows)]
     columns = "l" + "r" * (len(made.headings) - 1)
-    notes = [_escaped(note) + r" \\" for note in (made.caption, *made.footnotes, *report.notes)]
+    notes = [_escaped(note) + r" \\" for note in (made.caption, *made.footnotes, *report.warnings, *report.notes)]
     body = [rows[0], r"\hline", *rows[1:]]
     return "\n".join([rf"\begin{{tabular}}{{{columns}}}", *body, r"\end{tabular}", "", r"\footnotesize", *notes])
 

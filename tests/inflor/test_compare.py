@@ -11,6 +11,7 @@ import pytest
 from command_line import Files, invoke, invoke_json
 from html_page import parse
 
+from converter.errors import InputError
 from inflor import api
 from inflor.page.comparison import Comparison, describe, labels
 from inflor.page.words import percent, quantity
@@ -93,6 +94,14 @@ def test_labels_say_what_differs() -> None:
     ]
     assert labels(["a", "b"], [(2, 8), (2, 8)], [4, 4]) == ["a", "b"]
     assert labels(["a", "a"], [(8, 8), (8, 8)], [4, 4]) == ["1: a", "2: a"]
+
+
+def test_another_suffix_is_refused_before_anything_runs(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("inflor.api.comparing.running.run", lambda *_, **__: pytest.fail("ran"))
+    with pytest.raises(InputError, match=r"\.html, \.png, \.svg"):
+        api.compare([files.integers, files.integers], dataset="digits", out="x.pdf")
+    with pytest.raises(InputError, match="two or more networks"):
+        api.compare(files.integers, dataset="digits")
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ import pytest
 from command_line import Files, invoke, invoke_json
 from html_page import Element, parse
 
+from converter.errors import InputError
 from inflor import api
 from inflor.page.colours import ramp
 from inflor.page.raster import raster
@@ -255,7 +256,7 @@ def test_a_large_population_is_thinned_out_in_whole_maps() -> None:
 
 def test_the_files_are_named_with_their_digests(made: Made, files: Files) -> None:
     rows = made.tree.one("table", id="files").cells()
-    for path in (files.integers, made.record, files.graph, made.float_record, made.check):
+    for path in (files.integers, made.record, files.graph, made.float_record, made.check, made.losses):
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         assert any(row[1] == path.name and row[3] == digest for row in rows)
     facts = made.tree.one("dl", class_="facts").text
@@ -390,6 +391,62 @@ def test_a_float_network_and_a_record_of_another_are_refused(files: Files, made:
     result = invoke("report", longer, "--record", made.record)
     assert result.exit_code == 2
     assert "is no record of" in result.stderr
+
+
+def test_a_float_record_must_be_of_a_float_run_on_the_same_samples(files: Files, made: Made, tmp_path: Path) -> None:
+    train, shuffled = tmp_path / "train.h5", tmp_path / "shuffled.h5"
+    digits = api.load_dataset("digits")
+    api.run(files.graph, dataset=digits, split="train", samples=SAMPLES, out=train)
+    turned = replace(digits, x_test=digits.x_test[::-1], y_test=digits.y_test[::-1])
+    api.run(files.graph, dataset=turned, samples=SAMPLES, out=shuffled)
+    for path, message in (
+        (made.record, "is a run on cpu; --float-record takes one of the float network"),
+        (train, "is of the split train, but"),
+        (shuffled, "the labels of"),
+    ):
+        with pytest.raises(InputError, match=message):
+            api.report(files.integers, made.record, None, float_record=path, hardware="cmos45")
+    with pytest.raises(InputError, match="is a run of a float network"):
+        api.report(files.integers, made.float_record, None)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"bits": 4}, "its bits is 4, not 8"),
+        ({"granularity": "population"}, "its granularity is population"),
+        ({"threshold": [1, 2]}, r"the threshold of 'neuron1' is \[1, 2\]"),
+        ({"shape": [3]}, "the shape of 'neuron1'"),
+    ],
+)
+def test_the_report_of_another_quantisation_is_refused(files: Files, made: Made, change: dict, message: str) -> None:
+    losses = json.loads(made.losses.read_text())
+    (losses["layers"][0] if change.keys() & {"threshold", "shape"} else losses).update(change)
+    with pytest.raises(InputError, match=message):
+        api.report(files.integers, made.record, None, quantisation=losses, hardware="cmos45")
+
+
+def test_other_data_of_the_same_name_are_refused_or_pointed_out(files: Files, made: Made) -> None:
+    digits = api.load_dataset("digits")
+    other = replace(digits, y_test=(digits.y_test + 1) % 10)
+    with pytest.raises(InputError, match=f"the labels of {SAMPLES} of {SAMPLES} samples differ"):
+        api.report(files.integers, made.record, None, dataset=other)
+    with pytest.raises(InputError, match="is of other data than this digits"):
+        api.estimate(files.integers, made.record, "cmos45", dataset=other)
+    dark = replace(digits, x_test=digits.x_test * 0.5)
+    result = api.report(files.integers, made.record, None, dataset=dark, hardware="cmos45")
+    assert any("'neuron1' are not those" in warning and "other data" in warning for warning in result.warnings)
+    assert made.report.warnings == ()
+
+
+def test_a_name_alone_is_taken_and_what_is_no_file_or_number_is_refused(files: Files, made: Made) -> None:
+    result = api.report(files.integers, made.record, None, hardware="cmos45")
+    assert not isinstance(result.costs, api.Missing)
+    assert {h["hardware"] for h in result.costs.hardware} == {"cmos45"}
+    with pytest.raises(InputError, match=r"1\.5: is no whole number"):
+        api.report(files.integers, made.record, None, sample=1.5)
+    with pytest.raises(InputError, match="not a IntegerNetwork"):
+        api.report(integer_nir.read(files.integers), made.record, None)
 
 
 @pytest.mark.parametrize("number", [1, 2, 4, 9, 40])
