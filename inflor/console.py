@@ -8,10 +8,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from inflor import interrupts
 
@@ -46,8 +47,13 @@ def print_facts(facts: Mapping[str, Any]) -> None:
         print_line(f"{name:<{width}}  {_short(value)}")
 
 
+def width() -> int | None:
+    """Characters in a line of the terminal, None where the output goes elsewhere."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
 def print_table(columns: Sequence[Column], rows: Sequence[Row]) -> None:
-    """A table with one row a line; None is shown as "-"."""
+    """A table with one row a line; None is shown as "-". On a narrow terminal texts are broken, numbers are not."""
     cells = [
         [visible("-" if row.get(c.key) is None else c.show(row[c.key])).replace("\n", " ") for c in columns]
         for row in rows
@@ -71,9 +77,14 @@ def _print_rich(columns: Sequence[Column], cells: Sequence[Sequence[str]]) -> No
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
-        table.add_column(Text(column.heading), justify="left" if column.left else "right", overflow="fold")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    natural = [max(len(text) for text in (c.heading, *(line[i] for line in cells))) for i, c in enumerate(columns)]
+    narrow = sum(natural) + 2 * len(columns) > (width() or 0)
+    for i, column in enumerate(columns):
+        justify: Literal["left", "right"] = "left" if column.left else "right"
+        whole = [*column.heading.split(), *(line[i] for line in cells)]  # of a number no part stands alone
+        most = max(map(len, whole), default=0) if narrow and not column.left else None
+        table.add_column(Text(column.heading), justify=justify, overflow="fold", min_width=most, max_width=most)
     for line in cells:
         table.add_row(*map(Text, line))
     Console(file=sys.stdout, highlight=False).print(table)
@@ -117,6 +128,16 @@ def visible(text: str) -> str:
 def percent(fraction: float) -> str:
     """0.9778 as 97.78 %."""
     return f"{100 * fraction:.2f} %"
+
+
+def brief(value: float) -> str:
+    """Three digits, thousands as k and millions as M: 1446.7 as 1.45k, 463.289 as 463, 5.6 as 5.60, 40 as 40."""
+    if value == int(value) and value < 1000:
+        return f"{value:.0f}"
+    value = float(f"{value:.3g}")
+    size, letter = next(((s, x) for s, x in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")) if value >= s), (1.0, ""))
+    scaled = value / size
+    return f"{scaled:.{2 if scaled < 10 else 1 if scaled < 100 else 0}f}{letter}"
 
 
 def shape(sizes: Sequence[int]) -> str:

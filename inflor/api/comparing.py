@@ -57,6 +57,7 @@ def compare(
     wanted = names_of(hardware or HARDWARE)
     found: list[Candidate] = []
     notes: list[str] = []
+    sources: list[str] = []
     for number, path in enumerate(networks):
         if progress is not None:
             progress(number, len(networks), Path(path).name)
@@ -71,12 +72,14 @@ def compare(
         costed = estimate(network, record, wanted, network.quantise_input(x))
         found.append(_candidate(path, network, record, costed))
         notes += costs.costs(costed).notes
+        sources += costs.sources(costs.costs(costed))
     names = [c.name for c in found]
     shown = comparison.labels(names, [c.bits for c in found], [c.timesteps for c in found])
     named = [replace(c, label=label) for c, label in zip(found, shown, strict=True)]
     ordered = tuple(sorted(named, key=lambda c: (c.bits, c.timesteps)))
     count = len(images[:samples])
-    result = Comparison(f"{data.name} {split}", count, ordered, tuple(dict.fromkeys(notes)))
+    said = (tuple(dict.fromkeys(notes)), tuple(dict.fromkeys(sources)))
+    result = Comparison(f"{data.name} {split}", count, ordered, *said)
     if out is not None:
         comparison.write(result, out)
     return replace(result, path=None if out is None else os.fspath(out))

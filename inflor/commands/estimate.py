@@ -13,13 +13,13 @@ from inflor.options import FILE, SeveralNames, data_dir_option, example, json_op
 POPULATIONS = (
     Column("name", "population", left=True),
     Column("shape", "shape", console.shape),
-    Column("spikes", "spikes", "{:.6g}".format),
-    Column("synaptic_events", "synaptic events", "{:.6g}".format),
-    Column("dense_events", "rate x MACs", "{:.6g}".format),
-    Column("input_macs", "input MACs", "{:.6g}".format),
-    Column("neuron_updates", "updates", "{:.6g}".format),
-    Column("active_updates", "active", "{:.6g}".format),
-    Column("kilobytes", "kB", "{:.6g}".format),
+    Column("spikes", "spikes", console.brief),
+    Column("synaptic_events", "synaptic events", console.brief),
+    Column("dense_events", "rate x MACs", console.brief),
+    Column("input_macs", "input MACs", console.brief),
+    Column("neuron_updates", "updates", console.brief),
+    Column("active_updates", "active", console.brief),
+    Column("kilobytes", "kB", console.brief),
 )
 COUNTED = ("spikes", "synaptic_events", "dense_events", "input_macs", "neuron_updates", "active_updates")
 
@@ -64,7 +64,7 @@ def command(
     where nothing is published, that is the answer.
     """
     from inflor import api
-    from targets.cost.table import FORMATS
+    from targets.cost.table import FORMATS, text
 
     chosen = {"hardware": hardware} if hardware else {}
     with console.progress("estimating") as progress:
@@ -80,4 +80,6 @@ def command(
             rows.append({"name": p.name, "shape": p.shape, **shown, "kilobytes": p.memory.shared_bytes / 1000})
         console.print_table(POPULATIONS, rows)
         console.print_line()
+        console.print_line(text(report, console.width()))
+        return
     console.print_line(FORMATS[table](report))

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from inflor.page.contents import Costs, Row
-from inflor.page.words import NOT_PUBLISHED
-from targets.cost.estimate import WITHOUT_CORES
+from inflor.page.words import quantity
 from targets.cost.result import CostReport, Estimate, Term
 
 
@@ -36,6 +35,17 @@ def costs(report: CostReport) -> Costs:
     )
 
 
+def sources(found: Costs) -> tuple[str, ...]:
+    """Every figure that energies and latencies are made of, once, with kind, check and source."""
+    titles = {h["name"]: h["title"] for h in found.hardware}
+    made: dict[str, list[str]] = {}
+    for t in found.terms:
+        if t["each"] is not None:
+            figure = f"{quantity(t['each'], t['unit'])}, {t['kind']}, check {t['check']}: {t['source']}"
+            made.setdefault(f"{t['part']}, {t['name']}: {figure}", []).append(titles[t["hardware"]])
+    return tuple(f"{'; '.join(about)}: {text}" for text, about in made.items())
+
+
 def _notes(report: CostReport) -> tuple[str, ...]:
     """Every note once, with the models that it is about."""
     about: dict[str, list[str]] = {note: [] for note in report.notes}
@@ -62,13 +72,13 @@ def per_population(report: CostReport) -> dict[str, dict[str, Any]]:
 
 
 def _hardware(estimate: Estimate) -> Row:
-    placed = estimate.mapped is not None
+    broken = () if estimate.mapped is None else (n for n in estimate.mapped.notes if "breaks a limit" in n)
     kinds = dict.fromkeys(term.kind for term in estimate.terms if term.each is not None)
     return {
         "name": estimate.name,
         "hardware": estimate.hardware,
         "title": estimate.title,
-        "absent": NOT_PUBLISHED if placed or estimate.hardware in WITHOUT_CORES else "not placed",
+        "absent": estimate.absent,
         "ann": estimate.name.startswith("ann"),
         "energy": estimate.energy_joules,
         "of_populations": sum(estimate.energy_of_populations().values()),
@@ -83,6 +93,7 @@ def _hardware(estimate: Estimate) -> Row:
         "energy_delay": estimate.energy_delay_joule_seconds,
         "cores": estimate.cores,
         "chips": estimate.chips,
+        "breaks": list(broken),
         "kinds": list(kinds),
         "unpublished": list(estimate.unpublished),
     }

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import importlib.resources
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -176,12 +176,16 @@ def _tiles(report: Report) -> list[dict[str, str]]:
         counts = report.costs.counts
         events = {"label": "Synaptic events", "value": count(round(counts["synaptic_events"])), "note": "per inference"}
         tiles.append(events)
-        chip = next(
-            (h for h in report.costs.hardware if h["energy"] and h["hardware"] not in captions.CONVENTIONS), None
-        )
+        chip = _chosen(report.costs, [c.name for c in report.chips if isinstance(c, Chip)])
         if chip is not None:
             tiles.append({"label": "Energy", "value": quantity(chip["energy"], "J"), "note": chip["title"]})
-    placed = next((c for c in report.chips if isinstance(c, Chip)), None)
-    if placed is not None:
-        tiles.append({"label": "Cores", "value": count(placed.used), "note": placed.title})
+            if chip["cores"] is not None:
+                tiles.append({"label": "Cores", "value": count(chip["cores"]), "note": tables.short_title(chip)})
     return tiles
+
+
+def _chosen(costs: Costs, drawn: Sequence[str]) -> Row | None:
+    """The chip whose energy and cores stand at the head: one that holds the network, whose cores are drawn if any."""
+    able = [h for h in costs.hardware if h["energy"] and h["hardware"] not in captions.CONVENTIONS]
+    order = [(h["cores"] is None, bool(h["breaks"]), h["hardware"] not in drawn, i) for i, h in enumerate(able)]
+    return able[min(order)[-1]] if able else None

@@ -8,7 +8,7 @@ from typing import Any
 
 from inflor.page.chips import TITLES
 from inflor.page.contents import Costs, Missing, Report, Row, Source, Verdict
-from inflor.page.words import count, percent, quantity, shape, size
+from inflor.page.words import between, count, percent, quantity, shape, size
 from targets.cost.figures import CHECKS
 
 MOST_HARDWARE_COLUMNS = 3
@@ -186,7 +186,7 @@ def _hardware(h: Row) -> tuple[Cell, ...]:
     def span(low: str, high: str, unit: str) -> Cell:
         if h[low] is None or h[low] == h[high]:
             return Cell("–")
-        return Cell(f"{quantity(h[low], unit)} – {quantity(h[high], unit)}", h[low])
+        return Cell(between(h[low], h[high], unit), h[low])
 
     return (
         Cell(h["title"], h["title"]),

@@ -254,6 +254,11 @@ class Estimate:
     mapped: MappedCounts | None = None
 
     @property
+    def absent(self) -> str:
+        """Why there is no number: the network is on no core of a chip that has some, or there is no figure."""
+        return "not placed" if self.mapped is None and self.hardware != "cmos45" else "not published"
+
+    @property
     def energy_delay_joule_seconds(self) -> float | None:
         if self.energy_joules is None or self.latency_seconds is None:
             return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ HEADINGS = (
     "low to high",
     "idle",
     "latency",
+    "low to high",
     "streamed",
     "energy x delay",
     "cores",
@@ -57,8 +59,8 @@ def table(report: CostReport) -> Table:
     return Table(HEADINGS, rows, tuple(f"{letter}  {text}" for text, letter in footnotes.items()), caption)
 
 
-def text(report: CostReport) -> str:
-    """Columns of plain text."""
+def text(report: CostReport, width: int | None = None) -> str:
+    """Columns of plain text; where they are wider than `width` characters, a paragraph per estimate."""
     made = table(report)
     lines = [made.headings, *made.rows]
     widths = [max(len(line[i]) for line in lines) for i in range(len(made.headings))]
@@ -68,7 +70,27 @@ def text(report: CostReport) -> str:
         ).rstrip()
         for line in lines
     ]
-    return "\n".join([*rows, "", made.caption, "", *made.footnotes, *report.warnings, *report.notes])
+    if width is not None and max(map(len, rows)) > width:
+        rows = [line for row in made.rows for line in _paragraph(made.headings, row, width)]
+    below = (made.caption, "", *made.footnotes, *report.warnings, *report.notes)
+    if width is not None:
+        below = tuple(line for note in below for line in textwrap.wrap(note, width, subsequent_indent="   ") or [""])
+    return "\n".join([*rows, "", *below])
+
+
+def _paragraph(headings: Sequence[str], row: Sequence[str], width: int) -> list[str]:
+    """An estimate's cells after its title, broken between cells only."""
+    named = dict(zip(_named(headings), row, strict=True))
+    sources = f"[{named.pop('sources')}]"
+    cells = [f"{name} {cell}," for name, cell in list(named.items())[1:] if cell != "-"]
+    held = " ".join(cell.replace(" ", "\0") for cell in [*cells, sources])
+    lines = textwrap.wrap(held, width, initial_indent="  ", subsequent_indent="  ", break_long_words=False)
+    return [row[0], *(line.replace("\0", " ") for line in lines)]
+
+
+def _named(headings: Sequence[str]) -> list[str]:
+    """Headings that say what a range is of."""
+    return [f"{headings[i - 1]} {name}" if name == "low to high" else name for i, name in enumerate(headings)]
 
 
 def markdown(report: CostReport) -> str:
@@ -93,14 +115,17 @@ def latex(report: CostReport) -> str:
 FORMATS: Mapping[str, Callable[[CostReport], str]] = {"text": text, "markdown": markdown, "latex": latex}
 
 
-def quantity(value: float | None, unit: str, digits: int = 3) -> str:
-    """1.11e-05 J as 11.1 µJ; None as not published."""
+def quantity(value: float | None, unit: str, absent: str = NOT_PUBLISHED) -> str:
+    """1.11e-05 J as 11.1 µJ, in three digits always; None as `absent`."""
     if value is None:
-        return NOT_PUBLISHED
+        return absent
     if value == 0:
         return f"0 {unit}"
+    value = float(f"{value:.3g}")
     size = next((s for s, _ in _PREFIXES if abs(value) >= s), _PREFIXES[-1][0])
-    return f"{value / size:.{digits}g} {dict(_PREFIXES)[size]}{unit}"
+    scaled = value / size
+    digits = 2 if abs(scaled) < 10 else 1 if abs(scaled) < 100 else 0
+    return f"{scaled:.{digits}f} {dict(_PREFIXES)[size]}{unit}"
 
 
 def _row(estimate: Estimate, footnotes: dict[str, str]) -> tuple[str, ...]:
@@ -108,22 +133,23 @@ def _row(estimate: Estimate, footnotes: dict[str, str]) -> tuple[str, ...]:
     notes += estimate.notes
     notes += [f"{NOT_PUBLISHED}: {what}" for what in estimate.unpublished if estimate.energy_joules is not None]
     letters = [footnotes.setdefault(note, _letter(len(footnotes))) for note in dict.fromkeys(notes)]
-    low, high = estimate.energy_low_joules, estimate.energy_high_joules
-    between = "-" if low is None or low == high else f"{quantity(low, 'J')} to {quantity(high, 'J')}"
-    idle = "included" if estimate.includes_static else "-" if estimate.static_joules is None else None
-    delay = estimate.energy_delay_joule_seconds
-    unknown = "-" if estimate.mapped is None and estimate.hardware != "cmos45" else NOT_PUBLISHED
+    absent = estimate.absent
     return (
         estimate.title,
-        quantity(estimate.energy_joules, "J") if estimate.energy_joules is not None else "-",
-        between,
-        idle or quantity(estimate.static_joules, "J"),
-        quantity(estimate.latency_seconds, "s") if estimate.latency_seconds is not None else unknown,
-        quantity(estimate.streamed_seconds, "s") if estimate.streamed_seconds is not None else unknown,
-        "-" if delay is None else f"{delay:.3g} J s",
+        quantity(estimate.energy_joules, "J", absent),
+        _range(estimate.energy_low_joules, estimate.energy_high_joules, "J"),
+        "included" if estimate.includes_static else quantity(estimate.static_joules, "J", absent),
+        quantity(estimate.latency_seconds, "s", absent),
+        _range(estimate.latency_low_seconds, estimate.latency_high_seconds, "s"),
+        quantity(estimate.streamed_seconds, "s", absent),
+        quantity(estimate.energy_delay_joule_seconds, "J s", absent),
         "-" if estimate.cores is None else str(estimate.cores),
         " ".join(letters),
     )
+
+
+def _range(low: float | None, high: float | None, unit: str) -> str:
+    return "-" if low is None or low == high else f"{quantity(low, unit)} to {quantity(high, unit)}"
 
 
 def _terms(estimate: Estimate) -> Sequence[Term]:

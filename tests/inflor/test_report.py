@@ -17,9 +17,11 @@ from html_page import Element, parse
 
 from converter.errors import InputError
 from inflor import api
+from inflor.page import captions
 from inflor.page.colours import ramp
 from inflor.page.raster import raster
-from inflor.page.words import count, percent, quantity, size
+from inflor.page.render import _tiles
+from inflor.page.words import between, count, percent, quantity, size
 from quant import integer_nir
 from targets import record as records
 from targets.record import Record, RecordedPopulation
@@ -177,7 +179,7 @@ def test_energy_stands_with_its_sources_and_is_that_of_the_estimate(made: Made, 
         assert row[1] == quantity(titles[title]["energy_joules"], "J")
         found = titles[title]
         low, high = found["latency_low_seconds"], found["latency_high_seconds"]
-        assert row[5] == ("–" if low == high else f"{quantity(low, 's')} – {quantity(high, 's')}")
+        assert row[5] == ("–" if low == high else between(low, high, "s"))
     terms = made.tree.one("table", id="terms").cells()
     parts = {"energy": "terms", "latency": "latency_terms", "idle": "static_term"}
     for part, key in parts.items():
@@ -195,6 +197,24 @@ def test_energy_stands_with_its_sources_and_is_that_of_the_estimate(made: Made, 
     drawn = made.data["costs"]["layers"]
     for h in made.data["costs"]["hardware"]:
         assert sum(r["energy"] for r in drawn if r["hardware"] == h["name"]) == pytest.approx(h["energy"], rel=1e-6)
+
+
+def test_one_chip_stands_at_the_head_and_it_breaks_no_limit_where_another_does_not(made: Made) -> None:
+    costs = made.report.costs
+    assert not isinstance(costs, api.Missing)
+    tiles = {t["label"]: t for t in _tiles(made.report)}
+    loihi2 = next(h for h in costs.hardware if h["name"] == "loihi2")
+    assert tiles["Energy"]["value"] == quantity(loihi2["energy"], "J")
+    assert (tiles["Cores"]["value"], tiles["Cores"]["note"]) == (count(loihi2["cores"]), "Loihi 2")
+    broken = tuple({**h, "breaks": ["a limit"]} if h["hardware"] == "loihi2" else h for h in costs.hardware)
+    tiles = {t["label"]: t for t in _tiles(replace(made.report, costs=replace(costs, hardware=broken)))}
+    assert tiles["Energy"]["note"].startswith("SpiNNaker 1")
+    assert tiles["Cores"]["note"] == "SpiNNaker 1"
+
+
+def test_a_network_without_spikes_is_said_to_be_silent(made: Made) -> None:
+    silent = [{**p, "rate": 0.0, "rate_float": 0.0} for p in made.report.populations if p["rate"] is not None]
+    assert captions.rates(silent) == "No neuron fires in any sample."
 
 
 def test_every_core_is_drawn_once_and_the_timeline_is_the_wavefront(made: Made, files: Files) -> None:
@@ -472,6 +492,8 @@ def test_numbers_are_written_as_people_read_them() -> None:
     assert [quantity(x, "J") for x in (1.234e-6, 0.999, 1e-3, 0.0, None, 45.6e-12)] == [
         *("1.23 µJ", "999 mJ", "1.00 mJ", "0 J", "not published", "45.6 pJ")
     ]
+    assert between(12.2e-6, 28.9e-6, "J") == "12.2 – 28.9 µJ"
+    assert between(0.766, 1.59, "J") == "766 mJ – 1.59 J"
     assert [percent(x) for x in (0.9778, 1.0, 0.999999, 1e-7, 0.0, None)] == [
         *("97.78 %", "100.00 %", "> 99.99 %", "< 0.01 %", "0.00 %", "–")
     ]

@@ -13,8 +13,8 @@ from targets.cost.timing import Steps, stepped
 PROXY = "figure of Loihi 1 as a proxy: no energy per operation of Loihi 2 is public"
 INTEL, FITTED = "loihi1.per_operation", "loihi1.sanafe_fitted"
 PILOTNET = "loihi2.measured_workload_pilotnet_lif"
-EVENTS, UPDATES = "synaptic events in time", "neuron updates in time"
-BUSIEST = "of the busiest core of each step, summed over the steps"
+EVENTS, UPDATES = "synaptic events, busiest core", "neuron updates, busiest core"
+BUSIEST = "of each step, summed over the steps"
 KINDS = {"convolution": "synapse_conv", "dense": "synapse_dense", "sparse": "synapse_sparse"}
 
 
@@ -219,7 +219,7 @@ def _sanafe_latency(steps: Steps | None, case: Case) -> tuple[Term, ...]:
         return ()
     return (
         latency_term(EVENTS, steps.events, f"{FITTED}.{_slowest_synapse()}", conditions=BUSIEST),
-        latency_term("neuron accesses in time", steps.updates, f"{FITTED}.neuron_access", conditions=BUSIEST),
+        latency_term("neuron accesses, busiest core", steps.updates, f"{FITTED}.neuron_access", conditions=BUSIEST),
         latency_term(UPDATES, steps.updates, f"{FITTED}.neuron_update", conditions=BUSIEST),
         latency_term("barriers", steps.steps, f"{FITTED}.barrier_sync", _sanafe_barrier(case.mapped.tiles)),
     )

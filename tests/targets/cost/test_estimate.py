@@ -248,10 +248,31 @@ def test_the_table_has_all_rows_and_all_sources(case) -> None:
         assert "Davies" in text, name
         assert "Horowitz" in text, name
         assert "not published" in text, name
-    assert r"\begin{tabular}{lrrrrrrrr}" in table.latex(report)
+    assert r"\begin{tabular}{lrrrrrrrrr}" in table.latex(report)
     assert table.quantity(1.11e-5, "J") == "11.1 µJ"
+    assert [table.quantity(x, "s") for x in (0.049, 0.9996, 1.5e-10)] == ["49.0 ms", "1.00 s", "150 ps"]
     assert table.quantity(0.0, "J") == "0 J"
     assert table.quantity(None, "J") == "not published"
+
+
+def test_a_narrow_table_breaks_between_numbers_only(case) -> None:
+    _, _, report = case
+    lines = table.text(report, 80).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert table.text(report, 1000).splitlines()[0].split()[0] == "hardware"
+    found = report.estimate("loihi1")
+    where = lines.index(found.title)
+    body = " ".join(line.strip() for line in lines[where + 1 : where + 6])
+    assert f"energy {table.quantity(found.energy_joules, 'J')}, energy low to high " in body
+    low, high = (table.quantity(s, "s") for s in (found.latency_low_seconds, found.latency_high_seconds))
+    assert any(f"latency low to high {low} to {high}," in line for line in lines)
+
+
+def test_the_table_says_what_is_absent_as_the_page_does(case) -> None:
+    report = case[2]
+    rows = {row[0]: row for row in table.table(report).rows}
+    convention = rows[report.estimate("cmos45").title]
+    assert convention[3:5] == ("not published", "not published")
 
 
 def test_a_recurrent_network_is_estimated() -> None:
