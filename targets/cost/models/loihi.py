@@ -74,7 +74,11 @@ def sanafe(case: Case) -> Estimate:
         (steps, steps, steps),
         _sanafe_latency(steps, case),
         "loihi1.static.chip_idle",
-        ("Latency leaves out the handling of messages, which SANA-FE schedules: a lower bound.",),
+        (
+            "Synaptic events are all taken to be of sparse synapses."
+            if mapped is None
+            else "Latency leaves out the handling of messages, which SANA-FE schedules: a lower bound.",
+        ),
     )
 
 

@@ -110,12 +110,15 @@ def second(case: Case) -> Estimate:
             f"{SLEEP}_0v5",
             "chip-seconds at 0.5 V and 150 MHz, as the ticks",
         )
-    notes = (
+    notes: tuple[str, ...] = (
         f"Low: synaptic events at {best.energy:.3g} J ({best.formula}; at 0.8 V).",
         f"High: at least {all_in.energy:.3g} J per synaptic event, all in ({all_in.formula}; at 0.8 V).",
-        "Ticks: instructions counted on SpiNNaker 1, at 150 MHz; with them goes the sleep at 0.5 V. Low latency: at "
-        f"300 MHz, which takes 0.8 V ({figure(f'{SLEEP}_0v8').power} W asleep).",
     )
+    clock = (
+        "Ticks: instructions counted on SpiNNaker 1, at 150 MHz; with them goes the sleep at 0.5 V. Low latency: at "
+        f"300 MHz, which takes 0.8 V ({figure(f'{SLEEP}_0v8').power} W asleep)."
+    )
+    notes += () if ticks is None else (clock,)
     title = "SpiNNaker 2, energy per event of its test chip"
     return _estimate("spinnaker2", "spinnaker2", title, terms, case, (low, high), ticks, static, notes)
 

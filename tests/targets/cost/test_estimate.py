@@ -206,6 +206,7 @@ def test_a_network_too_large_to_place_is_counted_without_cores(case, monkeypatch
     assert "not counted: n1" in " ".join(first.notes)
     assert term(found.estimate("loihi1_sanafe"), "neuron accesses").count == sum(p.neurons for p in on_chip) * 4
     assert found.estimate("spinnaker1_board").energy_joules is None
+    assert "all taken to be of sparse synapses" in " ".join(found.estimate("loihi1_sanafe").notes)
     assert {e.cores for e in found.estimates} == {None}
     assert not found.estimate("spinnaker1_board").includes_static
 
