@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -53,13 +54,17 @@ def width() -> int | None:
 
 
 def print_table(columns: Sequence[Column], rows: Sequence[Row]) -> None:
-    """A table with one row a line; None is shown as "-". On a narrow terminal texts are broken, numbers are not."""
+    """A table with one row a line; None is shown as "-".
+
+    On a narrow terminal texts are broken and numbers are not; where that is not enough, each row is a paragraph.
+    """
     cells = [
         [visible("-" if row.get(c.key) is None else c.show(row[c.key])).replace("\n", " ") for c in columns]
         for row in rows
     ]
-    if sys.stdout.isatty():
-        _print_rich(columns, cells)
+    across = width()
+    if across is not None:
+        _print_on_terminal(columns, cells, across)
         return
     headings = [column.heading for column in columns]
     widths = [max(len(line[i]) for line in (headings, *cells)) for i in range(len(columns))]
@@ -71,20 +76,52 @@ def print_table(columns: Sequence[Column], rows: Sequence[Row]) -> None:
         print("  ".join(aligned).rstrip())
 
 
-def _print_rich(columns: Sequence[Column], cells: Sequence[Sequence[str]]) -> None:
+def print_paragraph(text: str) -> None:
+    """Lines as long as the terminal, or one."""
+    for line in textwrap.wrap(text, width() or max(len(text), 1), subsequent_indent="   "):
+        print_line(line)
+
+
+LEAST_TEXT = 12
+"""Characters that a column of text has at least, where it is broken."""
+
+
+def _print_on_terminal(columns: Sequence[Column], cells: Sequence[Sequence[str]], across: int) -> None:
+    heads = [column.heading for column in columns]
+    natural = [max(map(len, texts)) for texts in zip(heads, *cells, strict=True)]
+    whole = [  # of a number no part stands alone
+        max(map(len, texts)) for texts in zip((max(h.split() or [""], key=len) for h in heads), *cells, strict=True)
+    ]
+    least = [min(n, LEAST_TEXT) if c.left else w for c, n, w in zip(columns, natural, whole, strict=True)]
+    if sum(natural) + 2 * len(columns) <= across:
+        _print_rich(columns, cells, [None] * len(columns))
+    elif sum(least) + 2 * len(columns) <= across:
+        _print_rich(columns, cells, [None if c.left else w for c, w in zip(columns, whole, strict=True)])
+    else:
+        for line in cells:
+            _print_row(heads, line, across)
+
+
+def _print_row(heads: Sequence[str], line: Sequence[str], across: int) -> None:
+    """The first cell, and below it the others with their headings, broken between them only."""
+    print(line[0])
+    said = [f"{head} {text}".replace(" ", "\0") for head, text in zip(heads[1:], line[1:], strict=True) if text != "-"]
+    for part in textwrap.wrap("; ".join(said), across - 2, break_on_hyphens=False, break_long_words=False):
+        print("  " + part.replace("\0", " "))
+
+
+def _print_rich(columns: Sequence[Column], cells: Sequence[Sequence[str]], widths: Sequence[int | None]) -> None:
+    """widths: of columns that are not to be broken."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    natural = [max(len(text) for text in (c.heading, *(line[i] for line in cells))) for i, c in enumerate(columns)]
-    narrow = sum(natural) + 2 * len(columns) > (width() or 0)
-    for i, column in enumerate(columns):
+    for column, width_ in zip(columns, widths, strict=True):
         justify: Literal["left", "right"] = "left" if column.left else "right"
-        whole = [*column.heading.split(), *(line[i] for line in cells)]  # of a number no part stands alone
-        most = max(map(len, whole), default=0) if narrow and not column.left else None
-        table.add_column(Text(column.heading), justify=justify, overflow="fold", min_width=most, max_width=most)
+        heading = Text(column.heading)
+        table.add_column(heading, justify=justify, overflow="fold", min_width=width_, max_width=width_)
     for line in cells:
         table.add_row(*map(Text, line))
     Console(file=sys.stdout, highlight=False).print(table)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from inflor import console
 from inflor.console import Column
 from inflor.options import FILE, SeveralNames, data_dir_option, example, json_option
+
+if TYPE_CHECKING:
+    from targets.cost.result import CostReport
 
 POPULATIONS = (
     Column("name", "population", left=True),
@@ -64,7 +68,7 @@ def command(
     where nothing is published, that is the answer.
     """
     from inflor import api
-    from targets.cost.table import FORMATS, text
+    from targets.cost.table import FORMATS
 
     chosen = {"hardware": hardware} if hardware else {}
     with console.progress("estimating") as progress:
@@ -80,6 +84,22 @@ def command(
             rows.append({"name": p.name, "shape": p.shape, **shown, "kilobytes": p.memory.shared_bytes / 1000})
         console.print_table(POPULATIONS, rows)
         console.print_line()
-        console.print_line(text(report, console.width()))
-        return
+        if console.width() is not None:
+            _show(report)
+            return
     console.print_line(FORMATS[table](report))
+
+
+def _show(report: CostReport) -> None:
+    """The table on a terminal, in what width there is."""
+    from targets.cost.table import below, table
+
+    made = table(report)
+    ends = (0, len(made.headings) - 1)
+    columns = [Column(heading, heading, left=i in ends) for i, heading in enumerate(made.headings)]
+    console.print_table(columns, [dict(zip(made.headings, row, strict=True)) for row in made.rows])
+    console.print_line()
+    console.print_paragraph(made.caption)
+    console.print_line()
+    for note in below(report):
+        console.print_paragraph(note)

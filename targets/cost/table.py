@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,10 +11,10 @@ from targets.cost.result import CostReport, Estimate, Term
 HEADINGS = (
     "hardware",
     "energy",
-    "low to high",
+    "energy, low to high",
     "idle",
     "latency",
-    "low to high",
+    "latency, low to high",
     "streamed",
     "energy x delay",
     "cores",
@@ -59,8 +58,8 @@ def table(report: CostReport) -> Table:
     return Table(HEADINGS, rows, tuple(f"{letter}  {text}" for text, letter in footnotes.items()), caption)
 
 
-def text(report: CostReport, width: int | None = None) -> str:
-    """Columns of plain text; where they are wider than `width` characters, a paragraph per estimate."""
+def text(report: CostReport) -> str:
+    """Columns of plain text."""
     made = table(report)
     lines = [made.headings, *made.rows]
     widths = [max(len(line[i]) for line in lines) for i in range(len(made.headings))]
@@ -70,27 +69,12 @@ def text(report: CostReport, width: int | None = None) -> str:
         ).rstrip()
         for line in lines
     ]
-    if width is not None and max(map(len, rows)) > width:
-        rows = [line for row in made.rows for line in _paragraph(made.headings, row, width)]
-    below = (made.caption, "", *made.footnotes, *report.warnings, *report.notes)
-    if width is not None:
-        below = tuple(line for note in below for line in textwrap.wrap(note, width, subsequent_indent="   ") or [""])
-    return "\n".join([*rows, "", *below])
+    return "\n".join([*rows, "", made.caption, "", *below(report)])
 
 
-def _paragraph(headings: Sequence[str], row: Sequence[str], width: int) -> list[str]:
-    """An estimate's cells after its title, broken between cells only."""
-    named = dict(zip(_named(headings), row, strict=True))
-    sources = f"[{named.pop('sources')}]"
-    cells = [f"{name} {cell}," for name, cell in list(named.items())[1:] if cell != "-"]
-    held = " ".join(cell.replace(" ", "\0") for cell in [*cells, sources])
-    lines = textwrap.wrap(held, width, initial_indent="  ", subsequent_indent="  ", break_long_words=False)
-    return [row[0], *(line.replace("\0", " ") for line in lines)]
-
-
-def _named(headings: Sequence[str]) -> list[str]:
-    """Headings that say what a range is of."""
-    return [f"{headings[i - 1]} {name}" if name == "low to high" else name for i, name in enumerate(headings)]
+def below(report: CostReport) -> tuple[str, ...]:
+    """What stands below a table and its caption: footnotes and notes, a line each."""
+    return (*table(report).footnotes, *report.warnings, *report.notes)
 
 
 def markdown(report: CostReport) -> str:

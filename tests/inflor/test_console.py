@@ -17,6 +17,7 @@ from inflor import api, console
 from inflor.commands.estimate import COUNTED
 from inflor.console import Column
 from inflor.options import Memory, beside
+from targets.cost.table import quantity
 
 
 def on_a_terminal(arguments: list[object], stream: str, **variables: str) -> tuple[str, str]:
@@ -120,7 +121,9 @@ def test_a_narrow_terminal_breaks_no_number(files: Files, tmp_path: Path) -> Non
     shown, _ = on_a_terminal(arguments, "stdout", COLUMNS="80", TERM="dumb")
     lines = [re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", line).rstrip() for line in shown.splitlines()]
     assert max(map(len, lines)) <= 80
-    counts = api.estimate(files.integers, record, "loihi1").counts
+    found = api.estimate(files.integers, record, ["loihi1"])
+    davies, counts = found.estimate("loihi1"), found.counts
+    assert f"energy {quantity(davies.energy_joules, 'J')};" in lines[lines.index(davies.title) + 1]
     for p in counts.populations:
         row = next(line.split() for line in lines if line.split()[:1] == [p.name])
         assert row[2:] == [

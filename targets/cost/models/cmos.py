@@ -66,9 +66,10 @@ def _passes(case: Case) -> str:
 
 
 def _passes_note(case: Case) -> tuple[str, ...]:
-    passes = ann_passes(case.activity)
+    passes, info = ann_passes(case.activity), case.activity.network.info
     if passes == 1:
-        return ()
+        said = (info.known and info.encoding) or case.activity.inputs is not None or case.activity.record.timesteps == 1
+        return () if said else ("The file does not say whether it takes frames over time: one pass is assumed.",)
     return (f"The ANN computes its layers for each of the {passes} steps: each brings an input or a state of its own.",)
 
 

@@ -256,19 +256,6 @@ def test_the_table_has_all_rows_and_all_sources(case) -> None:
     assert table.quantity(None, "J") == "not published"
 
 
-def test_a_narrow_table_breaks_between_numbers_only(case) -> None:
-    _, _, report = case
-    lines = table.text(report, 80).splitlines()
-    assert max(map(len, lines)) <= 80
-    assert table.text(report, 1000).splitlines()[0].split()[0] == "hardware"
-    found = report.estimate("loihi1")
-    where = lines.index(found.title)
-    body = " ".join(line.strip() for line in lines[where + 1 : where + 6])
-    assert f"energy {table.quantity(found.energy_joules, 'J')}, energy low to high " in body
-    low, high = (table.quantity(s, "s") for s in (found.latency_low_seconds, found.latency_high_seconds))
-    assert any(f"latency low to high {low} to {high}," in line for line in lines)
-
-
 def test_the_table_says_what_is_absent_as_the_page_does(case) -> None:
     report = case[2]
     rows = {row[0]: row for row in table.table(report).rows}
@@ -314,6 +301,9 @@ def test_an_ann_sees_every_frame() -> None:
         assert found.energy_joules == pytest.approx(passes * one, rel=1e-9)
         assert ("one pass" if passes == 1 else "4 passes") in found.title
         assert ("one pass" if passes == 1 else "4 passes") in term(found, "multiply-accumulates").conditions
+        assert not any("is assumed" in note for note in found.notes)
+    unsaid = replace(made, info=replace(made.info, encoding=""))
+    assert any("one pass is assumed" in n for n in estimate(unsaid, record, ["cmos45"]).estimate("ann_int8").notes)
 
 
 def test_ticks_cite_what_they_come_from(case) -> None:
