@@ -8,10 +8,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from inflor import interrupts
 
@@ -46,14 +48,23 @@ def print_facts(facts: Mapping[str, Any]) -> None:
         print_line(f"{name:<{width}}  {_short(value)}")
 
 
+def width() -> int | None:
+    """Characters in a line of the terminal, None where the output goes elsewhere."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
 def print_table(columns: Sequence[Column], rows: Sequence[Row]) -> None:
-    """A table with one row a line; None is shown as "-"."""
+    """A table with one row a line; None is shown as "-".
+
+    On a narrow terminal texts are broken and numbers are not; where that is not enough, each row is a paragraph.
+    """
     cells = [
         [visible("-" if row.get(c.key) is None else c.show(row[c.key])).replace("\n", " ") for c in columns]
         for row in rows
     ]
-    if sys.stdout.isatty():
-        _print_rich(columns, cells)
+    across = width()
+    if across is not None:
+        _print_on_terminal(columns, cells, across)
         return
     headings = [column.heading for column in columns]
     widths = [max(len(line[i]) for line in (headings, *cells)) for i in range(len(columns))]
@@ -65,15 +76,52 @@ def print_table(columns: Sequence[Column], rows: Sequence[Row]) -> None:
         print("  ".join(aligned).rstrip())
 
 
-def _print_rich(columns: Sequence[Column], cells: Sequence[Sequence[str]]) -> None:
+def print_paragraph(text: str) -> None:
+    """Lines as long as the terminal, or one."""
+    for line in textwrap.wrap(text, width() or max(len(text), 1), subsequent_indent="   "):
+        print_line(line)
+
+
+LEAST_TEXT = 12
+"""Characters that a column of text has at least, where it is broken."""
+
+
+def _print_on_terminal(columns: Sequence[Column], cells: Sequence[Sequence[str]], across: int) -> None:
+    heads = [column.heading for column in columns]
+    natural = [max(map(len, texts)) for texts in zip(heads, *cells, strict=True)]
+    whole = [  # of a number no part stands alone
+        max(map(len, texts)) for texts in zip((max(h.split() or [""], key=len) for h in heads), *cells, strict=True)
+    ]
+    least = [min(n, LEAST_TEXT) if c.left else w for c, n, w in zip(columns, natural, whole, strict=True)]
+    if sum(natural) + 2 * len(columns) <= across:
+        _print_rich(columns, cells, [None] * len(columns))
+    elif sum(least) + 2 * len(columns) <= across:
+        _print_rich(columns, cells, [None if c.left else w for c, w in zip(columns, whole, strict=True)])
+    else:
+        for line in cells:
+            _print_row(heads, line, across)
+
+
+def _print_row(heads: Sequence[str], line: Sequence[str], across: int) -> None:
+    """The first cell, and below it the others with their headings, broken between them only."""
+    print(line[0])
+    said = [f"{head} {text}".replace(" ", "\0") for head, text in zip(heads[1:], line[1:], strict=True) if text != "-"]
+    for part in textwrap.wrap("; ".join(said), across - 2, break_on_hyphens=False, break_long_words=False):
+        print("  " + part.replace("\0", " "))
+
+
+def _print_rich(columns: Sequence[Column], cells: Sequence[Sequence[str]], widths: Sequence[int | None]) -> None:
+    """widths: of columns that are not to be broken."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
-        table.add_column(Text(column.heading), justify="left" if column.left else "right", overflow="fold")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    for column, width_ in zip(columns, widths, strict=True):
+        justify: Literal["left", "right"] = "left" if column.left else "right"
+        heading = Text(column.heading)
+        table.add_column(heading, justify=justify, overflow="fold", min_width=width_, max_width=width_)
     for line in cells:
         table.add_row(*map(Text, line))
     Console(file=sys.stdout, highlight=False).print(table)
@@ -117,6 +165,16 @@ def visible(text: str) -> str:
 def percent(fraction: float) -> str:
     """0.9778 as 97.78 %."""
     return f"{100 * fraction:.2f} %"
+
+
+def brief(value: float) -> str:
+    """Three digits, thousands as k and millions as M: 1446.7 as 1.45k, 463.289 as 463, 5.6 as 5.60, 40 as 40."""
+    if value == int(value) and value < 1000:
+        return f"{value:.0f}"
+    value = float(f"{value:.3g}")
+    size, letter = next(((s, x) for s, x in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")) if value >= s), (1.0, ""))
+    scaled = value / size
+    return f"{scaled:.{2 if scaled < 10 else 1 if scaled < 100 else 0}f}{letter}"
 
 
 def shape(sizes: Sequence[int]) -> str:

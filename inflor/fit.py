@@ -44,15 +44,21 @@ def images_of(record: Record, dataset: Dataset) -> npt.NDArray[Any]:
     """The samples that a record was made with, as the data set has them.
 
     Raises:
-        InputError: the record is of another data set, or of more samples than this one has.
+        InputError: the record is of another data set (its name or its labels), or of more samples than this one has.
     """
     where, name = record.path or "the record", record.run.get("dataset")
     if name is not None and name != dataset.name:
         raise InputError(f"{where}: is of the data set {name}, not of {dataset.name}; name that with --dataset")
     split = split_of(record)
-    images, _ = datasets.split(dataset, split)
+    images, labels = datasets.split(dataset, split)
     if len(images) < record.samples:
         raise InputError(f"{where}: has {record.samples} samples, but {dataset.name} has {len(images)} in {split!r}")
+    other = 0 if record.labels is None else int((record.labels != labels[: record.samples]).sum())
+    if other:
+        raise InputError(
+            f"{where}: is of other data than this {dataset.name}: the labels of {other} of {record.samples} samples "
+            f"differ (split {split!r}); name the file that it was made with, with --dataset"
+        )
     return images[: record.samples]
 
 
@@ -60,6 +66,28 @@ def split_of(record: Record) -> str:
     """Which part of the data set a record was made with."""
     split = record.run.get("split")
     return split if split in datasets.SPLITS else "test"
+
+
+def same_samples(record: Record, other: Record) -> None:
+    """Whether two records begin with the same samples, as far as they tell.
+
+    Raises:
+        InputError: they are of another data set or split, or have other labels.
+    """
+    where = other.path or "the other record"
+    for key in ("dataset", "split"):
+        mine, theirs = record.run.get(key), other.run.get(key)
+        if mine is not None and theirs is not None and mine != theirs:
+            what = "data set" if key == "dataset" else key
+            raise InputError(f"{where}: is of the {what} {theirs}, but {record.path or 'the record'} is of {mine}")
+    if record.labels is None or other.labels is None:
+        return
+    both = min(record.samples, other.samples)
+    unlike = int((record.labels[:both] != other.labels[:both]).sum())
+    if unlike:
+        raise InputError(
+            f"{where}: is of other samples than {record.path or 'the record'}: the labels of {unlike} of {both} differ"
+        )
 
 
 def _in_time(network: Graph | IntegerNetwork, dataset: Dataset) -> ModelInfo:

@@ -10,6 +10,7 @@ from pathlib import Path
 from converter import datasets
 from converter.datasets import Dataset
 from converter.errors import InputError
+from inflor.api.estimating import names_of
 from inflor.api.loading import PathLike, Progress, load_dataset, load_network, refuse_overwrite
 from inflor.fit import fitted
 from inflor.page import comparison, costs
@@ -25,12 +26,12 @@ HARDWARE = ("loihi2", "spinnaker1", "cmos45")
 
 
 def compare(
-    networks: Sequence[PathLike],
+    networks: PathLike | Sequence[PathLike],
     *,
     dataset: Dataset | PathLike,
     split: str = "test",
     samples: int | None = 256,
-    hardware: Sequence[str] | None = None,
+    hardware: str | Sequence[str] | None = None,
     out: PathLike | None = None,
     data_dir: PathLike | None = None,
     progress: Progress | None = None,
@@ -41,16 +42,23 @@ def compare(
     (.png, .svg).
 
     Raises:
-        InputError: fewer than two networks, a float one, data that do not fit one of them, or unknown hardware.
+        InputError: fewer than two networks, a float one, data that do not fit one of them, unknown hardware, or another
+            suffix of `out`. MissingPartError: a picture needs matplotlib.
     """
+    networks = [networks] if isinstance(networks, str | os.PathLike) else list(networks)
     if len(networks) < 2:
         raise InputError("compare two or more networks; inflor report shows one")
     if samples is not None and samples < 1:
         raise InputError(f"{samples} samples: run at least 1")
+    for path in networks:
+        refuse_overwrite(out, path)
+    if out is not None:
+        comparison.check_format(out)
+    wanted = names_of(hardware or HARDWARE)
     found: list[Candidate] = []
     notes: list[str] = []
+    sources: list[str] = []
     for number, path in enumerate(networks):
-        refuse_overwrite(out, path)
         if progress is not None:
             progress(number, len(networks), Path(path).name)
         network = load_network(path)
@@ -61,15 +69,17 @@ def compare(
         images, labels = datasets.split(data, split)
         x = network.info.normalise(images[:samples])
         record = running.run(network, "cpu", x, labels[:samples], keep_spikes=True)
-        costed = estimate(network, record, tuple(hardware or HARDWARE), network.quantise_input(x))
+        costed = estimate(network, record, wanted, network.quantise_input(x))
         found.append(_candidate(path, network, record, costed))
         notes += costs.costs(costed).notes
+        sources += costs.sources(costs.costs(costed))
     names = [c.name for c in found]
     shown = comparison.labels(names, [c.bits for c in found], [c.timesteps for c in found])
     named = [replace(c, label=label) for c, label in zip(found, shown, strict=True)]
     ordered = tuple(sorted(named, key=lambda c: (c.bits, c.timesteps)))
     count = len(images[:samples])
-    result = Comparison(f"{data.name} {split}", count, ordered, tuple(dict.fromkeys(notes)))
+    said = (tuple(dict.fromkeys(notes)), tuple(dict.fromkeys(sources)))
+    result = Comparison(f"{data.name} {split}", count, ordered, *said)
     if out is not None:
         comparison.write(result, out)
     return replace(result, path=None if out is None else os.fspath(out))

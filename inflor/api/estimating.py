@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from converter.datasets import Dataset
 from converter.errors import InputError
-from inflor.api.loading import PathLike, Progress, load_dataset, load_network
+from converter.graph import Graph
+from inflor.api.loading import Network, PathLike, Progress, load_dataset, load_network
 from inflor.fit import fitted, images_of
 from inflor.provenance import sha256
 from quant.network import IntegerNetwork
@@ -19,9 +20,9 @@ from targets.record import Record
 
 
 def estimate(
-    network: IntegerNetwork | PathLike,
+    network: Network | PathLike,
     record: Record | PathLike,
-    hardware: Sequence[str] = HARDWARE,
+    hardware: str | Sequence[str] = HARDWARE,
     *,
     dataset: Dataset | PathLike | None = None,
     data_dir: PathLike | None = None,
@@ -35,12 +36,12 @@ def estimate(
         InputError: a float network, a record of another network or without spikes, unknown hardware, or another data
             set.
     """
-    source = os.fspath(network) if not isinstance(network, IntegerNetwork) else network.source
-    loaded = network if isinstance(network, IntegerNetwork) else load_network(network)
+    source = network.source if isinstance(network, Graph | IntegerNetwork) else os.fspath(network)
+    loaded = network if isinstance(network, Graph | IntegerNetwork) else load_network(network)
     if not isinstance(loaded, IntegerNetwork):
         raise InputError(f"{source}: is a float network; make an integer one first with: inflor quantize {source}")
     found = record if isinstance(record, Record) else records.read(record)
-    if not isinstance(network, IntegerNetwork):
+    if not isinstance(network, Graph | IntegerNetwork):
         _same_file(network, found)
     inputs = None
     if dataset is not None:
@@ -48,7 +49,12 @@ def estimate(
         loaded = fitted(loaded, data)
         inputs = loaded.quantise_input(loaded.info.normalise(images_of(found, data)))
     watch = None if progress is None else lambda done, total: progress(done, total, "hardware")
-    return count_and_multiply(loaded, found, hardware, inputs, watch)
+    return count_and_multiply(loaded, found, names_of(hardware), inputs, watch)
+
+
+def names_of(given: str | Sequence[str]) -> tuple[str, ...]:
+    """One name, or several."""
+    return (given,) if isinstance(given, str) else tuple(given)
 
 
 def _same_file(path: PathLike, record: Record) -> None:

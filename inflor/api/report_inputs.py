@@ -17,14 +17,14 @@ from converter.errors import InputError
 from converter.graph import Graph
 from inflor.api.checking import check as compare_targets
 from inflor.api.loading import PathLike, Progress, load_dataset, load_network
-from inflor.fit import fitted, images_of, split_of
+from inflor.fit import fitted, images_of, same_samples, split_of
 from inflor.page import chips, gather
 from inflor.page.contents import Chip, Missing, Potentials, Source, Verdict
 from inflor.provenance import sha256
 from quant.network import IntegerNetwork
 from targets import record as records
 from targets.cost.activity import Activity
-from targets.cost.estimate import HARDWARE, WITHOUT_CORES, estimate
+from targets.cost.estimate import HARDWARE, WITHOUT_CORES, estimate, refuse_float_run
 from targets.cost.placing import place
 from targets.cost.result import CostReport
 from targets.mapping import CoreMap
@@ -55,6 +55,7 @@ class ReportInputs:
                 f"{network}: is a float network; make an integer one first with: inflor quantize {network}"
             )
         self.record = records.read(record)
+        refuse_float_run(self.record, os.fspath(network))
         self.network = records.as_recorded(loaded, self.record)
         self._given, self._data_dir, self._progress = dataset, data_dir, progress
         self._data: Dataset | None = None
@@ -89,14 +90,27 @@ class ReportInputs:
             if made_from is not None and made_from != self._sources[-1].digest:
                 self.warnings.append(f"{Path(model).name} is not the file that the integer network was made from.")
         if record is not None:
-            reference = records.read(record)
-            records.as_recorded(self.network, reference)
-            self._sources.append(_source("float record", record))
+            reference = self._float_record(record)
         elif isinstance(graph, Graph) and isinstance(self.data(), Dataset):
             self.say("running in float")
             reference = self._run_float(graph)
         why = NEEDS_FLOAT if model is None else str(getattr(self.data(), "why", NEEDS_FLOAT))
         return graph, reference, why
+
+    def _float_record(self, path: PathLike) -> Record:
+        found = records.read(path)
+        if found.run.get("target") != "float":
+            raise InputError(
+                f"{path}: is a run on {found.run.get('target', 'an unnamed target')}; --float-record takes one of the "
+                "float network: inflor run model.nir --out"
+            )
+        records.as_recorded(self.network, found)
+        same_samples(self.record, found)
+        self._sources.append(_source("float record", path))
+        made_from, ran = self.network.info.provenance.get("sha256"), found.run.get("sha256")
+        if None not in (made_from, ran) and made_from != ran:
+            self.warnings.append(f"{Path(path).name} is not of the file that the integer network was made from.")
+        return found
 
     def _run_float(self, graph: Graph) -> Record:
         from inflor.api.running import run
@@ -122,6 +136,16 @@ class ReportInputs:
 
     def _normalised(self, data: Dataset) -> npt.NDArray[np.float32]:
         return self.network.info.normalise(images_of(self.record, data))
+
+    def losses(self, given: PathLike | Mapping[str, Any] | None) -> dict[str, Mapping[str, Any]]:
+        """Layers of a quantisation's report, by population."""
+        if given is None:
+            return {}
+        if isinstance(given, Mapping):
+            return _losses(given, "quantisation", self.network)
+        found = _losses(_read_json(given), os.fspath(given), self.network)
+        self._sources.append(_source("report of inflor quantize", given))
+        return found
 
     def verdict(self, path: PathLike | None, targets: Sequence[str], samples: int) -> Verdict | Missing:
         if path is not None:
@@ -168,11 +192,13 @@ class ReportInputs:
         if isinstance(data, Dataset):
             inputs = self.network.quantise_input(self._normalised(data))
         try:
-            return estimate(self.network, self.record, HARDWARE if hardware is None else tuple(hardware), inputs)
+            found = estimate(self.network, self.record, HARDWARE if hardware is None else tuple(hardware), inputs)
         except InputError as error:
             if hardware is not None:
                 raise
             return Missing(f"{error}.")
+        self.warnings += found.warnings
+        return found
 
     def chips(self, hardware: Sequence[str] | None, costed: CostReport | Missing) -> tuple[Chip | Missing, ...]:
         """The cores of the hardware that has some, as the estimate placed them."""
@@ -190,18 +216,45 @@ class ReportInputs:
             return Missing(f"{chips.title(name)}: the network cannot be placed: {error}.")
 
 
-def read_losses(given: PathLike | Mapping[str, Any] | None) -> dict[str, Mapping[str, Any]]:
-    """Layers of a quantisation's report, by population."""
-    if given is None:
-        return {}
-    found, name = (given, "quantisation") if isinstance(given, Mapping) else (_read_json(given), os.fspath(given))
+def _losses(found: Mapping[str, Any], name: str, network: IntegerNetwork) -> dict[str, Mapping[str, Any]]:
+    """Layers of a quantisation's report, by population; refuses one of another network or of other options."""
     try:
         layers = {str(layer["population"]): layer for layer in found["layers"]}
         if not all(layer["weight_snr_db"] is None or float(layer["weight_snr_db"]) for layer in layers.values()):
             raise ValueError("weight_snr_db")
+        odd = _differ(found, layers, network)
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{name}: is not what inflor quantize --report writes ({error!r})") from error
+    if odd:
+        raise InputError(
+            f"{name}: is of another quantisation than {network.source}: {odd}; give what inflor quantize --report "
+            "wrote with that file"
+        )
     return layers
+
+
+def _differ(found: Mapping[str, Any], layers: Mapping[str, Mapping[str, Any]], network: IntegerNetwork) -> str:
+    """What a quantisation's report says otherwise than the network, or nothing."""
+    mine = {p.name: p for p in network.populations if p.kind != "input"}
+    if layers.keys() != mine.keys():
+        return f"it has the populations {', '.join(layers)}"
+    options = network.info.provenance.get("options")
+    for key in ("bits", "granularity"):
+        known = options.get(key) if isinstance(options, Mapping) else None
+        if known is not None and found[key] != known:
+            return f"its {key} is {found[key]}, not {known}"
+    for name, p in mine.items():
+        threshold = None if p.kind == "readout" else [int(p.threshold.min()), int(p.threshold.max())]
+        said = layers[name]["threshold"]
+        pairs = {
+            "bits": (layers[name]["bits"], p.weight_bits),
+            "shape": (list(layers[name]["shape"]), list(p.shape)),
+            "threshold": (None if said is None else list(said), threshold),
+        }
+        for what, (theirs, ours) in pairs.items():
+            if theirs != ours:
+                return f"the {what} of {name!r} is {theirs}, not {ours}"
+    return ""
 
 
 def _read_json(path: PathLike) -> dict[str, Any]:

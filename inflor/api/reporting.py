@@ -8,12 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from converter.conventions import Conventions
 from converter.datasets import Dataset
 from converter.errors import InputError
 from converter.files import atomic_path
+from inflor.api.estimating import names_of
 from inflor.api.loading import PathLike, Progress, refuse_overwrite
-from inflor.api.report_inputs import ReportInputs, read_losses
+from inflor.api.report_inputs import ReportInputs
 from inflor.page import costs, gather
 from inflor.page.colours import ramp
 from inflor.page.contents import Missing, Report
@@ -33,13 +36,13 @@ def report(
     float_model: PathLike | None = None,
     float_record: PathLike | None = None,
     check: PathLike | None = None,
-    targets: Sequence[str] = (),
+    targets: str | Sequence[str] = (),
     check_samples: int = 2,
     quantisation: PathLike | Mapping[str, Any] | None = None,
     dataset: Dataset | PathLike | None = None,
     data_dir: PathLike | None = None,
     sample: int = 0,
-    hardware: Sequence[str] | None = None,
+    hardware: str | Sequence[str] | None = None,
     conventions: Conventions | None = None,
     progress: Progress | None = None,
 ) -> Report:
@@ -53,8 +56,15 @@ def report(
     Loihi 2 and SpiNNaker 1. conventions: what the float file does not say about time.
 
     Raises:
-        InputError: a file is damaged or belongs to another network; an unknown sample, target or hardware.
+        InputError: a file is damaged, belongs to another network or was made of other data; an unknown sample, target
+            or hardware.
     """
+    for needed in (network, record):
+        if not isinstance(needed, str | os.PathLike):
+            raise InputError(f"report reads files: give the path of one, not a {type(needed).__name__}")
+    if not isinstance(sample, int | np.integer):
+        raise InputError(f"--sample {sample}: is no whole number")
+    targets, hardware = names_of(targets), None if hardware is None else names_of(hardware)
     given = ReportInputs(network, record, dataset, data_dir, progress)
     for path in (network, record, float_model, float_record, check, quantisation):
         if isinstance(path, str | os.PathLike):
@@ -63,7 +73,7 @@ def report(
         raise InputError("--check and --targets: give one of them, a verdict or targets to compare now")
     given.say("reading")
     before, reference, why = given.float_side(float_model, float_record, conventions)
-    losses = read_losses(quantisation)
+    losses = given.losses(quantisation)
     verdict = given.verdict(check, targets, check_samples)
     given.say("counting")
     costed = given.estimate(hardware)

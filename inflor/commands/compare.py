@@ -51,5 +51,7 @@ def command(models: tuple[Path, ...], as_json: bool, hardware: tuple[str, ...], 
     columns = [Column(str(i), c.heading, left=not c.number) for i, c in enumerate(shown.columns)]
     console.print_table(columns, [{str(i): cell.text for i, cell in enumerate(row)} for row in shown.rows])
     console.print_line(describe(result))
+    if result.path is None:
+        console.print_line("sources of the figures: inflor estimate, or the page (--out compare.html)")
     if result.path is not None:
         console.print_line(f"wrote {result.path}")

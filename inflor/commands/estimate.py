@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,16 +11,19 @@ from inflor import console
 from inflor.console import Column
 from inflor.options import FILE, SeveralNames, data_dir_option, example, json_option
 
+if TYPE_CHECKING:
+    from targets.cost.result import CostReport
+
 POPULATIONS = (
     Column("name", "population", left=True),
     Column("shape", "shape", console.shape),
-    Column("spikes", "spikes", "{:.6g}".format),
-    Column("synaptic_events", "synaptic events", "{:.6g}".format),
-    Column("dense_events", "rate x MACs", "{:.6g}".format),
-    Column("input_macs", "input MACs", "{:.6g}".format),
-    Column("neuron_updates", "updates", "{:.6g}".format),
-    Column("active_updates", "active", "{:.6g}".format),
-    Column("kilobytes", "kB", "{:.6g}".format),
+    Column("spikes", "spikes", console.brief),
+    Column("synaptic_events", "synaptic events", console.brief),
+    Column("dense_events", "rate x MACs", console.brief),
+    Column("input_macs", "input MACs", console.brief),
+    Column("neuron_updates", "updates", console.brief),
+    Column("active_updates", "active", console.brief),
+    Column("kilobytes", "kB", console.brief),
 )
 COUNTED = ("spikes", "synaptic_events", "dense_events", "input_macs", "neuron_updates", "active_updates")
 
@@ -80,4 +84,22 @@ def command(
             rows.append({"name": p.name, "shape": p.shape, **shown, "kilobytes": p.memory.shared_bytes / 1000})
         console.print_table(POPULATIONS, rows)
         console.print_line()
+        if console.width() is not None:
+            _show(report)
+            return
     console.print_line(FORMATS[table](report))
+
+
+def _show(report: CostReport) -> None:
+    """The table on a terminal, in what width there is."""
+    from targets.cost.table import below, table
+
+    made = table(report)
+    ends = (0, len(made.headings) - 1)
+    columns = [Column(heading, heading, left=i in ends) for i, heading in enumerate(made.headings)]
+    console.print_table(columns, [dict(zip(made.headings, row, strict=True)) for row in made.rows])
+    console.print_line()
+    console.print_paragraph(made.caption)
+    console.print_line()
+    for note in below(report):
+        console.print_paragraph(note)

@@ -48,6 +48,10 @@ def rates(populations: Sequence[Row]) -> str:
     if not firing:
         return "No population fires."
     most, least = max(firing, key=lambda p: p["rate"]), min(firing, key=lambda p: p["rate"])
+    if not most["rate"]:
+        return "No neuron fires in any sample." + (
+            " In float some do." if any(p.get("rate_float") for p in firing) else ""
+        )
     text = f"{most['name']} fires most often, in {percent(most['rate'])} of its neuron-steps"
     if most is not least:
         text += f", {least['name']} least, in {percent(least['rate'])}"
@@ -141,24 +145,35 @@ def _against_ann(known: Sequence[Row]) -> str:
 
 def layers(costs: Costs) -> str:
     largest: dict[str, list[str]] = {}
+    without = []
     for h in costs.hardware:
         mine = [row for row in costs.layers if row["hardware"] == h["name"] and row["energy"]]
-        if mine:
+        if mine and belongs(h):
             largest.setdefault(max(mine, key=lambda row: row["energy"])["name"], []).append(h["title"])
+        elif h["energy"]:
+            share = percent(1 - h["of_populations"] / h["energy"], 0)
+            without.append(f"{h['title']}: {share} belongs to no population.")
     if not largest:
-        return "No energy belongs to a population."
+        return " ".join(["No energy belongs to a population.", *without])
     if len(largest) == 1:
-        return f"By every model {next(iter(largest))} takes the most energy."
-    return "Most energy goes to " + listed(f"{name} ({'; '.join(by)})" for name, by in largest.items()) + "."
+        text = f"{next(iter(largest))} takes the most energy by {'every model' if not without else 'all other models'}."
+    else:
+        text = "Most energy goes to " + listed(f"{name} ({'; '.join(by)})" for name, by in largest.items()) + "."
+    return " ".join([text, *without])
+
+
+def belongs(h: Row) -> bool:
+    """Most energy of a model is that of populations."""
+    return bool(h["energy"]) and h["of_populations"] >= 0.5 * h["energy"]
 
 
 def terms(costs: Costs) -> str:
     largest: dict[str, list[str]] = {}
     for h in costs.hardware:
-        mine = [t for t in costs.terms if t["hardware"] == h["name"] and t["energy"]]
+        mine = [t for t in costs.terms if t["hardware"] == h["name"] and t["part"] == "energy" and t["product"]]
         if mine:
-            most = max(mine, key=lambda t: t["energy"])
-            share = percent(most["energy"] / sum(t["energy"] for t in mine), 0)
+            most = max(mine, key=lambda t: t["product"])
+            share = percent(most["product"] / sum(t["product"] for t in mine), 0)
             largest.setdefault(most["name"], []).append(f"{h['title']}: {share}")
     if not largest:
         return "No term has a published figure."

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -45,12 +46,13 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Networks in order of bits and timesteps. dataset, samples: what all of them ran on."""
+    """Networks in order of bits and timesteps. dataset, samples: what all of them ran on. sources: of the figures."""
 
     dataset: str
     samples: int
     candidates: tuple[Candidate, ...]
     notes: tuple[str, ...]
+    sources: tuple[str, ...] = ()
     path: str | None = field(default=None, compare=False)
 
     def as_dict(self) -> dict[str, Any]:
@@ -73,10 +75,16 @@ def describe(found: Comparison) -> str:
     if not known:
         return "The data have no labels, so nothing is said of accuracy."
     best = max(known, key=lambda c: c.accuracy or 0.0)
+    equal = [c.label for c in known if c.accuracy == best.accuracy]
     close = [c for c in known if (c.accuracy or 0.0) >= (best.accuracy or 0.0) - CLOSE]
-    text = f"Most accurate is {best.label} with {percent(best.accuracy)}"
+    if len(equal) == 1:
+        text = f"Most accurate is {best.label} with {percent(best.accuracy)}; within half a point of it, "
+    elif len(equal) == len(known):
+        text = f"All are equally accurate, {percent(best.accuracy)}; of them, "
+    else:
+        text = f"Most accurate are {listed(equal)} with {percent(best.accuracy)} each; within half a point of them, "
     smallest = min(close, key=lambda c: c.memory_bytes)
-    text += f"; within half a point of it, {smallest.label} takes the least memory ({size(smallest.memory_bytes)})"
+    text += f"{smallest.label} takes the least memory ({size(smallest.memory_bytes)})"
     least: dict[str, list[str]] = {}
     for h in (h for h in best.hardware if not h["ann"]):
         able = [(energy, c) for c in close if (energy := _value(c, h["name"], "energy")) is not None]
@@ -131,8 +139,8 @@ def table(found: Comparison) -> Table:
     return Table("networks", caption, tuple(columns), tuple(rows))
 
 
-def write(found: Comparison, out: str | os.PathLike[str]) -> None:
-    """A page (.html), or the plot alone (.png, .svg).
+def check_format(out: str | os.PathLike[str]) -> None:
+    """Whether a comparison can be written so.
 
     Raises:
         InputError: another suffix. MissingPartError: a picture needs matplotlib.
@@ -140,6 +148,13 @@ def write(found: Comparison, out: str | os.PathLike[str]) -> None:
     suffix = Path(out).suffix
     if suffix not in FORMATS:
         raise InputError(f"{out}: is written as {', '.join(FORMATS)}; name it so")
+    if suffix != ".html" and importlib.util.find_spec("matplotlib") is None:
+        raise MissingPartError(f"drawing needs matplotlib; install it with: {INSTALL}, or write .html")
+
+
+def write(found: Comparison, out: str | os.PathLike[str]) -> None:
+    """A page (.html), or the plot alone (.png, .svg); see `check_format`."""
+    suffix = Path(out).suffix
     if suffix == ".html":
         text = render(
             "compare.html",
@@ -188,12 +203,15 @@ def _panels(found: Comparison) -> dict[str, Any]:
 
 
 def _draw(found: Comparison, out: str | os.PathLike[str], suffix: str) -> None:
-    try:
-        from matplotlib.figure import Figure
-        from matplotlib.ticker import EngFormatter, PercentFormatter
-    except ImportError as error:
-        raise MissingPartError(f"drawing needs matplotlib; install it with: {INSTALL}, or write .html") from error
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import EngFormatter, PercentFormatter
+
     data = _panels(found)
+    units: dict[str, Callable[[], Any]] = {
+        "share": lambda: PercentFormatter(1.0, decimals=2),
+        "J": lambda: EngFormatter("J"),
+        "bytes": lambda: EngFormatter("B"),
+    }
     rows = {label: i for i, label in enumerate(data["labels"])}
     figure = Figure(figsize=(13, 1.6 + 0.42 * len(rows)), layout="constrained")
     grid = figure.subplots(1, 4, sharey=True)
@@ -201,14 +219,19 @@ def _draw(found: Comparison, out: str | os.PathLike[str], suffix: str) -> None:
         for point in panel["points"]:
             colour = point.get("colour", "#3a72d0")
             inside = "white" if point.get("ann") else colour
-            axes.plot(point["value"], rows[point["label"]], "o", color=colour, markerfacecolor=inside)
+            axes.plot(point["value"], rows[point["label"]], "o", color=colour, markerfacecolor=inside, clip_on=False)
         axes.set_title(panel["title"], loc="left", fontsize=10)
         axes.grid(True, axis="x", color="#dddddd")
         if panel["log"] and panel["points"]:
             axes.set_xscale("log")
-        unit = {"share": PercentFormatter(1.0), "J": EngFormatter("J"), "bytes": EngFormatter("B")}.get(panel["kind"])
-        if unit is not None:
-            axes.xaxis.set_major_formatter(unit)
+        if panel["kind"] in units:
+            axes.xaxis.set_major_formatter(units[panel["kind"]]())
+        if panel["kind"] == "share" and panel["points"]:
+            axes.set_xlim(*_shares([p["value"] for p in panel["points"]]))
+            axes.locator_params("x", nbins=4)
+        elif not panel["log"] and panel["points"]:
+            axes.set_xlim(0, 1.1 * max(p["value"] for p in panel["points"]))
+            axes.locator_params("x", nbins=5, integer=True)
         axes.tick_params(length=0, labelsize=8)
         axes.spines[["top", "right", "left"]].set_visible(False)
     grid[0].set_yticks(list(rows.values()), list(rows))
@@ -218,3 +241,10 @@ def _draw(found: Comparison, out: str | os.PathLike[str], suffix: str) -> None:
         figure.legend(handles=marks, loc="outside lower center", ncols=2, fontsize=8, frameon=False)
     with atomic_path(out) as temporary:
         figure.savefig(temporary, format=suffix[1:], dpi=150)
+
+
+def _shares(values: Sequence[float]) -> tuple[float, float]:
+    """An axis that holds these shares with some room, and nothing below 0 or above 1."""
+    low, high = min(values), max(values)
+    room = max(0.25 * (high - low), 0.002)
+    return max(0.0, low - room), min(1.0, high + room)

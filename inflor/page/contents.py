@@ -97,7 +97,9 @@ class Timeline:
 
 @dataclass(frozen=True)
 class Costs:
-    """Energy and latency by hardware. hardware: a row each; terms, layers: rows of their parts; notes: footnotes."""
+    """Energy and latency by hardware. hardware: a row each; terms: counts times figures, part "energy", "idle" or
+    "latency"; layers: energy by population; notes: footnotes.
+    """
 
     counts: Row
     hardware: tuple[Row, ...]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from inflor.page.contents import Costs, Row
-from inflor.page.words import NOT_PUBLISHED
-from targets.cost.estimate import WITHOUT_CORES
+from inflor.page.words import quantity
 from targets.cost.result import CostReport, Estimate, Term
 
 
@@ -25,7 +25,7 @@ def costs(report: CostReport) -> Costs:
             "metrics": report.metrics.as_dict(),
         },
         tuple(_hardware(estimate) for estimate in report.estimates),
-        tuple(_term(estimate, term) for estimate in report.estimates for term in estimate.terms),
+        tuple(_term(estimate, term, part) for estimate in report.estimates for part, term in _parts(estimate)),
         tuple(
             {"hardware": estimate.name, "name": name, "energy": energy}
             for estimate in report.estimates
@@ -33,6 +33,17 @@ def costs(report: CostReport) -> Costs:
         ),
         _notes(report),
     )
+
+
+def sources(found: Costs) -> tuple[str, ...]:
+    """Every figure that energies and latencies are made of, once, with kind, check and source."""
+    titles = {h["name"]: h["title"] for h in found.hardware}
+    made: dict[str, list[str]] = {}
+    for t in found.terms:
+        if t["each"] is not None:
+            figure = f"{quantity(t['each'], t['unit'])}, {t['kind']}, check {t['check']}: {t['source']}"
+            made.setdefault(f"{t['part']}, {t['name']}: {figure}", []).append(titles[t["hardware"]])
+    return tuple(f"{'; '.join(about)}: {text}" for text, about in made.items())
 
 
 def _notes(report: CostReport) -> tuple[str, ...]:
@@ -61,15 +72,16 @@ def per_population(report: CostReport) -> dict[str, dict[str, Any]]:
 
 
 def _hardware(estimate: Estimate) -> Row:
-    placed = estimate.mapped is not None
-    kinds = dict.fromkeys(term.kind for term in estimate.terms if term.unit_energy is not None)
+    broken = () if estimate.mapped is None else (n for n in estimate.mapped.notes if "breaks a limit" in n)
+    kinds = dict.fromkeys(term.kind for term in estimate.terms if term.each is not None)
     return {
         "name": estimate.name,
         "hardware": estimate.hardware,
         "title": estimate.title,
-        "absent": NOT_PUBLISHED if placed or estimate.hardware in WITHOUT_CORES else "not placed",
+        "absent": estimate.absent,
         "ann": estimate.name.startswith("ann"),
         "energy": estimate.energy_joules,
+        "of_populations": sum(estimate.energy_of_populations().values()),
         "low": estimate.energy_low_joules,
         "high": estimate.energy_high_joules,
         "static": estimate.static_joules,
@@ -81,20 +93,29 @@ def _hardware(estimate: Estimate) -> Row:
         "energy_delay": estimate.energy_delay_joule_seconds,
         "cores": estimate.cores,
         "chips": estimate.chips,
+        "breaks": list(broken),
         "kinds": list(kinds),
         "unpublished": list(estimate.unpublished),
     }
 
 
-def _term(estimate: Estimate, term: Term) -> Row:
+def _parts(estimate: Estimate) -> Iterator[tuple[str, Term]]:
+    """Every term of an estimate, with what it is a part of."""
+    yield from (("energy", term) for term in estimate.terms)
+    if estimate.static_term is not None:
+        yield "idle", estimate.static_term
+    yield from (("latency", term) for term in estimate.latency_terms)
+
+
+def _term(estimate: Estimate, term: Term, part: str) -> Row:
     return {
         "hardware": estimate.name,
+        "part": part,
         "name": term.name,
         "count": term.count,
-        "unit": term.unit_energy,
-        "energy": term.energy_joules,
-        "low": None if term.low is None else term.low * term.count,
-        "high": None if term.high is None else term.high * term.count,
+        "each": term.each,
+        "unit": term.unit,
+        "product": term.product,
         "source": term.source,
         "kind": term.kind,
         "check": term.check,

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import importlib.resources
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -14,7 +14,7 @@ import jinja2
 
 from inflor.page import captions, tables
 from inflor.page import raster as rasters
-from inflor.page.contents import Chip, Costs, Missing, Potentials, Report, Verdict
+from inflor.page.contents import Chip, Costs, Missing, Potentials, Report, Row, Verdict
 from inflor.page.raster import Raster
 from inflor.page.words import count, listed, percent, quantity, size
 
@@ -127,10 +127,22 @@ def _charts(report: Report) -> dict[str, Any]:
     if isinstance(report.costs, Costs):
         drawn["costs"] = {
             "hardware": list(report.costs.hardware),
-            "terms": [{k: t[k] for k in ("hardware", "name", "count", "energy", "kind")} for t in report.costs.terms],
-            "layers": list(report.costs.layers),
+            "terms": [
+                {**{k: t[k] for k in ("hardware", "name", "count", "each", "unit", "kind")}, "energy": t["product"]}
+                for t in report.costs.terms
+                if t["part"] == "energy"
+            ],
+            "layers": [*report.costs.layers, *_of_none(report.costs)],
         }
     return drawn
+
+
+def _of_none(costs: Costs) -> Iterator[Row]:
+    """What is left of each model's energy beside its populations, so that bars show all of it."""
+    for h in costs.hardware:
+        rest = (h["energy"] or 0.0) - h["of_populations"]
+        if h["energy"] and rest > 1e-9 * h["energy"]:
+            yield {"hardware": h["name"], "name": "no population", "energy": rest}
 
 
 def _thinned(drawn: Raster | Missing) -> str:
@@ -164,12 +176,16 @@ def _tiles(report: Report) -> list[dict[str, str]]:
         counts = report.costs.counts
         events = {"label": "Synaptic events", "value": count(round(counts["synaptic_events"])), "note": "per inference"}
         tiles.append(events)
-        chip = next(
-            (h for h in report.costs.hardware if h["energy"] and h["hardware"] not in captions.CONVENTIONS), None
-        )
+        chip = _chosen(report.costs, [c.name for c in report.chips if isinstance(c, Chip)])
         if chip is not None:
             tiles.append({"label": "Energy", "value": quantity(chip["energy"], "J"), "note": chip["title"]})
-    placed = next((c for c in report.chips if isinstance(c, Chip)), None)
-    if placed is not None:
-        tiles.append({"label": "Cores", "value": count(placed.used), "note": placed.title})
+            if chip["cores"] is not None:
+                tiles.append({"label": "Cores", "value": count(chip["cores"]), "note": tables.short_title(chip)})
     return tiles
+
+
+def _chosen(costs: Costs, drawn: Sequence[str]) -> Row | None:
+    """The chip whose energy and cores stand at the head: one that holds the network, whose cores are drawn if any."""
+    able = [h for h in costs.hardware if h["energy"] and h["hardware"] not in captions.CONVENTIONS]
+    order = [(h["cores"] is None, bool(h["breaks"]), h["hardware"] not in drawn, i) for i, h in enumerate(able)]
+    return able[min(order)[-1]] if able else None

@@ -8,7 +8,8 @@ from typing import Any
 
 from inflor.page.chips import TITLES
 from inflor.page.contents import Costs, Missing, Report, Row, Source, Verdict
-from inflor.page.words import count, percent, quantity, shape, size
+from inflor.page.words import between, count, percent, quantity, shape, size
+from targets.cost.figures import CHECKS
 
 MOST_HARDWARE_COLUMNS = 3
 
@@ -164,9 +165,10 @@ def hardware(costs: Costs) -> Table:
     columns = (
         Column("Hardware", False),
         Column("Energy", about="per inference"),
-        Column("Low to high", False, "where sources disagree"),
+        Column("Energy, low to high", False, "where sources disagree"),
         Column("Idle", about="static power times latency, where it is published and not in the energy"),
         Column("Latency", about="of one sample alone"),
+        Column("Latency, low to high", False, "where sources disagree"),
         Column("Streamed", about="time between samples that follow each other"),
         Column("Energy × delay"),
         Column("Cores"),
@@ -178,17 +180,21 @@ def hardware(costs: Costs) -> Table:
 
 
 def _hardware(h: Row) -> tuple[Cell, ...]:
-    span = h["low"] is not None and h["low"] != h["high"]
-
     def cell(key: str, unit: str) -> Cell:
         return Cell(quantity(h[key], unit, h["absent"]), h[key])
+
+    def span(low: str, high: str, unit: str) -> Cell:
+        if h[low] is None or h[low] == h[high]:
+            return Cell("–")
+        return Cell(between(h[low], h[high], unit), h[low])
 
     return (
         Cell(h["title"], h["title"]),
         cell("energy", "J"),
-        Cell(f"{quantity(h['low'], 'J')} – {quantity(h['high'], 'J')}" if span else "–", h["low"] if span else None),
+        span("low", "high", "J"),
         Cell("included", 0.0) if h["includes_static"] else cell("static", "J"),
         cell("latency", "s"),
+        span("latency_low", "latency_high", "s"),
         cell("streamed", "s"),
         cell("energy_delay", "J s"),
         Cell("–" if h["cores"] is None else count(h["cores"]), h["cores"]),
@@ -201,26 +207,31 @@ def terms(costs: Costs) -> Table:
     titles = {h["name"]: h["title"] for h in costs.hardware}
     columns = (
         Column("Hardware", False),
+        Column("Of", False, "energy, idle power (beside the energy) or latency"),
         Column("Term", False),
         Column("Count"),
         Column("Each"),
-        Column("Energy"),
+        Column("Product"),
         Column("Kind", False),
+        Column("Check", False, "; ".join(f"{letter}: {meaning}" for letter, meaning in CHECKS.items())),
         Column("Source", False),
     )
     body = tuple(
         (
             Cell(titles[t["hardware"]], titles[t["hardware"]]),
+            Cell(t["part"], t["part"]),
             Cell(t["name"], t["name"]),
-            Cell(count(t["count"]), t["count"]),
-            Cell(quantity(t["unit"], "J"), t["unit"]),
-            Cell(quantity(t["energy"], "J"), t["energy"]),
+            Cell(quantity(t["count"], "s") if t["unit"] == "W" else count(t["count"]), t["count"]),
+            Cell(quantity(t["each"], t["unit"]), t["each"]),
+            Cell(quantity(t["product"], "s" if t["unit"] == "s" else "J"), t["product"]),
             Cell(t["kind"], t["kind"]),
+            Cell(t["check"], t["check"]),
             Cell(t["source"] + (f" ({t['conditions']})" if t["conditions"] else "")),
         )
         for t in costs.terms
     )
-    return Table("terms", "Counts times published figures, per inference", columns, body)
+    checks = "; ".join(f"{letter}: {CHECKS[letter]}" for letter in sorted({t["check"] for t in costs.terms}))
+    return Table("terms", f"Counts times published figures, per inference. Check {checks}", columns, body)
 
 
 def files(sources: Sequence[Source]) -> Table:

@@ -39,6 +39,12 @@ def quantity(value: float | None, unit: str, absent: str = NOT_PUBLISHED) -> str
     return f"{scaled:.{digits}f} {_PREFIXES[power]}{unit}"
 
 
+def between(low: float, high: float, unit: str) -> str:
+    """12.2e-6 and 28.9e-6, "J" as 12.2 – 28.9 µJ; both units where they differ."""
+    first, last = quantity(low, unit), quantity(high, unit)
+    return f"{first.split()[0] if first.split()[1:] == last.split()[1:] else first} – {last}"
+
+
 def size(bytes_: float) -> str:
     """Bytes as kB (1000) or MB."""
     for factor, unit in ((1e6, "MB"), (1e3, "kB")):

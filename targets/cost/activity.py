@@ -9,8 +9,9 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from converter.metadata import FRAMES
 from quant.network import IntegerNetwork
-from quant.operators import IntArray
+from quant.operators import Conv, IntArray, Linear, weighted
 from quant.ranges import StateRange, state_ranges
 from targets.cost.connectivity import BoolArray, Connectivity, connectivity
 from targets.record import Record
@@ -88,6 +89,29 @@ class Activity:
     def ranges(self) -> dict[str, StateRange]:
         """What every population can reach."""
         return state_ranges(self.network)
+
+    @cached_property
+    def layer_macs(self) -> dict[int, int]:
+        """Multiply-accumulates of one pass through every convolution and linear layer, by number of its projection.
+
+        All pairs of a value that enters the layer and a weight that it meets: weights of zero are in it, padding not.
+        """
+        found = {}
+        for number, projection in enumerate(self.network.projections):
+            layer, shape = weighted(projection.operators), self.network.by_name[projection.source].shape
+            if not isinstance(layer, Conv | Linear):
+                continue
+            for operator in projection.operators[: projection.operators.index(layer)]:
+                shape = operator.output_shape(shape)
+            found[number] = int(connectivity((layer,), shape, zeros=True).fan_out.sum())
+        return found
+
+    @cached_property
+    def sees_frames(self) -> bool:
+        """The network takes an input of its own at every step, or has a memory: each step is a pass of its own."""
+        network = self.network
+        frames = self.inputs is not None and self.inputs.shape[1:] != network.inputs[0].shape
+        return frames or network.info.encoding == FRAMES or any(map(network.is_recurrent, network.projections))
 
     @cached_property
     def connections(self) -> dict[int, Connectivity]:

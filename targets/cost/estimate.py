@@ -70,27 +70,33 @@ def estimate(
                 case = Case(activity, counts, reason=f"not placed on {name} ({error})")
         made += [model(case) for model in MODELS[name]]
     found = metrics(activity, counts, sum(updates.changed.values()))
-    return CostReport(network.source, record.path, counts, found, tuple(made), _notes(activity, updates.unlike), placed)
+    warnings = _unlike(updates.unlike, inputs is not None)
+    notes = () if inputs is not None else ("None of the graded input values is known to be zero: all of them count.",)
+    return CostReport(network.source, record.path, counts, found, tuple(made), warnings, notes, placed)
 
 
-def _notes(activity: Activity, unlike: tuple[str, ...]) -> tuple[str, ...]:
-    notes = []
-    if activity.inputs is None:
-        notes.append("None of the graded input values is known to be zero: all of them count.")
-    if unlike:
-        names = ", ".join(map(repr, unlike))
-        notes.append(
-            f"The recorded spikes of {names} are not those that this network makes of its recorded sources: the record "
-            "is of another network, or of another arithmetic."
-        )
-    return tuple(notes)
+def refuse_float_run(record: Record, network: str) -> None:
+    """Raises InputError for a record of a float network, where one of the integer network (its file) is due."""
+    if record.run.get("target") == "float":
+        where = record.path or "the record"
+        raise InputError(f"{where}: is a run of a float network; run {network} with: inflor run --out")
+
+
+def _unlike(names: tuple[str, ...], known: bool) -> tuple[str, ...]:
+    """known: the inputs are."""
+    if not names:
+        return ()
+    other = "another network, of other data" if known else "another network"
+    return (
+        f"The recorded spikes of {', '.join(map(repr, names))} are not those that this network makes of its recorded "
+        f"sources: the record is of {other} or of another arithmetic.",
+    )
 
 
 def _as_recorded(network: IntegerNetwork, record: Record, inputs: npt.NDArray[np.integer] | None) -> IntegerNetwork:
     """The network as it ran; refuses a record that is not of it, or inputs that are not the record's."""
     where = record.path or "the record"
-    if record.run.get("target") == "float":
-        raise InputError(f"{where}: is a run of a float network; run {network.source} with: inflor run --out")
+    refuse_float_run(record, network.source)
     ran = as_recorded(network, record)
     if record.samples < 1:
         raise InputError(f"{where}: has no samples")

@@ -15,7 +15,6 @@ from quant.network import IntegerNetwork, Projection
 from quant.operators import Conv, IntArray, Linear, Operator, Scale, SumPool, weighted
 from targets.cost.activity import Activity
 from targets.cost.connectivity import BoolArray, connectivity
-from targets.cost.counts import with_zeros
 from targets.cost.result import Counts, Metrics
 
 
@@ -27,8 +26,8 @@ def metrics(activity: Activity, counts: Counts, updates: int) -> Metrics:
         layer = weighted(projection.operators)
         if layer is None or isinstance(layer, Scale):
             continue
-        effective, most = _operations(activity, number, layer)
-        dense += most
+        effective = _operations(activity, number, layer)
+        dense += activity.layer_macs[number] * activity.steps
         if _graded(activity, projection, layer):
             macs += effective
         else:
@@ -67,27 +66,24 @@ def _graded(activity: Activity, projection: Projection, layer: Operator) -> bool
     return activity.inputs is None or bool((np.abs(activity.inputs.astype(np.int64)) > 1).any())
 
 
-def _operations(activity: Activity, number: int, layer: Conv | Linear) -> tuple[int, int]:
-    """Effective and dense operations over all samples and steps."""
+def _operations(activity: Activity, number: int, layer: Conv | Linear) -> int:
+    """Effective operations over all samples and steps."""
     projection = activity.network.projections[number]
     source = activity.network.by_name[projection.source]
     if len(projection.operators) == 1:
-        possible = with_zeros(activity, number).fan_out
-        seen = activity.totals[source.name]
-        return int(seen @ activity.connections[number].fan_out), int(possible.sum()) * activity.steps
+        return int(activity.totals[source.name] @ activity.connections[number].fan_out)
     place = projection.operators.index(layer)
     before, shape = projection.operators[:place], source.shape
     for operator in before:
         shape = operator.output_shape(shape)
     fan_out = connectivity((layer,), shape).fan_out
-    stored = connectivity((layer,), shape, zeros=True).fan_out
     if not any(isinstance(op, SumPool) for op in before):
         seen = activity.totals[source.name]
     else:
         seen = np.zeros(len(fan_out), np.int64)
         for samples in activity.chunks(source.name):
             seen += _after(before, activity.spikes(source.name, samples), source.shape)
-    return int(seen @ fan_out), int(stored.sum()) * activity.steps
+    return int(seen @ fan_out)
 
 
 def _after(before: tuple[Operator, ...], spikes: BoolArray, shape: tuple[int, ...]) -> IntArray:

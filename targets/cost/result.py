@@ -184,15 +184,16 @@ class MappedCounts:
 class Term:
     """One count times one published figure, for one inference.
 
-    unit_energy: joules (watts where the count is in seconds), None where no figure is published. low, high: figures
-    of other sources, or of another reading of the same. kind: measured, simulated, fitted, claimed, reported, derived
-    or convention. check: A where the primary source was read, B where it is quoted by one that was.
+    each: the figure, None where none is published. unit: of the figure, "J", "W" (the count is in seconds) or "s". low,
+    high: figures of other sources, or of another reading of the same. kind: measured, simulated, fitted, claimed,
+    reported, derived or convention. check: A where the primary source was read, B where it is quoted by one that was.
     by_population: the count again, split; empty where it belongs to none.
     """
 
     name: str
     count: float
-    unit_energy: float | None
+    each: float | None
+    unit: str
     source: str
     kind: str
     check: str
@@ -202,11 +203,20 @@ class Term:
     by_population: Mapping[str, float] = field(default_factory=dict)
 
     @property
+    def product(self) -> float | None:
+        """Count times figure: joules, or seconds of a time."""
+        return None if self.each is None else self.count * self.each
+
+    @property
     def energy_joules(self) -> float | None:
-        return None if self.unit_energy is None else self.count * self.unit_energy
+        """None of a time, and where no figure is published."""
+        return None if self.unit == "s" else self.product
 
     def as_dict(self) -> dict[str, Any]:
-        return {**asdict(self), "energy_joules": self.energy_joules}
+        """The figure is `unit_energy` (joules; watts where `unit` is W) or, of a time, `unit_seconds`."""
+        names = ("unit_seconds", "seconds") if self.unit == "s" else ("unit_energy", "energy_joules")
+        plain = asdict(self)
+        return {**plain, names[0]: plain.pop("each"), names[1]: self.product}
 
 
 @dataclass(frozen=True)
@@ -215,6 +225,7 @@ class Estimate:
 
     name: unique, e.g. "loihi1_sanafe"; hardware: what was asked for, e.g. "loihi1". energy_joules: the sum of the
     terms, None where nothing is published. energy_low_joules, energy_high_joules: where sources disagree, else equal.
+    latency_terms: add up to latency_seconds.
     includes_static: whether the terms hold idle power; static_joules: idle power times latency where it is measured
     and not among the terms. latency_seconds: of one sample alone, from its first step to the last of the readout;
     streamed_seconds: between samples that follow each other without a gap. None: not published.
@@ -243,6 +254,11 @@ class Estimate:
     mapped: MappedCounts | None = None
 
     @property
+    def absent(self) -> str:
+        """Why there is no number: the network is on no core of a chip that has some, or there is no figure."""
+        return "not placed" if self.mapped is None and self.hardware != "cmos45" else "not published"
+
+    @property
     def energy_delay_joule_seconds(self) -> float | None:
         if self.energy_joules is None or self.latency_seconds is None:
             return None
@@ -259,8 +275,8 @@ class Estimate:
         """Joules of each population, of the terms that belong to populations."""
         found: dict[str, float] = {}
         for term in self.terms:
-            for name, count in term.by_population.items() if term.unit_energy is not None else ():
-                found[name] = found.get(name, 0.0) + count * (term.unit_energy or 0.0)
+            for name, count in term.by_population.items() if term.each is not None else ():
+                found[name] = found.get(name, 0.0) + count * (term.each or 0.0)
         return found
 
     def as_dict(self) -> dict[str, Any]:
@@ -318,7 +334,8 @@ class Metrics:
 class CostReport:
     """All of it: exact counts, metrics, and an estimate per model of each hardware asked for.
 
-    core_maps: where the neurons are, by hardware; without those on which the network could not be placed.
+    warnings: what makes the counts doubtful; notes: what is left out of them. core_maps: where the neurons are, by
+    hardware; without those on which the network could not be placed.
     """
 
     network: str
@@ -326,6 +343,7 @@ class CostReport:
     counts: Counts
     metrics: Metrics
     estimates: tuple[Estimate, ...]
+    warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     core_maps: Mapping[str, CoreMap] = field(default_factory=dict)
 
@@ -343,5 +361,6 @@ class CostReport:
             "counts": self.counts.as_dict(),
             "metrics": self.metrics.as_dict(),
             "hardware": {e.name: e.as_dict() for e in self.estimates},
+            "warnings": list(self.warnings),
             "notes": list(self.notes),
         }

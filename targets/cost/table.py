@@ -11,9 +11,10 @@ from targets.cost.result import CostReport, Estimate, Term
 HEADINGS = (
     "hardware",
     "energy",
-    "low to high",
+    "energy, low to high",
     "idle",
     "latency",
+    "latency, low to high",
     "streamed",
     "energy x delay",
     "cores",
@@ -68,7 +69,12 @@ def text(report: CostReport) -> str:
         ).rstrip()
         for line in lines
     ]
-    return "\n".join([*rows, "", made.caption, "", *made.footnotes, *report.notes])
+    return "\n".join([*rows, "", made.caption, "", *below(report)])
+
+
+def below(report: CostReport) -> tuple[str, ...]:
+    """What stands below a table and its caption: footnotes and notes, a line each."""
+    return (*table(report).footnotes, *report.warnings, *report.notes)
 
 
 def markdown(report: CostReport) -> str:
@@ -76,7 +82,7 @@ def markdown(report: CostReport) -> str:
     made = table(report)
     rule = tuple("---" if i == 0 else "---:" for i in range(len(made.headings)))
     rows = ["| " + " | ".join(line) + " |" for line in (made.headings, rule, *made.rows)]
-    notes = [f"- {note}" for note in (*made.footnotes, *report.notes)]
+    notes = [f"- {note}" for note in (*made.footnotes, *report.warnings, *report.notes)]
     return "\n".join([*rows, "", made.caption, "", *notes])
 
 
@@ -85,7 +91,7 @@ def latex(report: CostReport) -> str:
     made = table(report)
     rows = [" & ".join(map(_escaped, line)) + r" \\" for line in (made.headings, *made.rows)]
     columns = "l" + "r" * (len(made.headings) - 1)
-    notes = [_escaped(note) + r" \\" for note in (made.caption, *made.footnotes, *report.notes)]
+    notes = [_escaped(note) + r" \\" for note in (made.caption, *made.footnotes, *report.warnings, *report.notes)]
     body = [rows[0], r"\hline", *rows[1:]]
     return "\n".join([rf"\begin{{tabular}}{{{columns}}}", *body, r"\end{tabular}", "", r"\footnotesize", *notes])
 
@@ -93,14 +99,17 @@ def latex(report: CostReport) -> str:
 FORMATS: Mapping[str, Callable[[CostReport], str]] = {"text": text, "markdown": markdown, "latex": latex}
 
 
-def quantity(value: float | None, unit: str, digits: int = 3) -> str:
-    """1.11e-05 J as 11.1 µJ; None as not published."""
+def quantity(value: float | None, unit: str, absent: str = NOT_PUBLISHED) -> str:
+    """1.11e-05 J as 11.1 µJ, in three digits always; None as `absent`."""
     if value is None:
-        return NOT_PUBLISHED
+        return absent
     if value == 0:
         return f"0 {unit}"
+    value = float(f"{value:.3g}")
     size = next((s for s, _ in _PREFIXES if abs(value) >= s), _PREFIXES[-1][0])
-    return f"{value / size:.{digits}g} {dict(_PREFIXES)[size]}{unit}"
+    scaled = value / size
+    digits = 2 if abs(scaled) < 10 else 1 if abs(scaled) < 100 else 0
+    return f"{scaled:.{digits}f} {dict(_PREFIXES)[size]}{unit}"
 
 
 def _row(estimate: Estimate, footnotes: dict[str, str]) -> tuple[str, ...]:
@@ -108,27 +117,28 @@ def _row(estimate: Estimate, footnotes: dict[str, str]) -> tuple[str, ...]:
     notes += estimate.notes
     notes += [f"{NOT_PUBLISHED}: {what}" for what in estimate.unpublished if estimate.energy_joules is not None]
     letters = [footnotes.setdefault(note, _letter(len(footnotes))) for note in dict.fromkeys(notes)]
-    low, high = estimate.energy_low_joules, estimate.energy_high_joules
-    between = "-" if low is None or low == high else f"{quantity(low, 'J')} to {quantity(high, 'J')}"
-    idle = "included" if estimate.includes_static else "-" if estimate.static_joules is None else None
-    delay = estimate.energy_delay_joule_seconds
-    unknown = "-" if estimate.mapped is None and estimate.hardware != "cmos45" else NOT_PUBLISHED
+    absent = estimate.absent
     return (
         estimate.title,
-        quantity(estimate.energy_joules, "J") if estimate.energy_joules is not None else "-",
-        between,
-        idle or quantity(estimate.static_joules, "J"),
-        quantity(estimate.latency_seconds, "s") if estimate.latency_seconds is not None else unknown,
-        quantity(estimate.streamed_seconds, "s") if estimate.streamed_seconds is not None else unknown,
-        "-" if delay is None else f"{delay:.3g} J s",
+        quantity(estimate.energy_joules, "J", absent),
+        _range(estimate.energy_low_joules, estimate.energy_high_joules, "J"),
+        "included" if estimate.includes_static else quantity(estimate.static_joules, "J", absent),
+        quantity(estimate.latency_seconds, "s", absent),
+        _range(estimate.latency_low_seconds, estimate.latency_high_seconds, "s"),
+        quantity(estimate.streamed_seconds, "s", absent),
+        quantity(estimate.energy_delay_joule_seconds, "J s", absent),
         "-" if estimate.cores is None else str(estimate.cores),
         " ".join(letters),
     )
 
 
+def _range(low: float | None, high: float | None, unit: str) -> str:
+    return "-" if low is None or low == high else f"{quantity(low, unit)} to {quantity(high, unit)}"
+
+
 def _terms(estimate: Estimate) -> Sequence[Term]:
     static = () if estimate.static_term is None else (estimate.static_term,)
-    return [t for t in (*estimate.terms, *static, *estimate.latency_terms) if t.unit_energy is not None]
+    return [t for t in (*estimate.terms, *static, *estimate.latency_terms) if t.each is not None]
 
 
 def _source(term: Term) -> str:

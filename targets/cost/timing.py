@@ -16,13 +16,15 @@ StepArray = npt.NDArray[np.integer]
 class Steps:
     """single: seconds from the first step of a sample to the last of the readout; streamed: between two samples.
 
-    Both are means over the samples. single_steps, streamed_steps: steps in each.
+    Both are means over the samples. steps: of a sample alone. events, updates: those of the busiest cores of these
+    steps, so that single = events x per_event + updates x per_update + steps x barrier.
     """
 
     single: float
     streamed: float
-    single_steps: int
-    streamed_steps: int
+    steps: int
+    events: float
+    updates: float
 
 
 def stepped(load: Load, period: int, per_event: float, per_update: float, barrier: float) -> Steps:
@@ -33,14 +35,17 @@ def stepped(load: Load, period: int, per_event: float, per_update: float, barrie
     """
     samples, steps, _ = load.events.shape
     own = load.neurons * per_update
-    alone = (load.events * per_event + own).max(2).sum(1) + steps * barrier
+    busiest = (load.events * per_event + own).argmax(2)  # [samples, steps]
+    events = float(np.take_along_axis(load.events, busiest[:, :, None], 2).sum() / samples)
+    updates = float(load.neurons[busiest].sum() / samples)
+    alone = events * per_event + updates * per_update + steps * barrier
     ring = np.zeros((samples * period, len(own)))
     line = streamed(load.events, period)
     for start in range(0, len(line), len(ring)):
         part = line[start : start + len(ring)]
         ring[: len(part)] += part
     together = (ring * per_event + own).max(1).mean() + barrier
-    return Steps(float(alone.mean()), float(together * period), steps, period)
+    return Steps(alone, float(together * period), steps, events, updates)
 
 
 def streamed(counts: StepArray, period: int) -> StepArray:
@@ -52,14 +57,22 @@ def streamed(counts: StepArray, period: int) -> StepArray:
     return line
 
 
-def milliseconds_per_tick(
-    load: Load, period: int, instructions: tuple[int, int, int], cycles: int, spike_buffer: int
-) -> int:
-    """Ticks so long that no core is late and no buffer of packets fills, in whole milliseconds; at least 1.
+@dataclass(frozen=True)
+class Tick:
+    """A tick in whole milliseconds; most instructions and most packets of a core in any tick, which it has to hold."""
+
+    milliseconds: int
+    instructions: int
+    packets: int
+
+
+def tick(load: Load, period: int, instructions: tuple[int, int, int], cycles: int, spike_buffer: int) -> Tick:
+    """Ticks so long that no core is late and no buffer of packets fills; at least 1 ms.
 
     instructions: per neuron, per event and per packet; cycles: of one millisecond.
     """
     per_neuron, per_event, per_packet = instructions
     events, packets = streamed(load.events, period), streamed(load.packets, period)
     most = int((events * per_event + packets * per_packet + load.neurons * per_neuron).max(initial=0))
-    return max(1, -(-most // cycles), -(-int(packets.max(initial=0)) // spike_buffer))
+    received = int(packets.max(initial=0))
+    return Tick(max(1, -(-most // cycles), -(-received // spike_buffer)), most, received)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from command_line import Files, invoke, invoke_json
 from html_page import parse
 
+from converter.errors import InputError
 from inflor import api
-from inflor.page.comparison import Comparison, describe, labels
+from inflor.page.comparison import Comparison, _shares, describe, labels
 from inflor.page.words import percent, quantity
 from quant import integer_nir
 
@@ -77,12 +79,38 @@ def test_the_page_holds_the_table_and_every_point(networks: tuple[Path, Path], t
     assert {p["series"] for p in panels["Cores"]} <= {s["name"] for s in drawn["series"]}
 
 
+def test_the_page_names_the_source_of_every_figure(networks: tuple[Path, Path], tmp_path: Path) -> None:
+    out = tmp_path / "compare.html"
+    result = api.compare(networks, dataset="digits", samples=5, out=out, hardware=["loihi2", "spinnaker1"])
+    listed = parse(out.read_text("utf-8")).one("ol", id="sources").text
+    for text in ("23.6 pJ, simulated, check B: Davies", "26.8 W, measured, check A", "latency, ticks: ", "idle, idle"):
+        assert any(text in source for source in result.sources), text
+        assert text in listed
+
+
+def test_a_tie_is_said(compared: Comparison) -> None:
+    few, eight = compared.candidates
+    tied = replace(compared, candidates=tuple(replace(c, accuracy=0.9) for c in (few, eight)))
+    assert describe(tied).startswith("All are equally accurate, 90.00 %; of them, 2 bits takes the least memory")
+    third = replace(few, accuracy=0.5, label="3 bits")
+    text = describe(replace(tied, candidates=(*tied.candidates, third)))
+    assert text.startswith("Most accurate are 2 bits and 8 bits with 90.00 % each; within half a point of them, 2 bits")
+    assert describe(replace(compared, candidates=(third, replace(eight, accuracy=0.9)))).startswith(
+        "Most accurate is 8 bits with 90.00 %; within half a point of it, 8 bits"
+    )
+
+
 def test_the_plot_alone_is_a_picture(networks: tuple[Path, Path], tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     for name in ("plot.svg", "plot.png"):
         api.compare(networks, dataset="digits", samples=10, hardware=["cmos45"], out=tmp_path / name)
     assert len(ElementTree.parse(tmp_path / "plot.svg").getroot().findall(".//{*}use")) >= 2 * (2 + 2)
     assert (tmp_path / "plot.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+
+
+def test_an_axis_of_shares_ends_at_all_and_at_nothing() -> None:
+    assert _shares([1.0, 0.9]) == (pytest.approx(0.875), 1.0)
+    assert _shares([0.0, 0.0]) == (0.0, 0.002)
 
 
 def test_labels_say_what_differs() -> None:
@@ -93,6 +121,14 @@ def test_labels_say_what_differs() -> None:
     ]
     assert labels(["a", "b"], [(2, 8), (2, 8)], [4, 4]) == ["a", "b"]
     assert labels(["a", "a"], [(8, 8), (8, 8)], [4, 4]) == ["1: a", "2: a"]
+
+
+def test_another_suffix_is_refused_before_anything_runs(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("inflor.api.comparing.running.run", lambda *_, **__: pytest.fail("ran"))
+    with pytest.raises(InputError, match=r"\.html, \.png, \.svg"):
+        api.compare([files.integers, files.integers], dataset="digits", out="x.pdf")
+    with pytest.raises(InputError, match="two or more networks"):
+        api.compare(files.integers, dataset="digits")
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import subprocess
 from pathlib import Path
 
@@ -12,9 +13,11 @@ import click
 import pytest
 from command_line import SMALL, Files, command, environment
 
-from inflor import console
+from inflor import api, console
+from inflor.commands.estimate import COUNTED
 from inflor.console import Column
 from inflor.options import Memory, beside
+from targets.cost.table import quantity
 
 
 def on_a_terminal(arguments: list[object], stream: str, **variables: str) -> tuple[str, str]:
@@ -98,3 +101,32 @@ def test_names_beside_the_input() -> None:
     assert beside(Path("runs/model.pt"), ".nir") == Path("runs/model.nir")
     assert beside(Path("a.b.nir"), ".int.nir") == Path("a.b.int.nir")
     assert beside(Path("model.int.nir"), ".int.nir") == Path("model.int.nir")
+
+
+def test_brief_numbers_have_three_digits() -> None:
+    assert [console.brief(x) for x in (1446.7, 463.289, 20.744, 5.6, 0, 40.0, 179191, 999_999.0, 1.2e9)] == [
+        *("1.45k", "463", "20.7", "5.60", "0", "40", "179k", "1.00M", "1.20G")
+    ]
+
+
+def test_a_narrow_terminal_breaks_no_number(files: Files, tmp_path: Path) -> None:
+    record = tmp_path / "record.h5"
+    subprocess.run(
+        command("run", files.integers, "--dataset", "digits", "--samples", "3", "--out", record),
+        env=environment(),
+        check=True,
+        capture_output=True,
+    )
+    arguments: list[object] = ["estimate", files.integers, "--record", record, "--hardware", "loihi1", "cmos45"]
+    shown, _ = on_a_terminal(arguments, "stdout", COLUMNS="80", TERM="dumb")
+    lines = [re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", line).rstrip() for line in shown.splitlines()]
+    assert max(map(len, lines)) <= 80
+    found = api.estimate(files.integers, record, ["loihi1"])
+    davies, counts = found.estimate("loihi1"), found.counts
+    assert f"energy {quantity(davies.energy_joules, 'J')};" in lines[lines.index(davies.title) + 1]
+    for p in counts.populations:
+        row = next(line.split() for line in lines if line.split()[:1] == [p.name])
+        assert row[2:] == [
+            *(console.brief(getattr(p, name) / 3) for name in COUNTED),
+            console.brief(p.memory.shared_bytes / 1000),
+        ]

@@ -12,6 +12,7 @@ from counting import Loop
 
 import inflor
 from converter import nir_file
+from converter.errors import InputError
 from quant import integer_nir
 from targets import record as records
 from targets.cost.estimate import HARDWARE
@@ -73,6 +74,12 @@ def test_the_python_function_takes_objects_and_returns_plain_ones(files: Files, 
     report = inflor.estimate(files.integers, record, ["spinnaker2"])
     again = inflor.estimate(integer_nir.from_graph(nir_file.read(files.integers)), records.read(record), ["spinnaker2"])
     assert json.dumps(report.as_dict()["hardware"]) == json.dumps(again.as_dict()["hardware"])
+
+
+def test_one_name_is_taken_and_a_float_graph_is_refused(files: Files, record: Path) -> None:
+    assert {e.hardware for e in inflor.estimate(files.integers, record, "loihi1").estimates} == {"loihi1"}
+    with pytest.raises(InputError, match="is a float network"):
+        inflor.estimate(nir_file.read(files.graph), record)
 
 
 def test_what_is_refused(files: Files, record: Path, tmp_path: Path, make_npz: Callable[..., Path]) -> None:

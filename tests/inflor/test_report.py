@@ -15,10 +15,13 @@ import pytest
 from command_line import Files, invoke, invoke_json
 from html_page import Element, parse
 
+from converter.errors import InputError
 from inflor import api
+from inflor.page import captions
 from inflor.page.colours import ramp
 from inflor.page.raster import raster
-from inflor.page.words import count, percent, quantity, size
+from inflor.page.render import _tiles
+from inflor.page.words import between, count, percent, quantity, size
 from quant import integer_nir
 from targets import record as records
 from targets.record import Record, RecordedPopulation
@@ -174,10 +177,44 @@ def test_energy_stands_with_its_sources_and_is_that_of_the_estimate(made: Made, 
     assert rows.keys() == titles.keys()
     for title, row in rows.items():
         assert row[1] == quantity(titles[title]["energy_joules"], "J")
+        found = titles[title]
+        low, high = found["latency_low_seconds"], found["latency_high_seconds"]
+        assert row[5] == ("–" if low == high else between(low, high, "s"))
     terms = made.tree.one("table", id="terms").cells()
-    assert len(terms) == sum(len(e["terms"]) for e in plain["hardware"].values())
-    assert all(row[5] and row[6] for row in terms)
-    assert "as an ANN" in made.tree.one("section", id="energy").text
+    parts = {"energy": "terms", "latency": "latency_terms", "idle": "static_term"}
+    for part, key in parts.items():
+        held = [[e[key]] if isinstance(e[key], dict) else e[key] or [] for e in plain["hardware"].values()]
+        assert sum(row[1] == part for row in terms) == sum(map(len, held)) > 0, part
+    assert all(row[6] and row[7] in ("A", "B") and row[8] for row in terms)
+    assert "A: the primary source was read" in made.tree.one("table", id="terms").one("caption").text
+    (idle,) = [row for row in terms if row[2] == "boards, idle"]
+    assert (idle[3][-1], idle[4]) == ("s", "26.8 W")
+    assert all(row[4][-1] == row[5][-1] == "s" for row in terms if row[1] == "latency")
+    energy = made.tree.one("section", id="energy").text
+    assert "as an ANN" in energy
+    assert re.search(r"SpiNNaker 1, power of the board: (9\d|> 99|100) % belongs to no population", energy)
+    assert not re.search(r"takes the most energy by every|Most energy goes to [^.]*power of the board", energy)
+    drawn = made.data["costs"]["layers"]
+    for h in made.data["costs"]["hardware"]:
+        assert sum(r["energy"] for r in drawn if r["hardware"] == h["name"]) == pytest.approx(h["energy"], rel=1e-6)
+
+
+def test_one_chip_stands_at_the_head_and_it_breaks_no_limit_where_another_does_not(made: Made) -> None:
+    costs = made.report.costs
+    assert not isinstance(costs, api.Missing)
+    tiles = {t["label"]: t for t in _tiles(made.report)}
+    loihi2 = next(h for h in costs.hardware if h["name"] == "loihi2")
+    assert tiles["Energy"]["value"] == quantity(loihi2["energy"], "J")
+    assert (tiles["Cores"]["value"], tiles["Cores"]["note"]) == (count(loihi2["cores"]), "Loihi 2")
+    broken = tuple({**h, "breaks": ["a limit"]} if h["hardware"] == "loihi2" else h for h in costs.hardware)
+    tiles = {t["label"]: t for t in _tiles(replace(made.report, costs=replace(costs, hardware=broken)))}
+    assert tiles["Energy"]["note"].startswith("SpiNNaker 1")
+    assert tiles["Cores"]["note"] == "SpiNNaker 1"
+
+
+def test_a_network_without_spikes_is_said_to_be_silent(made: Made) -> None:
+    silent = [{**p, "rate": 0.0, "rate_float": 0.0} for p in made.report.populations if p["rate"] is not None]
+    assert captions.rates(silent) == "No neuron fires in any sample."
 
 
 def test_every_core_is_drawn_once_and_the_timeline_is_the_wavefront(made: Made, files: Files) -> None:
@@ -239,7 +276,7 @@ def test_a_large_population_is_thinned_out_in_whole_maps() -> None:
 
 def test_the_files_are_named_with_their_digests(made: Made, files: Files) -> None:
     rows = made.tree.one("table", id="files").cells()
-    for path in (files.integers, made.record, files.graph, made.float_record, made.check):
+    for path in (files.integers, made.record, files.graph, made.float_record, made.check, made.losses):
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         assert any(row[1] == path.name and row[3] == digest for row in rows)
     facts = made.tree.one("dl", class_="facts").text
@@ -376,6 +413,62 @@ def test_a_float_network_and_a_record_of_another_are_refused(files: Files, made:
     assert "is no record of" in result.stderr
 
 
+def test_a_float_record_must_be_of_a_float_run_on_the_same_samples(files: Files, made: Made, tmp_path: Path) -> None:
+    train, shuffled = tmp_path / "train.h5", tmp_path / "shuffled.h5"
+    digits = api.load_dataset("digits")
+    api.run(files.graph, dataset=digits, split="train", samples=SAMPLES, out=train)
+    turned = replace(digits, x_test=digits.x_test[::-1], y_test=digits.y_test[::-1])
+    api.run(files.graph, dataset=turned, samples=SAMPLES, out=shuffled)
+    for path, message in (
+        (made.record, "is a run on cpu; --float-record takes one of the float network"),
+        (train, "is of the split train, but"),
+        (shuffled, "the labels of"),
+    ):
+        with pytest.raises(InputError, match=message):
+            api.report(files.integers, made.record, None, float_record=path, hardware="cmos45")
+    with pytest.raises(InputError, match="is a run of a float network"):
+        api.report(files.integers, made.float_record, None)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"bits": 4}, "its bits is 4, not 8"),
+        ({"granularity": "population"}, "its granularity is population"),
+        ({"threshold": [1, 2]}, r"the threshold of 'neuron1' is \[1, 2\]"),
+        ({"shape": [3]}, "the shape of 'neuron1'"),
+    ],
+)
+def test_the_report_of_another_quantisation_is_refused(files: Files, made: Made, change: dict, message: str) -> None:
+    losses = json.loads(made.losses.read_text())
+    (losses["layers"][0] if change.keys() & {"threshold", "shape"} else losses).update(change)
+    with pytest.raises(InputError, match=message):
+        api.report(files.integers, made.record, None, quantisation=losses, hardware="cmos45")
+
+
+def test_other_data_of_the_same_name_are_refused_or_pointed_out(files: Files, made: Made) -> None:
+    digits = api.load_dataset("digits")
+    other = replace(digits, y_test=(digits.y_test + 1) % 10)
+    with pytest.raises(InputError, match=f"the labels of {SAMPLES} of {SAMPLES} samples differ"):
+        api.report(files.integers, made.record, None, dataset=other)
+    with pytest.raises(InputError, match="is of other data than this digits"):
+        api.estimate(files.integers, made.record, "cmos45", dataset=other)
+    dark = replace(digits, x_test=digits.x_test * 0.5)
+    result = api.report(files.integers, made.record, None, dataset=dark, hardware="cmos45")
+    assert any("'neuron1' are not those" in warning and "other data" in warning for warning in result.warnings)
+    assert made.report.warnings == ()
+
+
+def test_a_name_alone_is_taken_and_what_is_no_file_or_number_is_refused(files: Files, made: Made) -> None:
+    result = api.report(files.integers, made.record, None, hardware="cmos45")
+    assert not isinstance(result.costs, api.Missing)
+    assert {h["hardware"] for h in result.costs.hardware} == {"cmos45"}
+    with pytest.raises(InputError, match=r"1\.5: is no whole number"):
+        api.report(files.integers, made.record, None, sample=1.5)
+    with pytest.raises(InputError, match="not a IntegerNetwork"):
+        api.report(integer_nir.read(files.integers), made.record, None)
+
+
 @pytest.mark.parametrize("number", [1, 2, 4, 9, 40])
 def test_colours_are_readable_on_light_and_dark(number: int) -> None:
     colours = ramp(number)
@@ -399,6 +492,8 @@ def test_numbers_are_written_as_people_read_them() -> None:
     assert [quantity(x, "J") for x in (1.234e-6, 0.999, 1e-3, 0.0, None, 45.6e-12)] == [
         *("1.23 µJ", "999 mJ", "1.00 mJ", "0 J", "not published", "45.6 pJ")
     ]
+    assert between(12.2e-6, 28.9e-6, "J") == "12.2 – 28.9 µJ"
+    assert between(0.766, 1.59, "J") == "766 mJ – 1.59 J"
     assert [percent(x) for x in (0.9778, 1.0, 0.999999, 1e-7, 0.0, None)] == [
         *("97.78 %", "100.00 %", "> 99.99 %", "< 0.01 %", "0.00 %", "–")
     ]

@@ -40,14 +40,17 @@
     return d3.range(points).map((i) => ({ ...row, at: from(row) + ((i + 0.5) / points) * (to(row) - from(row)) }));
   });
 
+  /* Shares as ticks: as many digits as tell them apart */
+  const shareTick = (most) => (v) => percent(v, most < 0.005 ? 2 : most < 0.05 ? 1 : 0);
+
   function bars(width, rows, value, show, options = {}) {
     const names = rows.map((r) => r.name), margin = nameMargin(names, width);
-    const most = Math.max(...rows.map((r) => Math.max(value(r), options.other ? options.other(r) ?? 0 : 0)), 1e-12);
+    const most = Math.max(...rows.map((r) => Math.max(value(r), options.other ? options.other(r) ?? 0 : 0))) || 1;
     return plot({
       width,
       height: 30 + Math.max(16, Math.min(30, 400 / rows.length)) * rows.length,
       marginLeft: margin, marginRight: 64, marginTop: 4, marginBottom: 26,
-      x: { domain: [0, most], label: null, tickFormat: options.tick, ticks: Math.max(2, Math.floor((width - margin) / 90)), grid: true, tickSize: 0 },
+      x: { domain: [0, most], label: null, tickFormat: options.share ? shareTick(most) : undefined, ticks: Math.max(2, Math.floor((width - margin) / 90)), grid: true, tickSize: 0 },
       y: { domain: names, label: null, tickSize: 0, tickFormat: fitting(margin), padding: 0.25 },
       marks: [
         Plot.barX(rows, { x: value, y: "name", fill: (r) => colour.get(r.name) }),
@@ -117,7 +120,7 @@
         Plot.tip(along(parts, (p) => p.from, (p) => p.to, 1), Plot.pointer({
           x: "at", y: "model", ...tip,
           title: (p) => [titles.get(p.model), p[key], `${quantity(p.energy, "J")} (${percent(p.to - p.from, 1)})`,
-            p.count === undefined ? null : `${whole(p.count)} × ${quantity(p.energy / p.count, "J")}, ${p.kind}`].filter(Boolean).join("\n"),
+            p.count === undefined ? null : `${p.unit === "W" ? quantity(p.count, "s") : whole(p.count)} × ${quantity(p.each, p.unit)}, ${p.kind}`].filter(Boolean).join("\n"),
         })),
       ],
     });
@@ -125,11 +128,11 @@
 
   const charts = {
     rates: (width) => bars(width, data.populations.filter((p) => p.rate !== null), (p) => p.rate, (p) => percent(p.rate), {
-      other: (p) => p.rate_float, tick: (v) => percent(v, 0),
+      other: (p) => p.rate_float, share: true,
       title: (p) => `${p.name}\nintegers ${percent(p.rate, 3)}` + (p.rate_float == null ? "" : `\nfloat ${percent(p.rate_float, 3)}`),
     }),
     differ: (width) => bars(width, data.populations.filter((p) => p.differ !== null), (p) => p.differ, (p) => percent(p.differ, 2), {
-      tick: (v) => percent(v, 1), title: (p) => `${p.name}\n${percent(p.differ, 4)} of neuron-steps`,
+      share: true, title: (p) => `${p.name}\n${percent(p.differ, 4)} of neuron-steps`,
     }),
     snr: (width) => bars(width, data.populations.filter((p) => p.snr !== null), (p) => p.snr, (p) => `${p.snr.toFixed(1)} dB`, {
       title: (p) => `${p.name}\n${p.snr.toFixed(2)} dB`,
@@ -306,7 +309,7 @@
     const { labels, series, panels } = data.comparison, grid = document.createElement("div"), list = document.createElement("ul");
     const columns = width > 900 ? 4 : width > 560 ? 2 : 1, margin = nameMargin(labels, width / columns);
     const show = { share: (v) => percent(v, 2), bytes: (v) => quantity(v, "B"), J: (v) => quantity(v, "J"), count: whole };
-    const brief = { ...show, share: (v) => percent(v, 1), bytes: (v) => quantity(v, "B").replace(/\.0+ /, " "), J: (v) => quantity(v, "J").replace(/\.0+ /, " ") };
+    const brief = { ...show, bytes: (v) => quantity(v, "B").replace(/\.0+ /, " "), J: (v) => quantity(v, "J").replace(/\.0+ /, " ") };
     list.className = "legend";
     for (const entry of series) {
       const item = document.createElement("li"), swatch = document.createElement("span");
@@ -320,12 +323,14 @@
       const first = index % columns === 0, values = panel.points.map((p) => p.value), box = document.createElement("div"), heading = document.createElement("div");
       const each = Math.floor(width / columns), low = Math.min(...values), high = Math.max(...values);
       const spread = Math.max(high - low, panel.kind === "share" ? 0.002 : 0);
+      const ticks = (domain) => d3.ticks(domain[0], domain[1], Math.max(2, Math.floor((each - margin) / 75))).filter((v) => panel.kind !== "share" || (v >= 0 && v <= 1));
+      const format = panel.kind === "share" ? (v) => percent(v, spread < 0.01 ? 2 : spread < 0.1 ? 1 : 0) : brief[panel.kind];
       const domain = !values.length ? [0, 1] : panel.log ? [low / 2, high * 3] : panel.kind === "share" ? [low - 0.25 * spread, high + 0.6 * spread] : [0, high * 1.3];
       heading.textContent = panel.title;
       heading.style.cssText = `font-size:.8125rem;font-weight:600;padding-left:${margin}px`;
       const svg = plot({
         width: each, height: 36 + 26 * labels.length, marginLeft: margin, marginRight: 14, marginTop: 6, marginBottom: 28,
-        x: { domain, type: panel.log ? "log" : "linear", label: null, grid: true, tickSize: 0, tickFormat: brief[panel.kind], ticks: panel.log ? powers(domain, (each - margin) / 55) : Math.max(2, Math.floor((each - margin) / 75)) },
+        x: { domain, type: panel.log ? "log" : "linear", label: null, grid: true, tickSize: 0, tickFormat: format, ticks: panel.log ? powers(domain, (each - margin) / 55) : ticks(domain) },
         y: { type: "band", domain: labels, label: null, tickSize: 0, tickFormat: first || columns < 4 ? fitting(margin) : () => "" },
         marks: [
           Plot.ruleY(labels, { stroke: "var(--faint)" }),

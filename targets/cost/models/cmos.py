@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from quant.network import IntegerNetwork
-from quant.operators import Conv, Linear, weighted
+from targets.cost.activity import Activity
 from targets.cost.counts import dense_macs
 from targets.cost.figures import figure
 from targets.cost.models.terms import Case, energy_term, total
@@ -27,29 +26,51 @@ def spiking_fp32(case: Case) -> Estimate:
 
 
 def ann_int8(case: Case) -> Estimate:
-    """The same layers once, on 8-bit activations."""
+    """The same layers on 8-bit activations."""
     terms = _ann(case, "int8_mac_int32acc", "int8_ac_int32acc", figure("cmos45.int8_mac").energy)
-    return _estimate("ann_int8", "the same network as an ANN, one pass, int8", terms, ("Low: accumulators of 8 bits.",))
+    notes = ("Low: accumulators of 8 bits.", *_passes_note(case))
+    return _estimate("ann_int8", f"the same network as an ANN, {_passes(case)}, int8", terms, notes)
 
 
 def ann_fp32(case: Case) -> Estimate:
-    """The same layers once, on float32 activations."""
+    """The same layers on float32 activations."""
     terms = _ann(case, "fp32_mac", "fp32_ac", None)
-    return _estimate("ann_fp32", "the same network as an ANN, one pass, fp32", terms, ())
+    return _estimate("ann_fp32", f"the same network as an ANN, {_passes(case)}, fp32", terms, _passes_note(case))
 
 
-def ann_operations(network: IntegerNetwork) -> tuple[dict[str, int], dict[str, int]]:
+def ann_passes(activity: Activity) -> int:
+    """How often an ANN computes its layers for a sample: once for an image, at every step for frames or a memory."""
+    return activity.record.timesteps if activity.sees_frames else 1
+
+
+def ann_operations(activity: Activity) -> tuple[dict[str, int], dict[str, int]]:
     """Multiply-accumulates, and additions of residual identities, of one pass, per target population.
 
-    Dense, as is usual: weights of zero and padding count, pooling does not.
+    On the footing of the synaptic events: padding does not count, but zeros do, as an ANN cannot tell them. Pooling
+    does not count.
     """
     macs: dict[str, int] = {}
     additions: dict[str, int] = {}
-    for projection in network.projections:
-        counted = macs if isinstance(weighted(projection.operators), Conv | Linear) else additions
-        made = dense_macs(projection.operators, network.by_name[projection.source].shape)
+    for number, projection in enumerate(activity.network.projections):
+        made = activity.layer_macs.get(number)
+        counted = additions if made is None else macs
+        if made is None:
+            made = dense_macs(projection.operators, activity.network.by_name[projection.source].shape)
         counted[projection.target] = counted.get(projection.target, 0) + made
     return macs, additions
+
+
+def _passes(case: Case) -> str:
+    passes = ann_passes(case.activity)
+    return "one pass" if passes == 1 else f"{passes} passes"
+
+
+def _passes_note(case: Case) -> tuple[str, ...]:
+    passes, info = ann_passes(case.activity), case.activity.network.info
+    if passes == 1:
+        said = (info.known and info.encoding) or case.activity.inputs is not None or case.activity.record.timesteps == 1
+        return () if said else ("The file does not say whether it takes frames over time: one pass is assumed.",)
+    return (f"The ANN computes its layers for each of the {passes} steps: each brings an input or a state of its own.",)
 
 
 def _spiking(case: Case, add: str, mac: str, low: tuple[float | None, float | None]) -> list[Term]:
@@ -64,10 +85,14 @@ def _spiking(case: Case, add: str, mac: str, low: tuple[float | None, float | No
 
 
 def _ann(case: Case, mac: str, add: str, low: float | None) -> list[Term]:
-    macs, additions = ann_operations(case.activity.network)
-    terms = [energy_term("multiply-accumulates", macs, 1, f"cmos45.{mac}", low=low)]
+    """The same inputs as the spiking network's: all frames, or the one image."""
+    passes = ann_passes(case.activity)
+    each = "one pass for the one image" if passes == 1 else f"{passes} passes, one for each step"
+    macs, additions = ({n: passes * made for n, made in one.items()} for one in ann_operations(case.activity))
+    where = f"{each}; zeros count, padding does not"
+    terms = [energy_term("multiply-accumulates", macs, 1, f"cmos45.{mac}", where, low=low)]
     if additions:
-        terms.append(energy_term("additions of residual identities", additions, 1, f"cmos45.{add}"))
+        terms.append(energy_term("additions of residual identities", additions, 1, f"cmos45.{add}", each))
     return terms
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from targets.cost.figures import figure
 from targets.cost.models.terms import Case, energy_term, latency_term, power_term, total, unpublished
@@ -12,11 +13,14 @@ from targets.cost.timing import Steps, stepped
 PROXY = "figure of Loihi 1 as a proxy: no energy per operation of Loihi 2 is public"
 INTEL, FITTED = "loihi1.per_operation", "loihi1.sanafe_fitted"
 PILOTNET = "loihi2.measured_workload_pilotnet_lif"
+EVENTS, UPDATES = "synaptic events, busiest core", "neuron updates, busiest core"
+BUSIEST = "of each step, summed over the steps"
 KINDS = {"convolution": "synapse_conv", "dense": "synapse_dense", "sparse": "synapse_sparse"}
 
 
 def davies(case: Case) -> Estimate:
     """Loihi 1 after Davies et al. 2018."""
+    case = _without_host(case)
     terms = _intel_terms(case, "")
     fast, slow = _intel_steps(case)
     notes = ("An active update is one in which the neuron receives an event, has a bias or fires (docs/cost.md).",)
@@ -36,6 +40,7 @@ def davies(case: Case) -> Estimate:
 
 def sanafe(case: Case) -> Estimate:
     """Loihi 1 after the fitted figures of SANA-FE."""
+    case = _without_host(case)
     samples, mapped = case.samples, case.mapped
     terms = [
         energy_term("neuron accesses", case.by_population("neuron_updates"), samples, f"{FITTED}.neuron_access"),
@@ -69,7 +74,11 @@ def sanafe(case: Case) -> Estimate:
         (steps, steps, steps),
         _sanafe_latency(steps, case),
         "loihi1.static.chip_idle",
-        ("Latency leaves out the handling of messages, which SANA-FE schedules: a lower bound.",),
+        (
+            "Synaptic events are all taken to be of sparse synapses."
+            if mapped is None
+            else "Latency leaves out the handling of messages, which SANA-FE schedules: a lower bound.",
+        ),
     )
 
 
@@ -89,9 +98,9 @@ def loihi2(case: Case) -> Estimate:
         slow = stepped(case.load, period, seen["high"], per_update.latency or 0.0, barrier)
         steps = (main, main, slow)
         latency = (
-            latency_term("synaptic event", 1, per_event.name),
-            latency_term("neuron update", 1, per_update.name),
-            latency_term("barriers", main.single_steps, "loihi2.per_operation.barrier_sync", barrier),
+            latency_term(EVENTS, main.events, per_event.name, conditions=BUSIEST),
+            latency_term(UPDATES, main.updates, per_update.name, conditions=BUSIEST),
+            latency_term("barriers", main.steps, "loihi2.per_operation.barrier_sync", barrier),
         )
     return _estimate(
         "loihi2",
@@ -109,6 +118,26 @@ def loihi2(case: Case) -> Estimate:
         ),
         static=_board_idle(steps, case),
     )
+
+
+def _without_host(case: Case) -> Case:
+    """A case that was not placed, without the neurons that Loihi 1 leaves to the host: those of the graded input alone.
+
+    Placed, they are on no core.
+    """
+    if case.mapped is not None:
+        return case
+    network = case.activity.network
+    hosts = tuple(
+        p.name
+        for p in case.counts.populations
+        if p.kind != "readout" and {network.by_name[q.source].kind for q in network.incoming[p.name]} == {"input"}
+    )
+    if not hosts:
+        return case
+    kept = tuple(p for p in case.counts.populations if p.name not in hosts)
+    reason = f"{case.reason}; computed on the host and not counted: {', '.join(hosts)}"
+    return replace(case, counts=replace(case.counts, populations=kept), reason=reason)
 
 
 def _intel_terms(case: Case, conditions: str, takes_graded: bool = False) -> list[Term]:
@@ -164,11 +193,9 @@ def _intel_latency(steps: Steps | None) -> tuple[Term, ...]:
     if steps is None:
         return ()
     return (
-        latency_term("synaptic event", 1, f"{INTEL}.synaptic_op"),
-        latency_term("neuron update", 1, f"{INTEL}.neuron_update_active"),
-        latency_term(
-            "barriers", steps.single_steps, f"{INTEL}.barrier_sync", figure(f"{INTEL}.barrier_sync").latency_max
-        ),
+        latency_term(EVENTS, steps.events, f"{INTEL}.synaptic_op", conditions=BUSIEST),
+        latency_term(UPDATES, steps.updates, f"{INTEL}.neuron_update_active", conditions=BUSIEST),
+        latency_term("barriers", steps.steps, f"{INTEL}.barrier_sync", figure(f"{INTEL}.barrier_sync").latency_max),
     )
 
 
@@ -176,8 +203,13 @@ def _sanafe_steps(case: Case) -> Steps | None:
     if case.load is None or case.mapped is None:
         return None
     update = sum(figure(f"{FITTED}.{name}").latency or 0.0 for name in ("neuron_access", "neuron_update"))
-    event = max(figure(f"{FITTED}.{name}").latency or 0.0 for name in KINDS.values())
+    event = figure(f"{FITTED}.{_slowest_synapse()}").latency or 0.0
     return stepped(case.load, case.mapped.steps_per_inference, event, update, _sanafe_barrier(case.mapped.tiles))
+
+
+def _slowest_synapse() -> str:
+    """The kind of synapse whose events take longest: all are taken to be of it."""
+    return max(KINDS.values(), key=lambda name: figure(f"{FITTED}.{name}").latency or 0.0)
 
 
 def _sanafe_barrier(tiles: int) -> float:
@@ -190,10 +222,10 @@ def _sanafe_latency(steps: Steps | None, case: Case) -> tuple[Term, ...]:
     if steps is None or case.mapped is None:
         return ()
     return (
-        latency_term("synaptic event", 1, f"{FITTED}.synapse_sparse"),
-        latency_term("neuron access", 1, f"{FITTED}.neuron_access"),
-        latency_term("neuron update", 1, f"{FITTED}.neuron_update"),
-        latency_term("barriers", steps.single_steps, f"{FITTED}.barrier_sync", _sanafe_barrier(case.mapped.tiles)),
+        latency_term(EVENTS, steps.events, f"{FITTED}.{_slowest_synapse()}", conditions=BUSIEST),
+        latency_term("neuron accesses, busiest core", steps.updates, f"{FITTED}.neuron_access", conditions=BUSIEST),
+        latency_term(UPDATES, steps.updates, f"{FITTED}.neuron_update", conditions=BUSIEST),
+        latency_term("barriers", steps.steps, f"{FITTED}.barrier_sync", _sanafe_barrier(case.mapped.tiles)),
     )
 
 
@@ -204,7 +236,7 @@ def _board_idle(steps: tuple[Steps, Steps, Steps] | None, case: Case) -> Term | 
     found = figure(PILOTNET)
     seconds = steps[0].single * case.mapped.chips
     conditions = "static power of a board with one chip (oheogulch), for each chip; chip-seconds"
-    return Term("idle", seconds, found.values["power_static"], found.source, "measured", found.check, conditions)
+    return Term("idle", seconds, found.values["power_static"], "W", found.source, "measured", found.check, conditions)
 
 
 def _estimate(

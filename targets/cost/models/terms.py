@@ -54,47 +54,48 @@ def energy_term(
     found = figure(figure_name)
     shares = {population: count / samples for population, count in counted.items() if count}
     total = sum(counted.values()) / samples
-    return _term(name, total, found.energy, found, conditions, low, high, shares)
+    return _term(name, total, found.energy, "J", found, conditions, low, high, shares)
 
 
 def power_term(name: str, seconds: float, figure_name: str, conditions: str = "") -> Term:
     """Seconds (of one part, or of several added up) times a power."""
     found = figure(figure_name)
-    return _term(name, seconds, found.power, found, conditions, None, None, {})
+    return _term(name, seconds, found.power, "W", found, conditions)
 
 
 def latency_term(name: str, count: float, figure_name: str, value: float | None = None, conditions: str = "") -> Term:
-    """A figure that a latency is made of. unit_energy is the figure in seconds here; value: of a range, which end."""
+    """A part of a latency. value: of a range, which end."""
     found = figure(figure_name)
-    return _term(name, count, found.latency if value is None else value, found, conditions, None, None, {})
+    return _term(name, count, found.latency if value is None else value, "s", found, conditions)
 
 
 def total(terms: Iterable[Term], end: str = "") -> float | None:
     """Sum of the terms in joules; end: "low" or "high" takes that figure where a term has one. None of nothing."""
     energies = []
     for term in terms:
-        unit = getattr(term, end, None) if end else None
-        unit = term.unit_energy if unit is None else unit
-        if unit is not None:
-            energies.append(term.count * unit)
+        each = getattr(term, end, None) if end else None
+        each = term.each if each is None else each
+        if each is not None:
+            energies.append(term.count * each)
     return sum(energies) if energies else None
 
 
 def unpublished(terms: Iterable[Term]) -> tuple[str, ...]:
     """The counts that no figure is published for."""
-    return tuple(f"{t.name} ({t.count:.6g} per inference)" for t in terms if t.unit_energy is None and t.count)
+    return tuple(f"{t.name} ({t.count:.6g} per inference)" for t in terms if t.each is None and t.count)
 
 
 def _term(
     name: str,
     count: float,
-    unit: float | None,
+    each: float | None,
+    unit: str,
     found: Figure,
     conditions: str,
-    low: float | None,
-    high: float | None,
-    shares: Mapping[str, float],
+    low: float | None = None,
+    high: float | None = None,
+    shares: Mapping[str, float] | None = None,
 ) -> Term:
     more = "; ".join(text for text in (conditions, found.formula, found.conditions) if text)
     kind = found.kind or "not published"
-    return Term(name, count, unit, found.cited, kind, found.check, more, low, high, shares)
+    return Term(name, count, each, unit, found.cited, kind, found.check, more, low, high, shares or {})

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from counting import Loop, emulate
@@ -9,7 +12,7 @@ from small_networks import conv, network, population, residual
 
 from converter.errors import InputError
 from quant.network import Projection
-from quant.operators import Flatten, Linear
+from quant.operators import Conv, Flatten, Linear
 from quant.unroll import unrolled
 from targets.cost import placing, table
 from targets.cost.estimate import HARDWARE, MODELS, estimate
@@ -33,6 +36,27 @@ def counts(made, record):
     return {name: sum(c[name] for c in found) / record.samples for name in found[0] | found[1]}
 
 
+def macs_of_one_pass(made) -> int:
+    """Places of a window that lie on the map, for every output: a loop over them."""
+    total = 0
+    for projection in made.projections:
+        shape = made.by_name[projection.source].shape
+        for op in projection.operators:
+            out = op.output_shape(shape)
+            if isinstance(op, Linear):
+                total += op.weight.size
+            elif isinstance(op, Conv):
+                for place in itertools.product(*map(range, out[1:])):
+                    hits = 1
+                    for axis, at in enumerate(place):
+                        first = at * op.stride[axis] - op.padding[axis][0]
+                        taps = [first + k * op.dilation[axis] for k in range(op.weight.shape[2 + axis])]
+                        hits *= sum(0 <= t < shape[1 + axis] for t in taps)
+                    total += hits * out[0] * op.weight.shape[1]
+            shape = out
+    return total
+
+
 def term(found: Estimate, name: str):
     return next(t for t in found.terms if t.name == name)
 
@@ -45,10 +69,21 @@ def test_every_model_is_there_and_terms_add_up(case) -> None:
         energies = [t.energy_joules for t in found.terms if t.energy_joules is not None]
         assert found.energy_joules == pytest.approx(sum(energies), rel=1e-12)
         assert found.energy_low_joules <= found.energy_joules <= found.energy_high_joules
-        for t in found.terms:
+        static = () if found.static_term is None else (found.static_term,)
+        for t in (*found.terms, *found.latency_terms, *static):
             assert t.source
             assert t.check in "AB"
             assert t.kind
+            plain = t.as_dict()
+            assert ("seconds" in plain, "energy_joules" in plain) == ((True, False) if t.unit == "s" else (False, True))
+        if found.latency_seconds is not None:
+            assert found.latency_terms
+            assert {t.unit for t in found.latency_terms} == {"s"}
+            assert found.latency_seconds == pytest.approx(sum(t.product for t in found.latency_terms), rel=1e-9)
+            assert found.latency_low_seconds <= found.latency_seconds <= found.latency_high_seconds
+        if found.static_term is not None:
+            assert found.static_term.unit == "W"
+            assert found.static_term.count == pytest.approx(found.latency_seconds * found.chips)
             if t.by_population:
                 assert t.count == pytest.approx(sum(t.by_population.values()), rel=1e-12)
         assert sum(found.energy_of_populations().values()) <= found.energy_joules * (1 + 1e-12)
@@ -68,8 +103,8 @@ def test_the_45_nm_convention_by_hand(case) -> None:
     assert report.estimate("cmos45").energy_low_joules == pytest.approx(
         n["synaptic_events"] * 0.03 * PJ + n["input_macs"] * 0.23 * PJ, rel=1e-9
     )
-    # outputs x inputs of the group x kernel; 4x7x6 and 6x4x3 maps, and a readout of 5 from 12 pooled values
-    macs = 168 * (2 + 2 + 4) * 9 + 72 * (4 + 6 + 6) * 9 + 72 * 4 + 5 * 12
+    assert report.estimate("ann_fp32").title.endswith("one pass, fp32")
+    macs = macs_of_one_pass(made)
     assert report.estimate("ann_fp32").energy_joules == pytest.approx(macs * 4.6 * PJ + 168 * 0.9 * PJ, rel=1e-9)
     assert report.estimate("ann_int8").energy_joules == pytest.approx(macs * 0.3 * PJ + 168 * 0.1 * PJ, rel=1e-9)
     assert report.estimate("ann_fp32").latency_seconds is None
@@ -95,6 +130,8 @@ def test_loihi_and_spinnaker_by_hand(case) -> None:
         n["synaptic_events"] * 450 * PJ + n["neuron_updates"] * 2190 * PJ, rel=1e-9
     )
     assert any("router traversals" in text for text in second.unpublished)
+    assert second.static_term.each == 0.2354  # at 0.5 V, as goes with ticks at 150 MHz
+    assert second.static_joules == pytest.approx(0.2354 * second.latency_seconds * second.chips)
     proxy = report.estimate("loihi2")
     mapped = proxy.mapped
     active, updates = (sum(c.values()) / 3 for c in (mapped.active_updates, mapped.neuron_updates))
@@ -162,8 +199,16 @@ def test_a_network_too_large_to_place_is_counted_without_cores(case, monkeypatch
     assert first.cores is None
     assert first.latency_seconds is None
     assert "not placed on loihi1" in " ".join(first.notes)
-    assert term(first, "synaptic events").count == report.counts.synaptic_events / record.samples
+    on_chip = [p for p in report.counts.populations if p.name != "n1"]  # the host's, as where it is placed
+    assert set(report.core_maps["loihi1"].cores) >= {p.name for p in on_chip}
+    assert "n1" not in report.core_maps["loihi1"].cores
+    assert term(first, "synaptic events").count == sum(p.synaptic_events for p in on_chip) / record.samples
+    assert "not counted: n1" in " ".join(first.notes)
+    assert term(found.estimate("loihi1_sanafe"), "neuron accesses").count == sum(p.neurons for p in on_chip) * 4
     assert found.estimate("spinnaker1_board").energy_joules is None
+    assert "all taken to be of sparse synapses" in " ".join(found.estimate("loihi1_sanafe").notes)
+    assert {e.cores for e in found.estimates} == {None}
+    assert not found.estimate("spinnaker1_board").includes_static
 
 
 def test_a_record_of_another_network_is_refused(case) -> None:
@@ -186,11 +231,11 @@ def test_a_record_of_another_network_is_refused(case) -> None:
 
 def test_a_record_with_other_spikes_is_noticed(case) -> None:
     made, record, report = case
-    assert not any("arithmetic" in note for note in report.notes)
+    assert report.warnings == ()
     changed = {name: packed.copy() for name, packed in record.packed.items()}
     changed["n2"][0, 0, 0] ^= 1
     found = estimate(made, type(record)(**{**vars(record), "packed": changed}), ["cmos45"])
-    assert any("'n2'" in note for note in found.notes)
+    assert "'n2'" in found.warnings[0]
 
 
 def test_the_table_has_all_rows_and_all_sources(case) -> None:
@@ -204,10 +249,18 @@ def test_the_table_has_all_rows_and_all_sources(case) -> None:
         assert "Davies" in text, name
         assert "Horowitz" in text, name
         assert "not published" in text, name
-    assert r"\begin{tabular}{lrrrrrrrr}" in table.latex(report)
+    assert r"\begin{tabular}{lrrrrrrrrr}" in table.latex(report)
     assert table.quantity(1.11e-5, "J") == "11.1 µJ"
+    assert [table.quantity(x, "s") for x in (0.049, 0.9996, 1.5e-10)] == ["49.0 ms", "1.00 s", "150 ps"]
     assert table.quantity(0.0, "J") == "0 J"
     assert table.quantity(None, "J") == "not published"
+
+
+def test_the_table_says_what_is_absent_as_the_page_does(case) -> None:
+    report = case[2]
+    rows = {row[0]: row for row in table.table(report).rows}
+    convention = rows[report.estimate("cmos45").title]
+    assert convention[3:5] == ("not published", "not published")
 
 
 def test_a_recurrent_network_is_estimated() -> None:
@@ -231,3 +284,32 @@ def test_a_recurrent_network_is_estimated() -> None:
     assert report.estimate("cmos45_fp32").energy_joules == pytest.approx(
         n["synaptic_events"] * 0.9 * PJ + n["input_macs"] * 4.6 * PJ, rel=1e-9
     )
+    assert report.estimate("ann_fp32").energy_joules == pytest.approx(6 * macs_of_one_pass(made) * 4.6 * PJ, rel=1e-9)
+
+
+def test_an_ann_sees_every_frame() -> None:
+    """Of frames over time a pass each, of one image one: known from the file, or from the inputs."""
+    made, x = residual(np.random.default_rng(5), timesteps=4)
+    record, one = emulate(made, x), macs_of_one_pass(made) * 4.6 * PJ + 168 * 0.9 * PJ
+    frames = replace(made, info=replace(made.info, encoding="frames"))
+    for network_, inputs, passes in (
+        (made, x, 1),
+        (frames, None, 4),
+        (made, np.repeat(x[:, None], 4, axis=1), 4),
+    ):
+        found = estimate(network_, record, ["cmos45"], inputs).estimate("ann_fp32")
+        assert found.energy_joules == pytest.approx(passes * one, rel=1e-9)
+        assert ("one pass" if passes == 1 else "4 passes") in found.title
+        assert ("one pass" if passes == 1 else "4 passes") in term(found, "multiply-accumulates").conditions
+        assert not any("is assumed" in note for note in found.notes)
+    unsaid = replace(made, info=replace(made.info, encoding=""))
+    assert any("one pass is assumed" in n for n in estimate(unsaid, record, ["cmos45"]).estimate("ann_int8").notes)
+
+
+def test_ticks_cite_what_they_come_from(case) -> None:
+    found = case[2].estimate("spinnaker1").latency_terms[0]
+    assert (found.name, found.each) == ("ticks", pytest.approx(1e-3))
+    assert "sPyNNaker 1!7.4.1" in found.source
+    assert "version_spin1.py" in found.source
+    assert "120 instructions per neuron" in found.conditions
+    assert "200,000 cycles" in found.conditions

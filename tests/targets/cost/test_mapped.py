@@ -19,7 +19,7 @@ from targets import loihi, registry, spinnaker
 from targets.cost.activity import Activity
 from targets.cost.estimate import HARDWARE
 from targets.cost.mapped import Load, count_mapped
-from targets.cost.timing import milliseconds_per_tick, stepped, streamed
+from targets.cost.timing import stepped, streamed, tick
 from targets.cost.updates import count_updates
 from targets.loihi.core_map import core_map as on_loihi
 from targets.mapping import CoreMap
@@ -160,7 +160,7 @@ def test_spinnaker_counts_what_its_simulation_met(drawn) -> None:
     assert sum(counted.neuron_updates.values()) == met["neuron_updates"]
     known = limits("spinnaker1")
     work = (known.per_neuron, known.per_event, known.per_packet)
-    scale = milliseconds_per_tick(load, counted.steps_per_inference, work, known.cycles, known.spike_buffer)
+    scale = tick(load, counted.steps_per_inference, work, known.cycles, known.spike_buffer).milliseconds
     assert scale == met["time_scale"]
 
 
@@ -220,4 +220,4 @@ def test_a_step_takes_its_busiest_core() -> None:
     np.testing.assert_array_equal(streamed(events, 1), [[3, 0], [1, 6], [2, 0]])
     np.testing.assert_array_equal(streamed(events, 3), [[3, 0], [1, 1], [0, 0], [0, 5], [2, 0], [0, 0]])
     many = replace(load, packets=events * 100)
-    assert milliseconds_per_tick(many, 1, (1, 10, 1), 100, 256) == max(-(-(2 + 60 + 600) // 100), -(-600 // 256))
+    assert tick(many, 1, (1, 10, 1), 100, 256).milliseconds == max(-(-(2 + 60 + 600) // 100), -(-600 // 256))
