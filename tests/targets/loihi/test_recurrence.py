@@ -101,7 +101,7 @@ def one_step_late(plan):
 
 def no_current(job, folder):
     def forgets(p):
-        return replace(p, arguments={**p.arguments, "du": 4095}) if p.name == "h1" else p
+        return replace(p, arguments={**p.arguments, "du": 4095}) if p.name == "neurons h1" else p
 
     return replace(job, processes=tuple(map(forgets, job.processes)))
 
