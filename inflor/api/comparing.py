@@ -50,8 +50,7 @@ def compare(
         raise InputError("compare two or more networks; inflor report shows one")
     if samples is not None and samples < 1:
         raise InputError(f"{samples} samples: run at least 1")
-    for path in networks:
-        refuse_overwrite(out, path)
+    refuse_overwrite(out, *networks, dataset)
     if out is not None:
         comparison.check_format(out)
     wanted = names_of(hardware or HARDWARE)

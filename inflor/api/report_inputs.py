@@ -165,7 +165,7 @@ class ReportInputs:
 
     def _check_file(self, path: PathLike) -> Verdict:
         found = _read_json(path)
-        verdict = gather.verdict(found, f"Read from {Path(path).name}")
+        verdict = gather.verdict(found, f"Read from {Path(path).name}", os.fspath(path))
         mine = {p.name for p in self.record.populations if p.kind != "input"}
         if {layer["name"] for layer in verdict.layers} != mine:
             raise InputError(f"{path}: compares other populations than those of {self.network.source}")

@@ -66,9 +66,7 @@ def report(
         raise InputError(f"--sample {sample}: is no whole number")
     targets, hardware = names_of(targets), None if hardware is None else names_of(hardware)
     given = ReportInputs(network, record, dataset, data_dir, progress)
-    for path in (network, record, float_model, float_record, check, quantisation):
-        if isinstance(path, str | os.PathLike):
-            refuse_overwrite(out, path)
+    refuse_overwrite(out, network, record, float_model, float_record, check, quantisation, dataset)
     if check is not None and targets:
         raise InputError("--check and --targets: give one of them, a verdict or targets to compare now")
     given.say("reading")

@@ -45,10 +45,12 @@ def command(model: Path, as_json: bool, out: Path | None, draw: Path | None, **o
     from converter.files import atomic_path
     from inflor import api
 
+    api.refuse_overwrite(out, model, options["record"], options["dead"])
+    api.refuse_overwrite(draw, model, options["record"], options["dead"], option="--draw")
+    api.refuse_twice(out, draw)
     placed = api.place(model, draw=draw, **options)
     plain = placed.description
     if out is not None:
-        api.refuse_overwrite(out, model)
         with atomic_path(out) as temporary:
             temporary.write_text(json.dumps(plain))
     if "table" in plain and not as_json:

@@ -39,6 +39,21 @@ def test_place_writes_what_it_prints(model, tmp_path):
     assert len(ElementTree.parse(board).getroot()) > 0
 
 
+def test_place_writes_over_nothing_that_it_reads(model, tmp_path):
+    dead = tmp_path / "dead.json"
+    dead.write_text('{"chips": [[1, 1]]}')
+    both = str(tmp_path / "both.svg")
+    for arguments, message in (
+        (["--dead", str(dead), "--out", str(dead)], "name another file with --out"),
+        (["--dead", str(dead), "--draw", str(dead)], "name another file with --draw"),
+        (["--out", both, "--draw", both], "named for two files"),
+    ):
+        result = invoke("place", str(model), *arguments)
+        assert result.exit_code == 2
+        assert message in result.stderr
+    assert dead.read_text() == '{"chips": [[1, 1]]}'
+
+
 def test_place_says_why(model):
     result = invoke("place", str(model), "--cores-per-chip", "1")
     assert result.exit_code == 0, result.output
