@@ -28,11 +28,11 @@ demo: runtime
 
 # One thread for each of the processes: threads that outnumber the cores wait for each other.
 test: setup lint
-	OMP_NUM_THREADS=1 INFLOR_BRIAN2=$(BRIAN2)/bin/python $(VENV)/bin/pytest -n $(JOBS)
+	OMP_NUM_THREADS=1 INFLOR_BRIAN2=$(BRIAN2)/bin/python $(VENV)/bin/pytest -n $(JOBS) --dist worksteal
 
 # The property tests alone, on networks that nobody has seen yet; what fails here becomes a test of its own.
 draw: setup
-	OMP_NUM_THREADS=1 $(VENV)/bin/pytest -n $(JOBS) -m hypothesis --hypothesis-profile=anew
+	OMP_NUM_THREADS=1 $(VENV)/bin/pytest -n $(JOBS) --dist worksteal -m hypothesis --hypothesis-profile=anew
 
 lint: setup
 	$(VENV)/bin/ruff check .
