@@ -10,20 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from converter import fields
+from converter.dynamics import KINDS
 from converter.errors import InputError
 from converter.graph import Graph, reset_of
 from quant.fuse import FloatProjection, least_shape
-from quant.network import DECAY_BITS, LARGEST, IntegerNetwork, Kind, Population, Projection, Reset
+from quant.network import DECAY_BITS, LARGEST, IntegerNetwork, Population, Projection, Reset
 from quant.operators import WEIGHTED, IntArray, Shape, weighted
-
-_KINDS: dict[type[nir.NIRNode], Kind] = {
-    nir.IF: "if",
-    nir.LIF: "lif",
-    nir.CubaLIF: "cuba_lif",
-    nir.I: "readout",
-    nir.LI: "readout",
-    nir.CubaLI: "readout",
-}
 
 
 def read_projection(graph: Graph, q: FloatProjection) -> Projection:
@@ -60,7 +52,8 @@ def read_population(graph: Graph, name: str, bias: npt.NDArray[np.float64]) -> P
     scale = _fitting(scale, shape, f"{where} 'scale'")
     if isinstance(node, nir.Input):
         return Population(name, shape, "input", zero, "none", zero, zero, zero, zero, scale, 0)
-    if type(node) not in _KINDS:
+    kind = KINDS.get(type(node))
+    if kind is None or kind == "threshold":
         raise InputError(f"{graph.source}: node {name!r}: a {type(node).__name__} has no integer form")
 
     def integers(values: Any, field: str) -> IntArray:
@@ -70,7 +63,7 @@ def read_population(graph: Graph, name: str, bias: npt.NDArray[np.float64]) -> P
         return whole_number(node.metadata.get(field, default), f"{where} {field!r}", 0, most)
 
     total = _integers(bias, graph, name, "bias") + integers(node.metadata.get("bias", 0), "bias")
-    kind, decay_bits = _KINDS[type(node)], whole("decay_bits", DECAY_BITS, 24)
+    decay_bits = whole("decay_bits", DECAY_BITS, 24)
     decay, synaptic = integers(node.metadata.get("decay", 0), "decay"), None
     if isinstance(node, nir.LIF | nir.LI) and not decay.any():
         raise InputError(f"{graph.source}: node {name!r}: a leaky neuron without its integer decay; quantise it again")

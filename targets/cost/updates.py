@@ -98,7 +98,8 @@ def _potentials(
         if not activity.fires(population.name):
             return v, False
         spikes = _sent(activity, population.name, samples)
-        unlike = not torch.equal(spikes, step.spikes)  # type: ignore[arg-type]
+        assert step.spikes is not None
+        unlike = not torch.equal(spikes, step.spikes)
         if population.reset == "subtract":
             v = v - kernel.reset_value * spikes
         elif population.reset == "zero":

@@ -64,14 +64,19 @@ def states(plan: CpuPlan, inputs: npt.NDArray[np.integer]) -> dict[str, States]:
             steps = run_together(group, sent, plan.network.info.timesteps, keep_states=True)
             for kernel, step in zip(group, steps, strict=True):
                 assert step.states is not None
-                found[kernel.population.name] = States(*map(_by_sample, (*step.states, step.spikes)))  # type: ignore[arg-type]
+                u, v = step.states
+                found[kernel.population.name] = States(
+                    None if u is None else _by_sample(u),
+                    _by_sample(v),
+                    None if step.spikes is None else _by_sample(step.spikes),
+                )
                 if step.spikes is not None:
                     sent[kernel.population.name] = step.spikes
         return found
 
 
-def _by_sample(values: Tensor | None) -> npt.NDArray[np.int64] | None:
-    return None if values is None else values.transpose(0, 1).to(torch.int64).cpu().numpy()
+def _by_sample(values: Tensor) -> npt.NDArray[np.int64]:
+    return values.transpose(0, 1).to(torch.int64).cpu().numpy()
 
 
 def _frames(plan: CpuPlan, inputs: npt.NDArray[np.integer], samples: slice) -> Tensor:
