@@ -9,12 +9,13 @@ from dataclasses import replace
 import brute_force
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from integer_networks import images, integer_networks
 from spinnaker_networks import on_cpu, on_spinnaker, recurrent, residual
 
 from converter.errors import InputError
+from quant.ranges import state_ranges
 from targets import equivalence, spinnaker
 from targets.spinnaker.machine import Dead
 from targets.spinnaker.verify import compare_synapses
@@ -42,6 +43,7 @@ def layouts(draw):
 
 def equals_brute_force(network, layout, inputs):
     """Every spike and every potential of a readout; the plan with which it was run."""
+    assume(max(r.bits for r in state_ranges(network).values()) <= 32)  # more are refused
     neurons = sum(p.size for p in network.populations)
     if layout["neurons_per_core"] == 1 and neurons > 100:
         layout["neurons_per_core"] = 4
