@@ -18,10 +18,10 @@ import numpy as np
 import torch
 from support.networks import exported, processor, random_images, random_network
 
-from converter import execute
-from converter.architecture import SpikingNetwork
-from quant.network import IntegerNetwork
-from targets.running import run
+from inflor.converter import execute
+from inflor.converter.architecture import SpikingNetwork
+from inflor.quant.network import IntegerNetwork
+from inflor.targets.running import run
 
 TIMESTEPS = 4
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import torch
 from support.networks import exported, processor, random_images, random_network
 
-from targets import record
-from targets.cost.estimate import HARDWARE, estimate
-from targets.running import run
+from inflor.targets import record
+from inflor.targets.cost.estimate import HARDWARE, estimate
+from inflor.targets.running import run
 
 TIMESTEPS = 4
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from converter.errors import InputError
-from converter.neurons import NeuronConfig, Readout, SpikingNeuron
-from converter.node import INPUT, Node, Shape, is_whole
-from converter.tdbn import TDBatchNorm
+from inflor.converter.errors import InputError
+from inflor.converter.neurons import NeuronConfig, Readout, SpikingNeuron
+from inflor.converter.node import INPUT, Node, Shape, is_whole
+from inflor.converter.tdbn import TDBatchNorm
 
 __all__ = ["INPUT", "Architecture", "Node", "Shape", "SpikingNetwork"]
 

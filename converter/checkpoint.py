@@ -20,11 +20,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from converter.architecture import Architecture, Node, SpikingNetwork
-from converter.errors import InputError
-from converter.files import atomic_path
-from converter.metadata import ModelInfo
-from converter.neurons import NeuronConfig
+from inflor.converter.architecture import Architecture, Node, SpikingNetwork
+from inflor.converter.errors import InputError
+from inflor.converter.files import atomic_path
+from inflor.converter.metadata import ModelInfo
+from inflor.converter.neurons import NeuronConfig
 
 FORMAT = "inflor-model"
 SCHEMA = 1

@@ -17,13 +17,13 @@ import nir
 import numpy as np
 from scipy.special import lambertw
 
-from converter.dynamics import KINDS, Dynamics, FloatArray, delay_steps, dynamics
-from converter.errors import InputError
-from converter.fields import FIELDS
-from converter.frameworks import FRAMEWORKS, Framework, Reset
-from converter.graph import INTEGRATORS, NEURONS, SPIKING, Graph, reset_of
-from converter.metadata import INTEGRATIONS, ModelInfo
-from converter.ordering import components
+from inflor.converter.dynamics import KINDS, Dynamics, FloatArray, delay_steps, dynamics
+from inflor.converter.errors import InputError
+from inflor.converter.fields import FIELDS
+from inflor.converter.frameworks import FRAMEWORKS, Framework, Reset
+from inflor.converter.graph import INTEGRATORS, NEURONS, SPIKING, Graph, reset_of
+from inflor.converter.metadata import INTEGRATIONS, ModelInfo
+from inflor.converter.ordering import components
 
 _NO_LEAK = 1e20
 """A time constant so long that a step's part of it is nothing beside 1."""
@@ -36,7 +36,7 @@ class Conventions:
     """What a user says about a file: None leaves it to the file, then to the framework, then to NIR.
 
     dt: a step in the unit of the file's time constants. integration: "euler" or "exponential". reset: "zero" or
-    "subtract". framework: a name of `converter.frameworks`.
+    "subtract". framework: a name of `inflor.converter.frameworks`.
 
     Raises:
         InputError: a value is none of these.

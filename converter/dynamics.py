@@ -20,10 +20,10 @@ import nir
 import numpy as np
 import numpy.typing as npt
 
-from converter.errors import InputError
-from converter.fields import LARGEST_FLOAT32
-from converter.graph import INTEGRATORS, Graph, reset_of
-from converter.metadata import MAX_TIMESTEPS
+from inflor.converter.errors import InputError
+from inflor.converter.fields import LARGEST_FLOAT32
+from inflor.converter.graph import INTEGRATORS, Graph, reset_of
+from inflor.converter.metadata import MAX_TIMESTEPS
 
 FloatArray = npt.NDArray[np.float64]
 Kind = Literal["if", "lif", "cuba_lif", "readout", "threshold"]

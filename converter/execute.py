@@ -16,12 +16,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from converter.errors import InputError
-from converter.graph import FIRING, INTEGRATORS, NEURONS, Graph
-from converter.layers import layer
-from converter.ordering import components
-from converter.recurrence import run_component
-from converter.stepping import STATEFUL, whole_run
+from inflor.converter.errors import InputError
+from inflor.converter.graph import FIRING, INTEGRATORS, NEURONS, Graph
+from inflor.converter.layers import layer
+from inflor.converter.ordering import components
+from inflor.converter.recurrence import run_component
+from inflor.converter.stepping import STATEFUL, whole_run
 
 Values = npt.NDArray[Any] | Tensor
 
@@ -62,8 +62,8 @@ def run(
     return; the first for neurons (before r and dt), the second for any node. dtype: torch.float32 or torch.float64.
 
     What is constant over time is computed once. Activations are let go after their last reader. What a neuron does in
-    a step: `converter.dynamics`. A Delay gives nothing before the sample's first step is so many steps old. A recurrent
-    edge brings what its source had a step before; before the sample every neuron was silent, so that a bias behind
+    a step: `inflor.converter.dynamics`. A Delay gives nothing before the sample's first step is so many steps old. A
+    recurrent edge brings what its source had a step before; before the sample every neuron was silent, so that a bias behind
     silent neurons acts from the first step on.
 
     Raises:

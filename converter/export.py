@@ -11,15 +11,15 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor, nn
 
-from converter.architecture import INPUT, Node, Shape, SpikingNetwork
-from converter.errors import InputError
-from converter.fields import make_node
-from converter.fold import fold_norm
-from converter.graph import Edge, Graph
-from converter.metadata import METADATA_KEY, ModelInfo
-from converter.neurons import NeuronConfig
-from converter.tdbn import TDBatchNorm
-from converter.validate import validate
+from inflor.converter.architecture import INPUT, Node, Shape, SpikingNetwork
+from inflor.converter.errors import InputError
+from inflor.converter.fields import make_node
+from inflor.converter.fold import fold_norm
+from inflor.converter.graph import Edge, Graph
+from inflor.converter.metadata import METADATA_KEY, ModelInfo
+from inflor.converter.neurons import NeuronConfig
+from inflor.converter.tdbn import TDBatchNorm
+from inflor.converter.validate import validate
 
 OUTPUT = "output"
 SOFT_RESET = "Soft reset"

@@ -1,6 +1,6 @@
 """What the fields of every NIR primitive may be, and their one normal form.
 
-Checks look at one node alone; `converter.shapes` looks at what arrives at it.
+Checks look at one node alone; `inflor.converter.shapes` looks at what arrives at it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import nir
 import numpy as np
 import numpy.typing as npt
 
-from converter.errors import InputError
+from inflor.converter.errors import InputError
 
 Check = Callable[[Any, str], Any]
 """Takes a field's value and where it stands, gives its normal form, raises InputError."""
@@ -246,7 +246,7 @@ def _check_reset(node: nir.NIRNode, where: str) -> None:
 
 
 def _check_metadata(node: nir.NIRNode, where: str) -> None:
-    """What `converter.dynamics` reads there."""
+    """What `inflor.converter.dynamics` reads there."""
     for name in ("reset_value", "threshold"):
         if name in node.metadata:
             numbers(node.metadata[name], f"{where}: metadata {name!r}")

@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
-from converter.errors import InputError
+from inflor.converter.errors import InputError
 
 
 @contextlib.contextmanager

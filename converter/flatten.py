@@ -11,12 +11,12 @@ from typing import Any
 
 import nir
 
-from converter.errors import InputError
-from converter.fields import make_node
-from converter.graph import Edge
-from converter.metadata import METADATA_KEY
-from converter.ordering import evaluation_order, links_of
-from converter.shapes import Pattern
+from inflor.converter.errors import InputError
+from inflor.converter.fields import make_node
+from inflor.converter.graph import Edge
+from inflor.converter.metadata import METADATA_KEY
+from inflor.converter.ordering import evaluation_order, links_of
+from inflor.converter.shapes import Pattern
 
 MAX_DEPTH = 16
 """Of graphs inside graphs."""

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from converter.errors import InputError
+from inflor.converter.errors import InputError
 
 FloatArray = npt.NDArray[np.floating[Any]]
 

@@ -11,8 +11,8 @@ import nir
 import numpy as np
 import numpy.typing as npt
 
-from converter.errors import InputError
-from converter.metadata import ModelInfo
+from inflor.converter.errors import InputError
+from inflor.converter.metadata import ModelInfo
 
 Shape = tuple[int, ...]
 Edge = tuple[str, str]
@@ -30,7 +30,8 @@ NEURONS = (*SPIKING, *INTEGRATORS)
 
 @dataclass(frozen=True, eq=False)
 class Graph:
-    """Nodes and edges that passed every check of `converter.validate`, with their shapes. Treat the nodes as read-only.
+    """Nodes and edges that passed every check of `inflor.converter.validate`, with their shapes. Treat the nodes as
+    read-only.
 
     nodes: by name, in the order of the file. edges: (source, target); several edges into one node are summed.
     input_shapes, output_shapes: of every node, without time and batch. order: the nodes in evaluation order, file order

@@ -10,8 +10,8 @@ from typing import Any
 import h5py
 import numpy as np
 
-from converter.errors import InputError
-from converter.text_heap import MAX_TEXT, TextHeaps
+from inflor.converter.errors import InputError
+from inflor.converter.text_heap import MAX_TEXT, TextHeaps
 
 Tree = dict[str, Any]
 """Groups are dicts; data of texts are str or object arrays of str; data of numbers are numpy scalars or arrays."""

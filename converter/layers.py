@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from converter.dynamics import dynamics
-from converter.graph import Graph
+from inflor.converter.dynamics import dynamics
+from inflor.converter.graph import Graph
 
 Layer = Callable[[Tensor], Tensor]
 """[N, *input shape] -> [N, *output shape]."""

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from converter.errors import InputError
+from inflor.converter.errors import InputError
 
 METADATA_KEY = "inflor"
 SCHEMA = 1
@@ -44,8 +44,8 @@ class ModelInfo:
     input is (x - mean) / std, computed by the host. stage: "float" or "integer". version: of inflor, which wrote it.
     provenance: plain data on where the model came from, e.g. {"made_from": "model.pt", "sha256": ...}. known: False
     when the file had no such metadata and these are defaults.
-    integration: "euler" or "exponential", see `converter.dynamics`. framework: whose conventions the graph was read by.
-    says_timesteps: False where timesteps is assumed, and the data say how many there are.
+    integration: "euler" or "exponential", see `inflor.converter.dynamics`. framework: whose conventions the graph was
+    read by. says_timesteps: False where timesteps is assumed, and the data say how many there are.
 
     Raises:
         InputError: a value is out of its range or of the wrong type.

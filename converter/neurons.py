@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from converter.errors import InputError
+from inflor.converter.errors import InputError
 
 NeuronKind = Literal["srif", "if", "lif"]
 ResetKind = Literal["subtract", "zero"]

@@ -15,14 +15,14 @@ import h5py
 import nir
 import numpy as np
 
-from converter import fields
-from converter.conventions import Conventions, prepared, with_conventions
-from converter.errors import InputError
-from converter.files import atomic_path
-from converter.graph import Edge, Graph
-from converter.hdf5 import HDF5_ERRORS, Tree, damaged, read_tree
-from converter.metadata import METADATA_KEY, ModelInfo
-from converter.validate import unknown_type, validate
+from inflor.converter import fields
+from inflor.converter.conventions import Conventions, prepared, with_conventions
+from inflor.converter.errors import InputError
+from inflor.converter.files import atomic_path
+from inflor.converter.graph import Edge, Graph
+from inflor.converter.hdf5 import HDF5_ERRORS, Tree, damaged, read_tree
+from inflor.converter.metadata import METADATA_KEY, ModelInfo
+from inflor.converter.validate import unknown_type, validate
 
 TYPES = {kind.__name__: kind for kind in fields.FIELDS}
 FILE_NAME = {(nir.Input, "input_type"): "shape", (nir.Output, "output_type"): "shape"}
@@ -32,10 +32,11 @@ FILE_NAME = {(nir.Input, "input_type"): "shape", (nir.Output, "output_type"): "s
 def read(path: str | os.PathLike[str], conventions: Conventions | None = None) -> Graph:
     """Read and validate a .nir file. Memory is taken only after the sizes that the file claims are checked.
 
-    conventions: what the file does not say about time; see `converter.conventions`.
+    conventions: what the file does not say about time; see `inflor.converter.conventions`.
 
     Raises:
-        InputError: not a readable NIR file, not a valid graph (see `converter.validate`), or the conventions do not fit
+        InputError: not a readable NIR file, not a valid graph (see `inflor.converter.validate`), or the conventions do
+        not fit
             it. Names the file and node.
     """
     conventions = conventions or Conventions()
@@ -137,7 +138,7 @@ def write(
     with type_check=False only.
 
     Raises:
-        InputError: the graph is not valid (see `converter.validate`), or the file cannot be written.
+        InputError: the graph is not valid (see `inflor.converter.validate`), or the file cannot be written.
     """
     graph: nir.NIRGraph = object.__new__(nir.NIRGraph)
     graph.nodes, graph.edges = dict(nodes), list(edges)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from converter.errors import InputError
+from inflor.converter.errors import InputError
 
 Shape = tuple[int, ...]
 Op = Literal["conv", "linear", "norm", "neuron", "avgpool", "flatten", "readout"]

@@ -9,7 +9,7 @@ from typing import TypeVar
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from converter.graph import Edge
+from inflor.converter.graph import Edge
 
 Name = TypeVar("Name", bound=Hashable)
 Links = Mapping[Name, list[Name]]

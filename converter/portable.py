@@ -25,12 +25,12 @@ from dataclasses import replace
 import nir
 import numpy as np
 
-from converter.dynamics import Dynamics, dynamics
-from converter.errors import InputError
-from converter.fields import make_node
-from converter.graph import SPIKING, Edge, Graph, reset_of
-from converter.metadata import METADATA_KEY
-from converter.validate import validate
+from inflor.converter.dynamics import Dynamics, dynamics
+from inflor.converter.errors import InputError
+from inflor.converter.fields import make_node
+from inflor.converter.graph import SPIKING, Edge, Graph, reset_of
+from inflor.converter.metadata import METADATA_KEY
+from inflor.converter.validate import validate
 
 Nodes = dict[str, nir.NIRNode]
 

@@ -8,10 +8,10 @@ import nir
 import torch
 from torch import Tensor
 
-from converter.graph import Edge, Graph
-from converter.layers import Layer, layer
-from converter.ordering import evaluation_order
-from converter.stepping import STATEFUL, stepper
+from inflor.converter.graph import Edge, Graph
+from inflor.converter.layers import Layer, layer
+from inflor.converter.ordering import evaluation_order
+from inflor.converter.stepping import STATEFUL, stepper
 
 Streams = dict[str, Tensor]
 """[T, B, *shape] by node name."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import nir
 
-from converter.graph import Graph
+from inflor.converter.graph import Graph
 
 _TIMES = {
     nir.LIF: ("tau",),

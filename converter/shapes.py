@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import nir
 import numpy as np
 
-from converter.errors import InputError
-from converter.fields import PER_NEURON
+from inflor.converter.errors import InputError
+from inflor.converter.fields import PER_NEURON
 
 Shape = tuple[int, ...]
 Pattern = tuple[int | None, ...]

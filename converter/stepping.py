@@ -10,9 +10,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from converter.dynamics import Dynamics, delay_steps, dynamics
-from converter.graph import NEURONS, Graph
-from converter.layers import parameter
+from inflor.converter.dynamics import Dynamics, delay_steps, dynamics
+from inflor.converter.graph import NEURONS, Graph
+from inflor.converter.layers import parameter
 
 STATEFUL = (*NEURONS, nir.Delay)
 
@@ -25,7 +25,7 @@ def _exceeded(threshold: npt.NDArray[np.float64], strict: bool) -> npt.NDArray[n
 
 
 class Neurons:
-    """The state of a batch of one node's neurons; see `converter.dynamics.Dynamics` for what a step computes.
+    """The state of a batch of one node's neurons; see `inflor.converter.dynamics.Dynamics` for what a step computes.
 
     step: of the node. like: a tensor [B, *shape] of the dtype and on the device to compute with.
     """

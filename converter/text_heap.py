@@ -13,7 +13,7 @@ import mmap
 import struct
 from types import TracebackType
 
-from converter.errors import InputError
+from inflor.converter.errors import InputError
 
 _MAGIC = b"GCOL\x01\x00\x00\x00"
 _HEADER = 16

@@ -20,15 +20,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from converter.architecture import SpikingNetwork
-from converter.augment import augment
-from converter.checkpoint import save_model
-from converter.datasets import Dataset
-from converter.errors import InputError
-from converter.files import atomic_path
-from converter.metadata import ModelInfo
-from converter.training_config import TrainConfig, default_config
-from converter.training_run import CHECKPOINT, TrainingRun
+from inflor.converter.architecture import SpikingNetwork
+from inflor.converter.augment import augment
+from inflor.converter.checkpoint import save_model
+from inflor.converter.datasets import Dataset
+from inflor.converter.errors import InputError
+from inflor.converter.files import atomic_path
+from inflor.converter.metadata import ModelInfo
+from inflor.converter.training_config import TrainConfig, default_config
+from inflor.converter.training_run import CHECKPOINT, TrainingRun
 
 __all__ = ["Progress", "TrainConfig", "TrainResult", "default_config", "evaluate", "train"]
 

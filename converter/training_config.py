@@ -7,11 +7,11 @@ import math
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from converter.augment import Augment
-from converter.errors import InputError
-from converter.networks import NETWORKS
-from converter.neurons import NeuronConfig
-from converter.node import is_whole
+from inflor.converter.augment import Augment
+from inflor.converter.errors import InputError
+from inflor.converter.networks import NETWORKS
+from inflor.converter.neurons import NeuronConfig
+from inflor.converter.node import is_whole
 
 Optimizer = Literal["sgd", "adam", "adamw"]
 Device = Literal["auto", "cpu", "cuda"]

@@ -11,13 +11,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from converter.architecture import SpikingNetwork
-from converter.checkpoint import load_checkpoint
-from converter.datasets import Dataset
-from converter.errors import InputError
-from converter.metadata import ModelInfo
-from converter.networks import build
-from converter.training_config import TrainConfig
+from inflor.converter.architecture import SpikingNetwork
+from inflor.converter.checkpoint import load_checkpoint
+from inflor.converter.datasets import Dataset
+from inflor.converter.errors import InputError
+from inflor.converter.metadata import ModelInfo
+from inflor.converter.networks import build
+from inflor.converter.training_config import TrainConfig
 
 CHECKPOINT = "checkpoint.pt"
 

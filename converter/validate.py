@@ -9,12 +9,12 @@ from typing import Any
 import nir
 import numpy as np
 
-from converter import fields, shapes
-from converter.errors import InputError
-from converter.flatten import flattened, with_ends
-from converter.graph import NEURONS, RECURRENT_KEY, Edge, Graph, Shape
-from converter.metadata import METADATA_KEY, ModelInfo
-from converter.ordering import Links, back_edges, evaluation_order, links_of, reached_from
+from inflor.converter import fields, shapes
+from inflor.converter.errors import InputError
+from inflor.converter.flatten import flattened, with_ends
+from inflor.converter.graph import NEURONS, RECURRENT_KEY, Edge, Graph, Shape
+from inflor.converter.metadata import METADATA_KEY, ModelInfo
+from inflor.converter.ordering import Links, back_edges, evaluation_order, links_of, reached_from
 
 MAX_NAME = 256
 
@@ -23,7 +23,7 @@ def validate(nir_graph: nir.NIRGraph, source: str) -> Graph:
     """Check a NIR graph (design section 8) and infer every shape. The graph itself is left as it is.
 
     Graphs inside it are opened, and an Input or Output that is not there is put where only one place is possible; see
-    `converter.flatten`. source: the file's name, for messages.
+    `inflor.converter.flatten`. source: the file's name, for messages.
 
     Raises:
         InputError: an unknown primitive; a field that is missing, of a wrong type or shape, out of range or not finite;

@@ -117,7 +117,7 @@ print(f"accuracy {before.accuracy:.4f} in float, {after.accuracy:.4f} in integer
 same = (before.predictions == counts.argmax(1)).mean()
 print(f"snnTorch and the float network give {100 * same:.1f} % of the samples the same class")
 
-installed = [target.name for target in inflor.targets() if target.input == "integer" and target.missing is None]
+installed = [target.name for target in inflor.list_targets() if target.input == "integer" and target.missing is None]
 found = inflor.check(quantised.network, installed, dataset=data, samples=8)
 print(
     f"{', '.join(installed)}: {'equal' if found.equal else 'different'} in {found.compared_spikes} spikes and silences"

@@ -15,8 +15,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from converter.conventions import Conventions
-    from converter.errors import InflorError, InputError, MissingPartError
     from inflor.api import (
         Comparison,
         Conversion,
@@ -27,12 +25,14 @@ if TYPE_CHECKING:
         compare,
         convert,
         estimate,
+        list_targets,
         quantize,
         report,
         run,
-        targets,
         train,
     )
+    from inflor.converter.conventions import Conventions
+    from inflor.converter.errors import InflorError, InputError, MissingPartError
     from inflor.demonstrate import DemoResult, demo
     from inflor.describe import Description, info
 
@@ -54,19 +54,19 @@ __all__ = [
     "demo",
     "estimate",
     "info",
+    "list_targets",
     "quantize",
     "report",
     "run",
-    "targets",
     "train",
 ]
 
 _PLACES = {
-    "converter.errors": ("InflorError", "InputError", "MissingPartError"),
-    "converter.conventions": ("Conventions",),
+    "inflor.converter.errors": ("InflorError", "InputError", "MissingPartError"),
+    "inflor.converter.conventions": ("Conventions",),
     "inflor.api": (
         *("Comparison", "Conversion", "Quantised", "Report", "TargetInfo"),
-        *("check", "compare", "convert", "estimate", "quantize", "report", "run", "targets", "train"),
+        *("check", "compare", "convert", "estimate", "list_targets", "quantize", "report", "run", "train"),
     ),
     "inflor.demonstrate": ("DemoResult", "demo"),
     "inflor.describe": ("Description", "info"),

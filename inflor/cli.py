@@ -17,9 +17,9 @@ from typing import Any, NoReturn
 
 import click
 
-from converter.errors import InflorError
 from inflor import interrupts
 from inflor.commands import COMMANDS
+from inflor.converter.errors import InflorError
 
 BUG, PIPE_CLOSED, INTERRUPTED = 70, 141, 130
 TRACEBACK = "INFLOR_TRACEBACK"

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
-from converter import datasets
-from converter.files import atomic_path
-from converter.training import TrainResult
 from inflor import api
+from inflor.converter import datasets
+from inflor.converter.files import atomic_path
+from inflor.converter.training import TrainResult
 from inflor.provenance import sha256
 from inflor.summary import summarise
-from targets.equivalence import Equivalence
-from targets.record import Record
+from inflor.targets.equivalence import Equivalence
+from inflor.targets.record import Record
 
 DATASET, TIMESTEPS, BITS = "digits", 4, 8
 TARGETS, COMPARED = ("cpu", "spinnaker"), 4

@@ -11,17 +11,17 @@ import h5py
 import nir
 import numpy as np
 
-from converter import checkpoint, nir_file
-from converter.conventions import Conventions
-from converter.graph import SPIKING, Graph, reset_of
-from converter.metadata import ModelInfo
 from inflor.api.loading import PathLike, kind_of
+from inflor.converter import checkpoint, nir_file
+from inflor.converter.conventions import Conventions
+from inflor.converter.graph import SPIKING, Graph, reset_of
+from inflor.converter.metadata import ModelInfo
+from inflor.quant import integer_nir
+from inflor.quant.network import IntegerNetwork, Population
+from inflor.quant.operators import Conv, Flatten, Linear, Operator, SumPool, weighted
+from inflor.quant.ranges import state_ranges
 from inflor.summary import summarise
-from quant import integer_nir
-from quant.network import IntegerNetwork, Population
-from quant.operators import Conv, Flatten, Linear, Operator, SumPool, weighted
-from quant.ranges import state_ranges
-from targets import record
+from inflor.targets import record
 
 Row = dict[str, Any]
 

@@ -8,13 +8,13 @@ from typing import Any, TypeVar
 
 import numpy.typing as npt
 
-from converter import datasets
-from converter.datasets import Dataset
-from converter.errors import InputError
-from converter.graph import Graph, Shape
-from converter.metadata import FRAMES, ModelInfo
-from quant.network import IntegerNetwork
-from targets.record import Record
+from inflor.converter import datasets
+from inflor.converter.datasets import Dataset
+from inflor.converter.errors import InputError
+from inflor.converter.graph import Graph, Shape
+from inflor.converter.metadata import FRAMES, ModelInfo
+from inflor.quant.network import IntegerNetwork
+from inflor.targets.record import Record
 
 Fitting = TypeVar("Fitting", Graph, IntegerNetwork, Graph | IntegerNetwork)
 
@@ -121,7 +121,7 @@ def input_shape(network: Graph | IntegerNetwork) -> Shape:
         names = network.inputs() if isinstance(network, Graph) else [population.name for population in network.inputs]
         raise InputError(
             f"{network.source}: has the inputs {', '.join(map(repr, names))}, and a data set feeds one: join them to "
-            "one Input, or run the float network from Python with converter.execute.run"
+            "one Input, or run the float network from Python with inflor.converter.execute.run"
         )
     return shapes[0]
 

@@ -9,7 +9,7 @@ import platform
 from pathlib import Path
 from typing import Any
 
-from converter.errors import InputError
+from inflor.converter.errors import InputError
 
 PARTS = ("inflor", "torch", "numpy", "nir")
 

@@ -14,9 +14,9 @@ from dataclasses import replace
 import nir
 import numpy as np
 
-from converter.errors import InputError
-from converter.fields import make_node
-from converter.graph import FIRING, INTEGRATORS, Graph
+from inflor.converter.errors import InputError
+from inflor.converter.fields import make_node
+from inflor.converter.graph import FIRING, INTEGRATORS, Graph
 
 
 def add_readouts(graph: Graph) -> Graph:

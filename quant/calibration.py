@@ -9,9 +9,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from quant.apply import apply_chain, weight_tensor, windows
-from quant.fuse import FloatProjection
-from quant.operators import Conv, Linear, Operator, Scale, weighted
+from inflor.quant.apply import apply_chain, weight_tensor, windows
+from inflor.quant.fuse import FloatProjection
+from inflor.quant.operators import Conv, Linear, Operator, Scale, weighted
 
 FloatArray = npt.NDArray[np.float64]
 COLUMNS = 2048

@@ -21,12 +21,23 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from converter.dynamics import delay_steps
-from converter.errors import InputError
-from converter.graph import INTEGRATORS, Graph
-from converter.ordering import evaluation_order
-from quant.apply import apply_chain, apply_operator, weight_tensor
-from quant.operators import WEIGHTED, Conv, Flatten, Linear, Operator, Scale, Shape, SumPool, Weights, output_shape
+from inflor.converter.dynamics import delay_steps
+from inflor.converter.errors import InputError
+from inflor.converter.graph import INTEGRATORS, Graph
+from inflor.converter.ordering import evaluation_order
+from inflor.quant.apply import apply_chain, apply_operator, weight_tensor
+from inflor.quant.operators import (
+    WEIGHTED,
+    Conv,
+    Flatten,
+    Linear,
+    Operator,
+    Scale,
+    Shape,
+    SumPool,
+    Weights,
+    output_shape,
+)
 
 FloatArray = npt.NDArray[np.float64]
 LINEAR_NODES = (nir.Linear, nir.Affine, nir.Conv1d, nir.Conv2d, nir.Scale, nir.SumPool2d, nir.AvgPool2d, nir.Flatten)

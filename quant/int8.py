@@ -11,8 +11,8 @@ import functools
 import torch
 from torch import Tensor
 
-from quant.apply import apply_operator
-from quant.operators import Conv, Shape
+from inflor.quant.apply import apply_operator
+from inflor.quant.operators import Conv, Shape
 
 LARGEST_ACTIVITY = 128
 """Activities (unsigned bytes) above this could saturate 16-bit pair sums, on processors without 8-bit dot products."""

@@ -9,15 +9,15 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from quant.apply import channels_first
-from quant.calibration import split_chain
-from quant.fuse import FloatProjection
-from quant.network import IntegerNetwork, Population, Projection
-from quant.neurons import FloatNeuron
-from quant.operators import WEIGHTED, Scale
-from quant.ranges import state_range
-from quant.report import LayerReport
-from quant.scales import target_rows
+from inflor.quant.apply import channels_first
+from inflor.quant.calibration import split_chain
+from inflor.quant.fuse import FloatProjection
+from inflor.quant.network import IntegerNetwork, Population, Projection
+from inflor.quant.neurons import FloatNeuron
+from inflor.quant.operators import WEIGHTED, Scale
+from inflor.quant.ranges import state_range
+from inflor.quant.report import LayerReport
+from inflor.quant.scales import target_rows
 
 
 def measure_layer(

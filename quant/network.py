@@ -29,9 +29,9 @@ import numpy.typing as npt
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from converter.errors import InputError
-from converter.metadata import ModelInfo
-from quant.operators import IntArray, Operator, Shape, output_shape, weighted
+from inflor.converter.errors import InputError
+from inflor.converter.metadata import ModelInfo
+from inflor.quant.operators import IntArray, Operator, Shape, output_shape, weighted
 
 Kind = Literal["input", "if", "lif", "cuba_lif", "readout"]
 Reset = Literal["subtract", "zero", "none"]

@@ -1,6 +1,6 @@
 """Reads a NIR neuron node as an integrator in units of its own input current.
 
-Every neuron that `converter.dynamics` knows is, with u and v divided by the gains that stand before them,
+Every neuron that `inflor.converter.dynamics` knows is, with u and v divided by the gains that stand before them,
 
     u = (1 - current_decay) u + a         u = a where there is no synaptic current
     v = (1 - decay) v + u + drift
@@ -16,10 +16,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from converter.dynamics import KINDS, dynamics
-from converter.errors import InputError
-from converter.graph import Graph
-from quant.network import Kind, Reset
+from inflor.converter.dynamics import KINDS, dynamics
+from inflor.converter.errors import InputError
+from inflor.converter.graph import Graph
+from inflor.quant.network import Kind, Reset
 
 FloatArray = npt.NDArray[np.float64]
 _KINDS: dict[str, Kind] = {"threshold": "lif", "if": "if", "lif": "lif", "cuba_lif": "cuba_lif", "readout": "readout"}

@@ -18,25 +18,25 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from converter import execute
-from converter.errors import InputError
-from converter.graph import Graph
-from converter.metadata import ModelInfo
-from converter.ordering import components
-from quant.add_readouts import add_readouts
-from quant.apply import channels_first
-from quant.calibration import CHUNK, input_unit, mean_current, sample_columns, split_chain
-from quant.fuse import FloatProjection, fuse, scale_source, with_unique_names
-from quant.measure import measure_layer, rounds_weights
-from quant.network import DECAY_BITS, IntegerNetwork, Population, Projection, check_network
-from quant.neurons import FloatNeuron, read_neuron
-from quant.operators import WEIGHTED, Operator
-from quant.ranges import state_range
-from quant.report import LayerReport, QuantReport
-from quant.rounded import FRACTION_BITS, ratios_hold, reference_of, rounded_population, whole_units
-from quant.scales import LARGEST_T, RESOLUTION, Scales, Synapses, choose_scales, scale_groups, target_rows
-from quant.semantics import Kernel, Profile, run_together
-from quant.synapses import delayed
+from inflor.converter import execute
+from inflor.converter.errors import InputError
+from inflor.converter.graph import Graph
+from inflor.converter.metadata import ModelInfo
+from inflor.converter.ordering import components
+from inflor.quant.add_readouts import add_readouts
+from inflor.quant.apply import channels_first
+from inflor.quant.calibration import CHUNK, input_unit, mean_current, sample_columns, split_chain
+from inflor.quant.fuse import FloatProjection, fuse, scale_source, with_unique_names
+from inflor.quant.measure import measure_layer, rounds_weights
+from inflor.quant.network import DECAY_BITS, IntegerNetwork, Population, Projection, check_network
+from inflor.quant.neurons import FloatNeuron, read_neuron
+from inflor.quant.operators import WEIGHTED, Operator
+from inflor.quant.ranges import state_range
+from inflor.quant.report import LayerReport, QuantReport
+from inflor.quant.rounded import FRACTION_BITS, ratios_hold, reference_of, rounded_population, whole_units
+from inflor.quant.scales import LARGEST_T, RESOLUTION, Scales, Synapses, choose_scales, scale_groups, target_rows
+from inflor.quant.semantics import Kernel, Profile, run_together
+from inflor.quant.synapses import delayed
 
 FloatArray = npt.NDArray[np.float64]
 Granularity = Literal["channel", "population"]

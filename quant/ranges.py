@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from converter.errors import InputError
-from quant.network import IntegerNetwork, Population, Projection
-from quant.operators import Conv, Flatten, IntArray, Linear, Operator, Scale, Shape, SumPool
+from inflor.converter.errors import InputError
+from inflor.quant.network import IntegerNetwork, Population, Projection
+from inflor.quant.operators import Conv, Flatten, IntArray, Linear, Operator, Scale, Shape, SumPool
 
 MAX_BITS = 61
 """Of the magnitude of every state, times a decay where there is one."""

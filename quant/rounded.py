@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from converter.errors import InputError
-from quant.apply import channels_first
-from quant.fuse import least_shape
-from quant.network import LARGEST, Population
-from quant.neurons import FloatNeuron
-from quant.scales import Synapses
+from inflor.converter.errors import InputError
+from inflor.quant.apply import channels_first
+from inflor.quant.fuse import least_shape
+from inflor.quant.network import LARGEST, Population
+from inflor.quant.neurons import FloatNeuron
+from inflor.quant.scales import Synapses
 
 FloatArray = npt.NDArray[np.float64]
 FRACTION_BITS = 6

@@ -18,8 +18,8 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from quant.operators import Conv, Flatten, Linear, Scale, Shape
-from quant.rounding import BLOCK, round_compensated
+from inflor.quant.operators import Conv, Flatten, Linear, Scale, Shape
+from inflor.quant.rounding import BLOCK, round_compensated
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -288,7 +288,7 @@ def _mantissa(s: Synapses, unit: FloatArray, exponent: int, limit: int) -> IntAr
 
 
 def _compensated(s: Synapses, unit: FloatArray, exponent: int, limit: int) -> IntArray:
-    """Weights rounded so that the error of each output is least on the sampled inputs (`quant.rounding`)."""
+    """Weights rounded so that the error of each output is least on the sampled inputs (`inflor.quant.rounding`)."""
     if isinstance(s.operator, Scale):
         return _mantissa(s, unit, exponent, limit)
     weight = (s.operator.weight / _row_step(s, unit, exponent)).reshape(s.operator.weight.shape[0], -1)

@@ -1,7 +1,7 @@
 """The integer step of a population, for whole batches and all timesteps at once.
 
-This is the one implementation of the arithmetic that `quant.network` defines: calibration and the cpu target both
-run on it. Numbers are held in float32 where every partial sum is proved to stay within its exact integers (2**24), in
+This is the one implementation of the arithmetic that `inflor.quant.network` defines: calibration and the cpu target
+both run on it. Numbers are held in float32 where every partial sum is proved to stay within its exact integers (2**24), in
 float64 up to 2**53, and in int64 beyond that, so the result never depends on which one was taken.
 """
 
@@ -14,10 +14,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from quant.network import IntegerNetwork, Population, Projection
-from quant.operators import Conv, IntArray, Linear
-from quant.ranges import StateRange
-from quant.synapses import Synapses, delayed
+from inflor.quant.network import IntegerNetwork, Population, Projection
+from inflor.quant.operators import Conv, IntArray, Linear
+from inflor.quant.ranges import StateRange
+from inflor.quant.synapses import Synapses, delayed
 
 Overflow = Literal["error", "saturate", "wrap"]
 EXACT = {torch.float32: 1 << 24, torch.float64: 1 << 53}

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from quant.apply import apply_chain, apply_operator, torch_padding
-from quant.int8 import Int8Convolution, suits
-from quant.network import IntegerNetwork, Projection
-from quant.operators import WEIGHTED, Conv, IntArray, Linear, Operator, SumPool
+from inflor.quant.apply import apply_chain, apply_operator, torch_padding
+from inflor.quant.int8 import Int8Convolution, suits
+from inflor.quant.network import IntegerNetwork, Projection
+from inflor.quant.operators import WEIGHTED, Conv, IntArray, Linear, Operator, SumPool
 
 FRAMES_TO_CHECK = 8
 """Of every new shape: the 8-bit sums of the busiest of these are compared with those in floating point."""

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-from quant.operators import Conv, Flatten, Linear, Operator, Scale, Shape, SumPool
+from inflor.quant.operators import Conv, Flatten, Linear, Operator, Scale, Shape, SumPool
 
 
 def unrolled(operators: tuple[Operator, ...], shape: Shape) -> Any:

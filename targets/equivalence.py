@@ -21,12 +21,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from converter.errors import InputError
-from quant.apply import apply_chain, weight_tensor
-from quant.network import IntegerNetwork, Population
-from quant.synapses import delayed
-from targets import registry
-from targets.record import Record, recording
+from inflor.converter.errors import InputError
+from inflor.quant.apply import apply_chain, weight_tensor
+from inflor.quant.network import IntegerNetwork, Population
+from inflor.quant.synapses import delayed
+from inflor.targets import registry
+from inflor.targets.record import Record, recording
 
 CHUNK = 32
 """Samples whose spikes are unpacked at a time."""

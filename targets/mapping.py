@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from quant.operators import IntArray, Operator, Shape
+from inflor.quant.operators import IntArray, Operator, Shape
 
 DIRECTIONS = {"square": ("east-west", "north-south", "chip-to-chip"), "hexagonal": ("E", "NE", "N", "W", "SW", "S")}
 """What hops are counted by, per mesh."""

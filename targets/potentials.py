@@ -11,14 +11,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from converter import execute
-from converter.dynamics import dynamics
-from converter.graph import Graph
-from converter.neurons import MPR_THRESHOLD, mpr
-from converter.stepping import potentials
-from quant.network import IntegerNetwork
-from targets.cpu import place as make_plan
-from targets.cpu.emulator import states as cpu_states
+from inflor.converter import execute
+from inflor.converter.dynamics import dynamics
+from inflor.converter.graph import Graph
+from inflor.converter.neurons import MPR_THRESHOLD, mpr
+from inflor.converter.stepping import potentials
+from inflor.quant.network import IntegerNetwork
+from inflor.targets.cpu import place as make_plan
+from inflor.targets.cpu.emulator import states as cpu_states
 
 FloatArray = npt.NDArray[np.float64]
 SRIF_RESET = 2.0

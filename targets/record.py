@@ -23,11 +23,11 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from converter.errors import InputError
-from converter.files import atomic_path
-from quant.network import IntegerNetwork
-from targets import record_checks
-from targets.spool import Spool
+from inflor.converter.errors import InputError
+from inflor.converter.files import atomic_path
+from inflor.quant.network import IntegerNetwork
+from inflor.targets import record_checks
+from inflor.targets.spool import Spool
 
 FORMAT, SCHEMA = "inflor-record", 1
 
@@ -273,7 +273,8 @@ def read(path: str | os.PathLike[str]) -> Record:
     """Open a record file; spikes are read from it when asked for.
 
     Raises:
-        InputError: the file is missing, damaged, no record, or holds what no run writes; see `targets.record_checks`.
+        InputError: the file is missing, damaged, no record, or holds what no run writes; see
+        `inflor.targets.record_checks`.
     """
     record_checks.check_regular(str(path))
     try:

@@ -1,6 +1,6 @@
 """What a record file must hold before any of it is used: it may come from anywhere.
 
-Each check raises a ValueError that says what is wrong; `targets.record.read` adds the file's name.
+Each check raises a ValueError that says what is wrong; `inflor.targets.record.read` adds the file's name.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from converter.errors import InputError
+from inflor.converter.errors import InputError
 
 SILENT_KINDS = ("readout", "input")
 """Kinds of population that never fire."""

@@ -8,10 +8,10 @@ from typing import Any, Literal, Protocol, cast
 
 import numpy.typing as npt
 
-from converter.errors import InputError, MissingPartError
-from quant.network import IntegerNetwork
-from targets.mapping import CoreMap
-from targets.record import RecordedPopulation, Recorder
+from inflor.converter.errors import InputError, MissingPartError
+from inflor.quant.network import IntegerNetwork
+from inflor.targets.mapping import CoreMap
+from inflor.targets.record import RecordedPopulation, Recorder
 
 GROUP = "inflor.targets"
 Progress = Callable[[int, int], None]

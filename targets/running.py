@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from converter.errors import InputError
-from converter.graph import Graph
-from quant.network import IntegerNetwork
-from targets import registry
-from targets.record import Record, recording
+from inflor.converter.errors import InputError
+from inflor.converter.graph import Graph
+from inflor.quant.network import IntegerNetwork
+from inflor.targets import registry
+from inflor.targets.record import Record, recording
 
 
 def run(

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import torch
 
-from converter import export
-from converter.architecture import SpikingNetwork
-from converter.graph import Graph
-from converter.metadata import ModelInfo
-from converter.networks import build
-from converter.neurons import NeuronConfig
-from converter.tdbn import TDBatchNorm
-from quant.network import IntegerNetwork
-from quant.quantize import Options, quantize
-from quant.report import QuantReport
+from inflor.converter import export
+from inflor.converter.architecture import SpikingNetwork
+from inflor.converter.graph import Graph
+from inflor.converter.metadata import ModelInfo
+from inflor.converter.networks import build
+from inflor.converter.neurons import NeuronConfig
+from inflor.converter.tdbn import TDBatchNorm
+from inflor.quant.network import IntegerNetwork
+from inflor.quant.quantize import Options, quantize
+from inflor.quant.report import QuantReport
 
 
 def processor() -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from converter.datasets.cifar import load_cifar
-from converter.datasets.dataset import SPLITS, Dataset, make_dataset, split, stratified
-from converter.datasets.idx import load_mnist_style
-from converter.datasets.npz import read_npz
-from converter.errors import InputError
+from inflor.converter.datasets.cifar import load_cifar
+from inflor.converter.datasets.dataset import SPLITS, Dataset, make_dataset, split, stratified
+from inflor.converter.datasets.idx import load_mnist_style
+from inflor.converter.datasets.npz import read_npz
+from inflor.converter.errors import InputError
 
 __all__ = ["BUILT_IN", "SPLITS", "Dataset", "load", "split"]
 

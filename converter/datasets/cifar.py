@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from converter.datasets.dataset import Dataset, make_dataset
-from converter.errors import InputError
+from inflor.converter.datasets.dataset import Dataset, make_dataset
+from inflor.converter.errors import InputError
 
 _SHAPE = (3, 32, 32)
 _PIXELS = math.prod(_SHAPE)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from converter.errors import InputError
+from inflor.converter.errors import InputError
 
 Images = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]

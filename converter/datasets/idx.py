@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from converter.datasets.dataset import Dataset, make_dataset
-from converter.datasets.npz import read_npz
-from converter.errors import InputError
+from inflor.converter.datasets.dataset import Dataset, make_dataset
+from inflor.converter.datasets.npz import read_npz
+from inflor.converter.errors import InputError
 
 _FILES = {
     "x_train": "train-images-idx3-ubyte",

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from converter.errors import InputError
+from inflor.converter.errors import InputError
 
 _MAX_DEFLATE_RATIO = 1100
 """Deflate cannot compress better than about 1032 to 1: a member that claims more is a lie."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from converter.architecture import Architecture
-from converter.errors import InputError
-from converter.networks.convnet import convnet
-from converter.networks.mlp import mlp
-from converter.networks.resnet import resnet8, resnet18, resnet19, resnet20, resnet34
-from converter.networks.vgg import vgg11, vgg16
-from converter.node import Shape, is_whole
+from inflor.converter.architecture import Architecture
+from inflor.converter.errors import InputError
+from inflor.converter.networks.convnet import convnet
+from inflor.converter.networks.mlp import mlp
+from inflor.converter.networks.resnet import resnet8, resnet18, resnet19, resnet20, resnet34
+from inflor.converter.networks.vgg import vgg11, vgg16
+from inflor.converter.node import Shape, is_whole
 
 NETWORKS: dict[str, Callable[..., Architecture]] = {
     "mlp": mlp,

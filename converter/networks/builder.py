@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from converter.architecture import Architecture
-from converter.node import INPUT, Node, Op, Shape
+from inflor.converter.architecture import Architecture
+from inflor.converter.node import INPUT, Node, Op, Shape
 
 RESIDUAL_ALPHA = 1 / math.sqrt(2)
 """tdBN's alpha in each of the two branches that meet in a residual add, so that their sum keeps its variance."""

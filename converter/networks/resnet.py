@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from converter.architecture import Architecture
-from converter.networks.builder import RESIDUAL_ALPHA, Builder
-from converter.node import INPUT, Shape
+from inflor.converter.architecture import Architecture
+from inflor.converter.networks.builder import RESIDUAL_ALPHA, Builder
+from inflor.converter.node import INPUT, Shape
 
 LARGE_IMAGE = 64
 """From this height and width on, resnet18 and resnet34 begin with the 7x7 stem of stride 2 and a pool."""

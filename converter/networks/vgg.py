@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from converter.architecture import Architecture
-from converter.networks.builder import Builder
-from converter.node import INPUT, Shape
+from inflor.converter.architecture import Architecture
+from inflor.converter.networks.builder import Builder
+from inflor.converter.node import INPUT, Shape
 
 
 def vgg11(input_shape: Shape, classes: int, channels: int = 64) -> Architecture:

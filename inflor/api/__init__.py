@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from converter.conventions import Conventions
 from inflor.api.checking import check
 from inflor.api.comparing import compare
 from inflor.api.conversion import Conversion, convert, to_netx, to_spynnaker
 from inflor.api.estimating import estimate
-from inflor.api.listing import TargetInfo, targets
+from inflor.api.listing import TargetInfo, list_targets
 from inflor.api.loading import (
     Network,
     PathLike,
@@ -23,6 +22,7 @@ from inflor.api.quantisation import Quantised, quantize
 from inflor.api.reporting import report
 from inflor.api.running import run
 from inflor.api.training import train
+from inflor.converter.conventions import Conventions
 from inflor.page.comparison import Comparison
 from inflor.page.contents import Missing, Report
 
@@ -43,6 +43,7 @@ __all__ = [
     "convert",
     "estimate",
     "kind_of",
+    "list_targets",
     "load_dataset",
     "load_network",
     "place",
@@ -51,7 +52,6 @@ __all__ = [
     "refuse_twice",
     "report",
     "run",
-    "targets",
     "to_netx",
     "to_spynnaker",
     "train",

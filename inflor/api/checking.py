@@ -6,14 +6,14 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from converter import datasets
-from converter.datasets import Dataset
-from converter.errors import InputError
 from inflor.api.loading import PathLike, Progress, load_dataset, load_network
+from inflor.converter import datasets
+from inflor.converter.datasets import Dataset
+from inflor.converter.errors import InputError
 from inflor.fit import fitted
-from quant.network import IntegerNetwork
-from targets import equivalence, registry
-from targets.equivalence import Equivalence
+from inflor.quant.network import IntegerNetwork
+from inflor.targets import equivalence, registry
+from inflor.targets.equivalence import Equivalence
 
 
 def check(

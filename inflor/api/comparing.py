@@ -7,20 +7,20 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from converter import datasets
-from converter.datasets import Dataset
-from converter.errors import InputError
 from inflor.api.estimating import names_of
 from inflor.api.loading import PathLike, Progress, load_dataset, load_network, refuse_overwrite
+from inflor.converter import datasets
+from inflor.converter.datasets import Dataset
+from inflor.converter.errors import InputError
 from inflor.fit import fitted
 from inflor.page import comparison, costs
 from inflor.page.comparison import Candidate, Comparison
 from inflor.provenance import sha256
-from quant.network import IntegerNetwork
-from targets import running
-from targets.cost.estimate import estimate
-from targets.cost.result import CostReport
-from targets.record import Record
+from inflor.quant.network import IntegerNetwork
+from inflor.targets import running
+from inflor.targets.cost.estimate import estimate
+from inflor.targets.cost.result import CostReport
+from inflor.targets.record import Record
 
 HARDWARE = ("loihi2", "spinnaker1", "cmos45")
 

@@ -9,17 +9,17 @@ from typing import Any
 
 import nir
 
-from converter import checkpoint, export, nir_file
-from converter import portable as plain
-from converter.conventions import Conventions
-from converter.dynamics import KINDS, delay_steps, dynamics
-from converter.errors import InputError
-from converter.frameworks import FRAMEWORKS
-from converter.graph import Graph
-from converter.retime import retimed
 from inflor.api.loading import PathLike, kind_of, load_network, refuse_overwrite
+from inflor.converter import checkpoint, export, nir_file
+from inflor.converter import portable as plain
+from inflor.converter.conventions import Conventions
+from inflor.converter.dynamics import KINDS, delay_steps, dynamics
+from inflor.converter.errors import InputError
+from inflor.converter.frameworks import FRAMEWORKS
+from inflor.converter.graph import Graph
+from inflor.converter.retime import retimed
 from inflor.provenance import made_from
-from quant.network import IntegerNetwork
+from inflor.quant.network import IntegerNetwork
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def to_netx(model: PathLike, out: PathLike) -> tuple[str, ...]:
     Raises:
         InputError: a float network, or one that netx cannot express; names the first node that it cannot.
     """
-    from targets.loihi import netx
+    from inflor.targets.loihi import netx
 
     refuse_overwrite(out, model)
     network = load_network(model)
@@ -118,7 +118,7 @@ def to_spynnaker(model: PathLike, out: PathLike, **options: Any) -> tuple[str, .
     Raises:
         InputError: a float network, or one that stock neurons cannot express; names the first such population.
     """
-    from targets.spinnaker import script
+    from inflor.targets.spinnaker import script
 
     refuse_overwrite(out, model)
     refuse_overwrite(script.data_path(out), model)

@@ -5,18 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from converter.datasets import Dataset
-from converter.errors import InputError
-from converter.graph import Graph
 from inflor.api.loading import Network, PathLike, Progress, load_dataset, load_network
+from inflor.converter.datasets import Dataset
+from inflor.converter.errors import InputError
+from inflor.converter.graph import Graph
 from inflor.fit import fitted, images_of
 from inflor.provenance import sha256
-from quant.network import IntegerNetwork
-from targets import record as records
-from targets.cost.estimate import HARDWARE
-from targets.cost.estimate import estimate as count_and_multiply
-from targets.cost.result import CostReport
-from targets.record import Record
+from inflor.quant.network import IntegerNetwork
+from inflor.targets import record as records
+from inflor.targets.cost.estimate import HARDWARE
+from inflor.targets.cost.estimate import estimate as count_and_multiply
+from inflor.targets.cost.result import CostReport
+from inflor.targets.record import Record
 
 
 def estimate(

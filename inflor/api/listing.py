@@ -1,10 +1,10 @@
-"""inflor.targets"""
+"""inflor targets"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from targets import registry
+from inflor.targets import registry
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class TargetInfo:
     missing: str | None
 
 
-def targets() -> tuple[TargetInfo, ...]:
+def list_targets() -> tuple[TargetInfo, ...]:
     """Every target that is registered, whether it can run here or not."""
     found = {name: registry.find(name) for name in registry.names()}
     return tuple(

@@ -8,14 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
-from converter import datasets, nir_file
-from converter.conventions import Conventions
-from converter.datasets import Dataset
-from converter.errors import InputError
-from converter.graph import Graph
+from inflor.converter import datasets, nir_file
+from inflor.converter.conventions import Conventions
+from inflor.converter.datasets import Dataset
+from inflor.converter.errors import InputError
+from inflor.converter.graph import Graph
 from inflor.fit import input_shape
-from quant import integer_nir
-from quant.network import IntegerNetwork
+from inflor.quant import integer_nir
+from inflor.quant.network import IntegerNetwork
 
 PathLike: TypeAlias = str | os.PathLike[str]
 Network: TypeAlias = Graph | IntegerNetwork

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from converter.errors import InputError
 from inflor.api.loading import PathLike, load_network, refuse_overwrite
-from quant.network import IntegerNetwork
-from targets import record as records
-from targets import registry
+from inflor.converter.errors import InputError
+from inflor.quant.network import IntegerNetwork
+from inflor.targets import record as records
+from inflor.targets import registry
 
 
 @dataclass(frozen=True)

@@ -6,19 +6,19 @@ import os
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from converter import nir_file
-from converter.conventions import Conventions
-from converter.datasets import Dataset
-from converter.errors import InputError
-from converter.graph import Graph
 from inflor.api.loading import PathLike, Progress, load_dataset, refuse_overwrite
+from inflor.converter import nir_file
+from inflor.converter.conventions import Conventions
+from inflor.converter.datasets import Dataset
+from inflor.converter.errors import InputError
+from inflor.converter.graph import Graph
 from inflor.fit import fitted
 from inflor.provenance import made_from, versions
-from quant import integer_nir
-from quant import quantize as stage2
-from quant.network import IntegerNetwork
-from quant.quantize import Granularity, Options
-from quant.report import QuantReport
+from inflor.quant import integer_nir
+from inflor.quant import quantize as stage2
+from inflor.quant.network import IntegerNetwork
+from inflor.quant.quantize import Granularity, Options
+from inflor.quant.report import QuantReport
 
 
 @dataclass(frozen=True)

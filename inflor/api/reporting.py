@@ -10,22 +10,22 @@ from typing import Any
 
 import numpy as np
 
-from converter.conventions import Conventions
-from converter.datasets import Dataset
-from converter.errors import InputError
-from converter.files import atomic_path
 from inflor.api.estimating import names_of
 from inflor.api.loading import PathLike, Progress, refuse_overwrite
 from inflor.api.report_inputs import ReportInputs
+from inflor.converter.conventions import Conventions
+from inflor.converter.datasets import Dataset
+from inflor.converter.errors import InputError
+from inflor.converter.files import atomic_path
 from inflor.page import costs, gather
 from inflor.page.colours import ramp
 from inflor.page.contents import Missing, Report
 from inflor.page.raster import Raster, raster
 from inflor.page.render import page
 from inflor.provenance import versions
-from quant.network import IntegerNetwork
-from targets.cost.result import CostReport
-from targets.record import Record
+from inflor.quant.network import IntegerNetwork
+from inflor.targets.cost.result import CostReport
+from inflor.targets.record import Record
 
 
 def report(

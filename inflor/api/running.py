@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from converter import datasets
-from converter.conventions import Conventions
-from converter.datasets import Dataset
-from converter.errors import InputError
-from converter.graph import Graph
 from inflor.api.loading import Network, PathLike, Progress, load_dataset, load_network, refuse_overwrite
+from inflor.converter import datasets
+from inflor.converter.conventions import Conventions
+from inflor.converter.datasets import Dataset
+from inflor.converter.errors import InputError
+from inflor.converter.graph import Graph
 from inflor.fit import fitted
 from inflor.provenance import sha256, versions
-from quant.network import IntegerNetwork
-from targets import running
-from targets.record import Record
+from inflor.quant.network import IntegerNetwork
+from inflor.targets import running
+from inflor.targets.record import Record
 
 
 def run(

@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from converter import training
-from converter.datasets import Dataset
-from converter.neurons import NeuronConfig
-from converter.threads import torch_threads
-from converter.training import TrainResult
 from inflor.api.loading import PathLike, Progress, load_dataset
+from inflor.converter import training
+from inflor.converter.datasets import Dataset
+from inflor.converter.neurons import NeuronConfig
+from inflor.converter.threads import torch_threads
+from inflor.converter.training import TrainResult
 
 
 def train(
@@ -30,12 +30,13 @@ def train(
 ) -> TrainResult:
     """Train a network and write model.pt, metrics.json and checkpoint.pt to the folder `out`.
 
-    dataset: a built-in name, the path of an .npz, or the data itself. model: a name of `converter.networks.NETWORKS`.
-    neuron: a kind ("srif", "if", "lif") or a whole configuration. settings: fields of `converter.training.TrainConfig`
-    (timesteps, epochs, batch_size, learning_rate, optimizer, seed, ...); those left out are what works for the data.
+    dataset: a built-in name, the path of an .npz, or the data itself. model: a name of
+    `inflor.converter.networks.NETWORKS`. neuron: a kind ("srif", "if", "lif") or a whole configuration. settings:
+    fields of `inflor.converter.training.TrainConfig` (timesteps, epochs, batch_size, learning_rate, optimizer, seed,
+    ...); those left out are what works for the data.
 
     Raises:
-        InputError: see `converter.training.train`.
+        InputError: see `inflor.converter.training.train`.
     """
     data = load_dataset(dataset, data_dir)
     if neuron is not None or surrogate is not None:

@@ -12,7 +12,7 @@ from inflor.console import Column
 from inflor.options import FILE, SeveralNames, data_dir_option, example, json_option
 
 if TYPE_CHECKING:
-    from targets.cost.result import CostReport
+    from inflor.targets.cost.result import CostReport
 
 POPULATIONS = (
     Column("name", "population", left=True),
@@ -68,7 +68,7 @@ def command(
     where nothing is published, that is the answer.
     """
     from inflor import api
-    from targets.cost.table import FORMATS
+    from inflor.targets.cost.table import FORMATS
 
     chosen = {"hardware": hardware} if hardware else {}
     with console.progress("estimating") as progress:
@@ -92,7 +92,7 @@ def command(
 
 def _show(report: CostReport) -> None:
     """The table on a terminal, in what width there is."""
-    from targets.cost.table import below, table
+    from inflor.targets.cost.table import below, table
 
     made = table(report)
     ends = (0, len(made.headings) - 1)

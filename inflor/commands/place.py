@@ -42,8 +42,8 @@ def command(model: Path, as_json: bool, out: Path | None, draw: Path | None, **o
 
     Says what each population takes and why; writes and draws it if asked to.
     """
-    from converter.files import atomic_path
     from inflor import api
+    from inflor.converter.files import atomic_path
 
     api.refuse_overwrite(out, model, options["record"], options["dead"])
     api.refuse_overwrite(draw, model, options["record"], options["dead"], option="--draw")

@@ -13,7 +13,7 @@ from inflor.console import Column
 from inflor.options import FILE, SEED, WHOLE, Whole, beside, data_dir_option, example, json_option, time_options
 
 if TYPE_CHECKING:
-    from quant.report import QuantReport
+    from inflor.quant.report import QuantReport
 
 LAYERS = (
     Column("population", "population", left=True),
@@ -151,7 +151,7 @@ def print_report(report: QuantReport) -> None:
 
 
 def _write(path: Path, report: QuantReport) -> None:
-    from converter.files import atomic_path
+    from inflor.converter.files import atomic_path
 
     with atomic_path(path) as temporary:
         temporary.write_text(json.dumps(report.as_dict(), indent=2) + "\n", encoding="utf-8")

@@ -24,7 +24,7 @@ def command(as_json: bool) -> None:
     """List the targets, and what is missing to use them."""
     from inflor import api
 
-    found = [asdict(target) for target in api.targets()]
+    found = [asdict(target) for target in api.list_targets()]
     if as_json:
         console.print_json({"targets": found})
         return

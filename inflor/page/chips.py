@@ -6,7 +6,7 @@ import numpy as np
 
 from inflor.page.contents import Chip, Missing, Row
 from inflor.page.words import count, listed, percent, plural
-from targets.mapping import CoreMap
+from inflor.targets.mapping import CoreMap
 
 MOST_CORES = 20_000
 TITLES = {"loihi1": "Loihi 1", "loihi2": "Loihi 2", "spinnaker1": "SpiNNaker 1", "spinnaker2": "SpiNNaker 2"}

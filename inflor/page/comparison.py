@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from converter.errors import InputError, MissingPartError
-from converter.files import atomic_path
+from inflor.converter.errors import InputError, MissingPartError
+from inflor.converter.files import atomic_path
 from inflor.page.colours import ramp
 from inflor.page.contents import Row
 from inflor.page.render import render

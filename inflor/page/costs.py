@@ -7,7 +7,7 @@ from typing import Any
 
 from inflor.page.contents import Costs, Row
 from inflor.page.words import quantity
-from targets.cost.result import CostReport, Estimate, Term
+from inflor.targets.cost.result import CostReport, Estimate, Term
 
 
 def costs(report: CostReport) -> Costs:

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from converter.errors import InputError
-from converter.graph import Graph
+from inflor.converter.errors import InputError
+from inflor.converter.graph import Graph
 from inflor.page.contents import Accuracy, Potentials, Row, Timeline, Verdict
-from quant.network import IntegerNetwork
-from quant.ranges import state_ranges
-from targets.potentials import histograms
-from targets.record import Record
+from inflor.quant.network import IntegerNetwork
+from inflor.quant.ranges import state_ranges
+from inflor.targets.potentials import histograms
+from inflor.targets.record import Record
 
 MOST_SPIKES = 1 << 27
 """Neuron-steps of both networks that are compared spike for spike."""

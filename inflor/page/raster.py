@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from converter.errors import InputError
-from targets.record import Record, RecordedPopulation
+from inflor.converter.errors import InputError
+from inflor.targets.record import Record, RecordedPopulation
 
 MOST_BLOCKS = 16
 """Timesteps up to which a step is drawn as maps."""

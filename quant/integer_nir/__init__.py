@@ -21,13 +21,13 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from converter import nir_file
-from converter.errors import InputError
-from converter.graph import RECURRENT_KEY, Graph
-from quant.fuse import fuse
-from quant.integer_nir.reading import check_width, read_population, read_projection, whole_number
-from quant.integer_nir.writing import nodes_of
-from quant.network import IntegerNetwork, Population, check_network
+from inflor.converter import nir_file
+from inflor.converter.errors import InputError
+from inflor.converter.graph import RECURRENT_KEY, Graph
+from inflor.quant.fuse import fuse
+from inflor.quant.integer_nir.reading import check_width, read_population, read_projection, whole_number
+from inflor.quant.integer_nir.writing import nodes_of
+from inflor.quant.network import IntegerNetwork, Population, check_network
 
 
 def write(path: str | os.PathLike[str], network: IntegerNetwork) -> None:

@@ -9,13 +9,13 @@ import nir
 import numpy as np
 import numpy.typing as npt
 
-from converter import fields
-from converter.dynamics import KINDS
-from converter.errors import InputError
-from converter.graph import Graph, reset_of
-from quant.fuse import FloatProjection, least_shape
-from quant.network import DECAY_BITS, LARGEST, IntegerNetwork, Population, Projection, Reset
-from quant.operators import WEIGHTED, IntArray, Shape, weighted
+from inflor.converter import fields
+from inflor.converter.dynamics import KINDS
+from inflor.converter.errors import InputError
+from inflor.converter.graph import Graph, reset_of
+from inflor.quant.fuse import FloatProjection, least_shape
+from inflor.quant.network import DECAY_BITS, LARGEST, IntegerNetwork, Population, Projection, Reset
+from inflor.quant.operators import WEIGHTED, IntArray, Shape, weighted
 
 
 def read_projection(graph: Graph, q: FloatProjection) -> Projection:

@@ -8,12 +8,12 @@ import nir
 import numpy as np
 import numpy.typing as npt
 
-from converter.errors import InputError
-from converter.fields import make_node
-from converter.graph import Edge
-from quant.fuse import least_shape, same_padding
-from quant.network import IntegerNetwork, Population, Projection
-from quant.operators import Conv, Flatten, IntArray, Linear, Operator, Scale, Shape, SumPool
+from inflor.converter.errors import InputError
+from inflor.converter.fields import make_node
+from inflor.converter.graph import Edge
+from inflor.quant.fuse import least_shape, same_padding
+from inflor.quant.network import IntegerNetwork, Population, Projection
+from inflor.quant.operators import Conv, Flatten, IntArray, Linear, Operator, Scale, Shape, SumPool
 
 Nodes = dict[str, nir.NIRNode]
 NO_DECAY = 2.0**40

@@ -21,8 +21,8 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse
 
-from quant.operators import Conv, Flatten, IntArray, Operator, Shape, SumPool, weighted
-from quant.unroll import unrolled
+from inflor.quant.operators import Conv, Flatten, IntArray, Operator, Shape, SumPool, weighted
+from inflor.quant.unroll import unrolled
 
 BoolArray = npt.NDArray[np.bool_]
 

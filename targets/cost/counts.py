@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 
-from quant.network import Population
-from quant.operators import Conv, Linear, Operator, Scale, Shape, SumPool
-from targets.cost.activity import Activity
-from targets.cost.connectivity import Connectivity, Separable, connectivity
-from targets.cost.memory import memory
-from targets.cost.result import Counts, PopulationCounts
-from targets.cost.updates import Updates
+from inflor.quant.network import Population
+from inflor.quant.operators import Conv, Linear, Operator, Scale, Shape, SumPool
+from inflor.targets.cost.activity import Activity
+from inflor.targets.cost.connectivity import Connectivity, Separable, connectivity
+from inflor.targets.cost.memory import memory
+from inflor.targets.cost.result import Counts, PopulationCounts
+from inflor.targets.cost.updates import Updates
 
 
 def count(activity: Activity, updates: Updates) -> Counts:

@@ -7,19 +7,19 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from converter.errors import InputError
-from quant.network import IntegerNetwork
-from targets.cost.activity import Activity
-from targets.cost.counts import count
-from targets.cost.metrics import metrics
-from targets.cost.models import cmos, loihi, spinnaker
-from targets.cost.models.terms import Case
-from targets.cost.placing import count_on, place
-from targets.cost.result import CostReport, Estimate
-from targets.cost.updates import count_updates
-from targets.mapping import CoreMap
-from targets.record import Record, as_recorded
-from targets.registry import Progress
+from inflor.converter.errors import InputError
+from inflor.quant.network import IntegerNetwork
+from inflor.targets.cost.activity import Activity
+from inflor.targets.cost.counts import count
+from inflor.targets.cost.metrics import metrics
+from inflor.targets.cost.models import cmos, loihi, spinnaker
+from inflor.targets.cost.models.terms import Case
+from inflor.targets.cost.placing import count_on, place
+from inflor.targets.cost.result import CostReport, Estimate
+from inflor.targets.cost.updates import count_updates
+from inflor.targets.mapping import CoreMap
+from inflor.targets.record import Record, as_recorded
+from inflor.targets.registry import Progress
 
 Model = Callable[[Case], Estimate]
 MODELS: Mapping[str, tuple[Model, ...]] = {

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from targets.cost.limits import data
+from inflor.targets.cost.limits import data
 
 KINDS = ("measured", "simulated", "fitted", "claimed", "reported", "derived", "convention")
 CHECKS = {

@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse
 
-from quant.operators import IntArray
-from targets.cost.activity import Activity
-from targets.cost.connectivity import BoolArray, Connectivity, Unrolled, connectivity
-from targets.cost.result import MappedCounts
-from targets.cost.updates import Updates
-from targets.mapping import DIRECTIONS, CoreMap, Wiring
+from inflor.quant.operators import IntArray
+from inflor.targets.cost.activity import Activity
+from inflor.targets.cost.connectivity import BoolArray, Connectivity, Unrolled, connectivity
+from inflor.targets.cost.result import MappedCounts
+from inflor.targets.cost.updates import Updates
+from inflor.targets.mapping import DIRECTIONS, CoreMap, Wiring
 
 StepArray = npt.NDArray[np.int32]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from quant.network import IntegerNetwork, Population
-from quant.operators import IntArray, weighted
-from quant.ranges import StateRange
-from targets.cost.result import Memory
+from inflor.quant.network import IntegerNetwork, Population
+from inflor.quant.operators import IntArray, weighted
+from inflor.quant.ranges import StateRange
+from inflor.targets.cost.result import Memory
 
 
 def memory(network: IntegerNetwork, population: Population, reached: StateRange, synapses: int) -> Memory:

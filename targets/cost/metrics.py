@@ -10,12 +10,12 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from quant.apply import apply_chain
-from quant.network import IntegerNetwork, Projection
-from quant.operators import Conv, IntArray, Linear, Operator, Scale, SumPool, weighted
-from targets.cost.activity import Activity
-from targets.cost.connectivity import BoolArray, connectivity
-from targets.cost.result import Counts, Metrics
+from inflor.quant.apply import apply_chain
+from inflor.quant.network import IntegerNetwork, Projection
+from inflor.quant.operators import Conv, IntArray, Linear, Operator, Scale, SumPool, weighted
+from inflor.targets.cost.activity import Activity
+from inflor.targets.cost.connectivity import BoolArray, connectivity
+from inflor.targets.cost.result import Counts, Metrics
 
 
 def metrics(activity: Activity, counts: Counts, updates: int) -> Metrics:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from converter.errors import InputError
-from targets import registry
-from targets.cost.activity import Activity
-from targets.cost.limits import published
-from targets.cost.mapped import count_mapped
-from targets.cost.models.terms import Case
-from targets.cost.result import Counts
-from targets.cost.updates import Updates
-from targets.mapping import CoreMap
+from inflor.converter.errors import InputError
+from inflor.targets import registry
+from inflor.targets.cost.activity import Activity
+from inflor.targets.cost.limits import published
+from inflor.targets.cost.mapped import count_mapped
+from inflor.targets.cost.models.terms import Case
+from inflor.targets.cost.result import Counts
+from inflor.targets.cost.updates import Updates
+from inflor.targets.mapping import CoreMap
 
 MOST_SYNAPSES = 30_000_000
 """That are laid out one by one, for a chip that stores every connection."""

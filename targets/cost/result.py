@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from targets.mapping import CoreMap
+from inflor.targets.mapping import CoreMap
 
 
 @dataclass(frozen=True)

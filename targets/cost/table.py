@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from targets.cost.figures import CHECKS
-from targets.cost.result import CostReport, Estimate, Term
+from inflor.targets.cost.figures import CHECKS
+from inflor.targets.cost.result import CostReport, Estimate, Term
 
 HEADINGS = (
     "hardware",

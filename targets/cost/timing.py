@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from targets.cost.mapped import Load
+from inflor.targets.cost.mapped import Load
 
 StepArray = npt.NDArray[np.integer]
 

@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from quant.network import Population, Projection
-from quant.operators import IntArray
-from quant.semantics import Kernel, Profile
-from targets.cost.activity import Activity
-from targets.cost.connectivity import BoolArray
+from inflor.quant.network import Population, Projection
+from inflor.quant.operators import IntArray
+from inflor.quant.semantics import Kernel, Profile
+from inflor.targets.cost.activity import Activity
+from inflor.targets.cost.connectivity import BoolArray
 
 
 @dataclass(frozen=True)

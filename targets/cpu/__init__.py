@@ -7,14 +7,14 @@ from typing import Any, Literal
 
 import numpy.typing as npt
 
-from quant.network import IntegerNetwork
-from quant.ranges import OverflowRisk, prove_no_overflow
-from targets.cpu.emulator import States, emulate
-from targets.cpu.emulator import states as trace
-from targets.cpu.plan import DEFAULT_MEMORY, CpuPlan, make_plan
-from targets.cpu.profiles import choose
-from targets.record import RecordedPopulation, Recorder, recorded_populations
-from targets.registry import Progress
+from inflor.quant.network import IntegerNetwork
+from inflor.quant.ranges import OverflowRisk, prove_no_overflow
+from inflor.targets.cpu.emulator import States, emulate
+from inflor.targets.cpu.emulator import states as trace
+from inflor.targets.cpu.plan import DEFAULT_MEMORY, CpuPlan, make_plan
+from inflor.targets.cpu.profiles import choose
+from inflor.targets.record import RecordedPopulation, Recorder, recorded_populations
+from inflor.targets.registry import Progress
 
 NAME = "cpu"
 SUMMARY = "bit-exact integer emulator: the reference that every chip is compared with"
@@ -44,7 +44,9 @@ def place(
     state_bits: int | None = None,
     overflow: str | None = None,
 ) -> CpuPlan:
-    """Choose number formats and batch; see `targets.cpu.plan.make_plan` and `targets.cpu.profiles.choose`."""
+    """Choose number formats and batch; see `inflor.targets.cpu.plan.make_plan` and
+    `inflor.targets.cpu.profiles.choose`.
+    """
     return make_plan(network, memory, threads, device, choose(profile, state_bits, overflow))
 
 
@@ -59,5 +61,5 @@ def run(plan: CpuPlan, inputs: npt.NDArray[Any], recorder: Recorder, progress: P
 
 
 def states(plan: CpuPlan, inputs: npt.NDArray[Any]) -> Mapping[str, States]:
-    """u and v of every population at every step; see `targets.cpu.emulator.states`."""
+    """u and v of every population at every step; see `inflor.targets.cpu.emulator.states`."""
     return trace(plan, inputs)

@@ -11,12 +11,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from converter.errors import InputError
-from converter.threads import torch_threads
-from quant.semantics import StateOverflowError, run_together
-from targets.cpu.plan import CpuPlan
-from targets.record import Batch, Recorder
-from targets.registry import Progress
+from inflor.converter.errors import InputError
+from inflor.converter.threads import torch_threads
+from inflor.quant.semantics import StateOverflowError, run_together
+from inflor.targets.cpu.plan import CpuPlan
+from inflor.targets.record import Batch, Recorder
+from inflor.targets.registry import Progress
 
 
 @dataclass(frozen=True, eq=False)

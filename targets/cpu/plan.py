@@ -9,11 +9,11 @@ from typing import Any
 
 import torch
 
-from converter.errors import InputError, MissingPartError
-from quant.network import IntegerNetwork
-from quant.operators import SumPool
-from quant.ranges import state_ranges
-from quant.semantics import Kernel, Profile
+from inflor.converter.errors import InputError, MissingPartError
+from inflor.quant.network import IntegerNetwork
+from inflor.quant.operators import SumPool
+from inflor.quant.ranges import state_ranges
+from inflor.quant.semantics import Kernel, Profile
 
 DEFAULT_MEMORY = 1 << 30
 CACHE = 1 << 25

@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from converter import execute
-from converter.dynamics import KINDS
-from converter.graph import INTEGRATORS, Graph
-from converter.threads import torch_threads
-from targets.record import Batch, RecordedPopulation, Recorder
-from targets.registry import Progress
+from inflor.converter import execute
+from inflor.converter.dynamics import KINDS
+from inflor.converter.graph import INTEGRATORS, Graph
+from inflor.converter.threads import torch_threads
+from inflor.targets.record import Batch, RecordedPopulation, Recorder
+from inflor.targets.registry import Progress
 
 NAME = "float"
 SUMMARY = "float executor of any NIR graph: the reference before quantisation"

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from quant.network import IntegerNetwork
-    from targets.loihi.rules import Violation
-    from targets.loihi.target import LoihiPlan
-    from targets.mapping import CoreMap
-    from targets.record import RecordedPopulation, Recorder
-    from targets.registry import Progress
+    from inflor.quant.network import IntegerNetwork
+    from inflor.targets.loihi.rules import Violation
+    from inflor.targets.loihi.target import LoihiPlan
+    from inflor.targets.mapping import CoreMap
+    from inflor.targets.record import RecordedPopulation, Recorder
+    from inflor.targets.registry import Progress
 
 NAME = "loihi"
 SUMMARY = "Loihi 2 in Lava's fixed-point simulation, spike for spike"
@@ -37,35 +37,35 @@ CHIPS: Sequence[str] = ("loihi1", "loihi2")
 
 def available() -> str | None:
     """None, or the command that installs Lava."""
-    from targets.loihi.session import INSTALL, missing
+    from inflor.targets.loihi.session import INSTALL, missing
 
     return INSTALL if missing() else None
 
 
 def check(network: IntegerNetwork, **options: Any) -> list[Violation]:
     """The limits of the chip, and of its stock neurons where they are asked for, that the network breaks."""
-    from targets.loihi.target import check
+    from inflor.targets.loihi.target import check
 
     return check(network, **options)
 
 
 def place(network: IntegerNetwork, **options: Any) -> LoihiPlan:
-    """Lower the network and split it over cores; see `targets.loihi.target.place`."""
-    from targets.loihi.target import place
+    """Lower the network and split it over cores; see `inflor.targets.loihi.target.place`."""
+    from inflor.targets.loihi.target import place
 
     return place(network, **options)
 
 
 def on_chip(network: IntegerNetwork, chip: str = "loihi2", rates: Mapping[str, float] | None = None) -> CoreMap:
-    """Where the network's neurons are on the chip as it is; see `targets.loihi.core_map.on_chip`."""
-    from targets.loihi.core_map import on_chip
+    """Where the network's neurons are on the chip as it is; see `inflor.targets.loihi.core_map.on_chip`."""
+    from inflor.targets.loihi.core_map import on_chip
 
     return on_chip(network, chip)
 
 
 def describe(plan: LoihiPlan) -> dict[str, Any]:
     """The mapping and the costs of both soft resets as plain data; as text, a line per core and way, under "table"."""
-    from targets.loihi.costs import table
+    from inflor.targets.loihi.costs import table
 
     summary = plan.summary()
     parts = [plan.mapping.table(), "", table(plan.costs, plan.rates)]
@@ -78,14 +78,14 @@ def describe(plan: LoihiPlan) -> dict[str, Any]:
 
 def populations(plan: LoihiPlan) -> tuple[RecordedPopulation, ...]:
     """Every population of the network but the input."""
-    from targets.loihi.target import populations
+    from inflor.targets.loihi.target import populations
 
     return populations(plan)
 
 
 def run(plan: LoihiPlan, inputs: npt.NDArray[Any], recorder: Recorder, progress: Progress | None = None) -> None:
     """Run quantised images [samples, *shape] in a worker process."""
-    from targets.loihi.target import run
+    from inflor.targets.loihi.target import run
 
     run(plan, inputs, recorder, progress)
 
@@ -94,6 +94,6 @@ def observe(
     plan: LoihiPlan, inputs: npt.NDArray[Any], population: str, sample: int, timestep: int, neuron: tuple[int, ...]
 ) -> tuple[int | None, int | None]:
     """Input and potential before the reset of one neuron at one step, as the simulation held them."""
-    from targets.loihi.target import observe
+    from inflor.targets.loihi.target import observe
 
     return observe(plan, inputs, population, sample, timestep, neuron)

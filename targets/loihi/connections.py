@@ -8,11 +8,11 @@ from typing import Literal, TypeAlias
 import numpy as np
 import scipy.sparse
 
-from quant.network import IntegerNetwork, Projection
-from quant.operators import IntArray, Scale, Shape
-from targets.loihi.guard import reference_delay
-from targets.loihi.linear import Kernel, Matrix, compose, digits, unroll
-from targets.loihi.plan import INDEX_BITS, RELAY_BITS, Balance, Group, Options, Synapses
+from inflor.quant.network import IntegerNetwork, Projection
+from inflor.quant.operators import IntArray, Scale, Shape
+from inflor.targets.loihi.guard import reference_delay
+from inflor.targets.loihi.linear import Kernel, Matrix, compose, digits, unroll
+from inflor.targets.loihi.plan import INDEX_BITS, RELAY_BITS, Balance, Group, Options, Synapses
 
 Groups: TypeAlias = dict[tuple[str, int], Group]
 """Groups by population and by how many steps later than it they send; those that are needed are added."""

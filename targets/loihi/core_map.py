@@ -6,15 +6,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from converter.errors import InputError
-from quant.network import IntegerNetwork
-from quant.operators import Conv, IntArray
-from targets.loihi.limits import limits
-from targets.loihi.linear import Kernel
-from targets.loihi.mapper import ON_HOST
-from targets.loihi.plan import Synapses
-from targets.loihi.target import LoihiPlan, place
-from targets.mapping import CoreMap, Resource, Wiring
+from inflor.converter.errors import InputError
+from inflor.quant.network import IntegerNetwork
+from inflor.quant.operators import Conv, IntArray
+from inflor.targets.loihi.limits import limits
+from inflor.targets.loihi.linear import Kernel
+from inflor.targets.loihi.mapper import ON_HOST
+from inflor.targets.loihi.plan import Synapses
+from inflor.targets.loihi.target import LoihiPlan, place
+from inflor.targets.mapping import CoreMap, Resource, Wiring
 
 CORES_PER_TILE = 4
 MESH_HEIGHT = 4

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, get_args
 
-from quant.network import IntegerNetwork
-from targets.loihi.cores import Mapping as Cores
-from targets.loihi.layout import plan
-from targets.loihi.limits import Limits
-from targets.loihi.mapper import ON_HOST, place_on_cores
-from targets.loihi.plan import Options, Plan, SoftReset
-from targets.loihi.rules import broken_rules
+from inflor.quant.network import IntegerNetwork
+from inflor.targets.loihi.cores import Mapping as Cores
+from inflor.targets.loihi.layout import plan
+from inflor.targets.loihi.limits import Limits
+from inflor.targets.loihi.mapper import ON_HOST, place_on_cores
+from inflor.targets.loihi.plan import Options, Plan, SoftReset
+from inflor.targets.loihi.rules import broken_rules
 
 HEADINGS = ("soft reset", "steps/sample", "neurons", "on host", "cores", "synapses", "events/sample", "spikes/sample")
 

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from quant.network import IntegerNetwork, Population, Projection
-from quant.operators import IntArray
-from quant.ranges import StateRange, state_ranges
-from targets.loihi.plan import SILENCE, STOCK, Group, Plan
-from targets.loihi.registers import INPUT_SHIFT, LARGEST_STATE, STATE_BITS, finest_shift, keep
+from inflor.quant.network import IntegerNetwork, Population, Projection
+from inflor.quant.operators import IntArray
+from inflor.quant.ranges import StateRange, state_ranges
+from inflor.targets.loihi.plan import SILENCE, STOCK, Group, Plan
+from inflor.targets.loihi.registers import INPUT_SHIFT, LARGEST_STATE, STATE_BITS, finest_shift, keep
 
 
 def reference_delay(network: IntegerNetwork, projection: Projection) -> int:

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from quant.network import IntegerNetwork, Population
-from quant.ranges import state_ranges
-from targets.loihi.connections import connect, self_inhibition
-from targets.loihi.guard import fits_stock_state, needs_short_guard, reference_delay, sends_late, short_guard_is_exact
-from targets.loihi.plan import STOCK, Balance, Group, Options, Plan, Role, SoftReset, Synapses
-from targets.loihi.registers import misfits
+from inflor.quant.network import IntegerNetwork, Population
+from inflor.quant.ranges import state_ranges
+from inflor.targets.loihi.connections import connect, self_inhibition
+from inflor.targets.loihi.guard import (
+    fits_stock_state,
+    needs_short_guard,
+    reference_delay,
+    sends_late,
+    short_guard_is_exact,
+)
+from inflor.targets.loihi.plan import STOCK, Balance, Group, Options, Plan, Role, SoftReset, Synapses
+from inflor.targets.loihi.registers import misfits
 
 
 def plan(network: IntegerNetwork, options: Options | None = None) -> Plan:
-    """Lay the network out. It is expected to pass `targets.loihi.rules`."""
+    """Lay the network out. It is expected to pass `inflor.targets.loihi.rules`."""
     options = options or Options()
     role = roles(network, options)
     late = sends_late(network)

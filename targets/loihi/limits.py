@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from targets.cost.limits import published
+from inflor.targets.cost.limits import published
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from quant.operators import Conv, Flatten, IntArray, Linear, Operator, Scale, Shape
-from quant.unroll import as_convolution, unrolled
+from inflor.quant.operators import Conv, Flatten, IntArray, Linear, Operator, Scale, Shape
+from inflor.quant.unroll import as_convolution, unrolled
 
 MANTISSA_BITS = 8
 LARGEST_GEOMETRY = 127

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from quant.operators import IntArray
-from targets.loihi import job as jobs
-from targets.loihi.guard import repeated_input
-from targets.loihi.linear import Kernel
-from targets.loihi.plan import SILENCE, Group, Plan, Synapses, chip_order
-from targets.loihi.registers import FORGET, INPUT_SHIFT, bias_registers, decays, finest_shift, has_current
+from inflor.quant.operators import IntArray
+from inflor.targets.loihi import job as jobs
+from inflor.targets.loihi.guard import repeated_input
+from inflor.targets.loihi.linear import Kernel
+from inflor.targets.loihi.plan import SILENCE, Group, Plan, Synapses, chip_order
+from inflor.targets.loihi.registers import FORGET, INPUT_SHIFT, bias_registers, decays, finest_shift, has_current
 
-OWN = "targets.loihi.processes."
+OWN = "inflor.targets.loihi.processes."
 MIXED = "lava.utils.weightutils:SignMode.MIXED"
 FAST_MODELS = {
     "lava.proc.conv.process:Conv": OWN + "synapses:PyConvModelWindows",
@@ -308,7 +308,7 @@ class _Builder:
         return jobs.array(self.folder, f"{name}{len(self.processes)}", self._full(group, values).astype(np.int32))
 
     def _pattern(self, group: Group, bias: IntArray, first: IntArray, silence: int) -> IntArray:
-        """A source that repeats every period, and u to begin with; see `targets.loihi.guard.repeated_input`."""
+        """A source that repeats every period, and u to begin with; see `inflor.targets.loihi.guard.repeated_input`."""
         twelve = decays(group.population)
         assert twelve is not None
         forgets = self._full(group, twelve[0] if group.role == "lif" else np.asarray(NO_LEAK))

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from targets.loihi.cores import Core, Load, Mapping
-from targets.loihi.limits import Limits
-from targets.loihi.linear import MANTISSA_BITS, unroll
-from targets.loihi.plan import STOCK, Group, Plan, Synapses
-from targets.loihi.rules import USE_MICROCODE, Violation
+from inflor.targets.loihi.cores import Core, Load, Mapping
+from inflor.targets.loihi.limits import Limits
+from inflor.targets.loihi.linear import MANTISSA_BITS, unroll
+from inflor.targets.loihi.plan import STOCK, Group, Plan, Synapses
+from inflor.targets.loihi.rules import USE_MICROCODE, Violation
 
 SYNAPSES_PER_BLOCK = 64
 BLOCK_HEADER_BITS = 4 + 6

@@ -22,12 +22,12 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from converter.errors import InputError
-from converter.files import atomic_path
-from quant.network import IntegerNetwork, Population
-from targets.loihi.linear import Kernel, Linear_, compose
-from targets.loihi.lowering import NEVER
-from targets.loihi.registers import INPUT_SHIFT, RANGES, decays, finest_shift, has_current, misfits
+from inflor.converter.errors import InputError
+from inflor.converter.files import atomic_path
+from inflor.quant.network import IntegerNetwork, Population
+from inflor.targets.loihi.linear import Kernel, Linear_, compose
+from inflor.targets.loihi.lowering import NEVER
+from inflor.targets.loihi.registers import INPUT_SHIFT, RANGES, decays, finest_shift, has_current, misfits
 
 DENSE_WEIGHTS = (-256, 254)
 """What netx leaves alone in a matrix of both signs; it clips beyond."""

@@ -15,10 +15,10 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from quant.network import Population
-from quant.operators import Shape
-from targets.loihi.linear import Kernel
-from targets.loihi.registers import STATE_BITS
+from inflor.quant.network import Population
+from inflor.quant.operators import Shape
+from inflor.targets.loihi.linear import Kernel
+from inflor.targets.loihi.registers import STATE_BITS
 
 Role = Literal["input", "encoder", "program", "integrator", "lif", "readout", "relay"]
 FirstLayer = Literal["auto", "chip", "host"]

@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from quant.network import Population
-from quant.operators import IntArray
+from inflor.quant.network import Population
+from inflor.quant.operators import IntArray
 
 INPUT_SHIFT = 6
 DECAY_BITS = 12

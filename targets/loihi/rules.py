@@ -1,6 +1,7 @@
 """What a network must keep to, so that its lowering is exact: one function per rule.
 
-These rules come from the number formats (Lava checks none of them). The limits of cores are in `targets.loihi.mapper`.
+These rules come from the number formats (Lava checks none of them). The limits of cores are in
+`inflor.targets.loihi.mapper`.
 """
 
 from __future__ import annotations
@@ -11,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from quant.network import IntegerNetwork, Population
-from quant.ranges import StateRange, state_ranges
-from targets.loihi.layout import roles
-from targets.loihi.plan import STOCK, Options
-from targets.loihi.registers import DECAY_BITS, STATE_BITS, decays, misfits
+from inflor.quant.network import IntegerNetwork, Population
+from inflor.quant.ranges import StateRange, state_ranges
+from inflor.targets.loihi.layout import roles
+from inflor.targets.loihi.plan import STOCK, Options
+from inflor.targets.loihi.registers import DECAY_BITS, STATE_BITS, decays, misfits
 
 USE_MICROCODE = "use --soft-reset microcode"
 

@@ -21,12 +21,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from converter.errors import InflorError, MissingPartError
-from targets.loihi import job as jobs
-from targets.loihi.worker import remove_segments
+import inflor
+from inflor.converter.errors import InflorError, MissingPartError
+from inflor.targets.loihi import job as jobs
+from inflor.targets.loihi.worker import remove_segments
 
 INSTALL = "pip install 'inflor[lava]' && pip install --ignore-requires-python --no-deps lava-nc==0.10.0"
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(inflor.__file__).resolve().parents[1]
 LOG_TAIL = 2_000
 TICK = 0.2
 LONGEST_END = 5.0
@@ -88,7 +89,7 @@ def run(
     jobs.save(folder, job)
     with (folder / "log.txt").open("wb") as log:
         worker = subprocess.Popen(
-            [sys.executable, "-m", "targets.loihi.worker", str(folder)],
+            [sys.executable, "-m", "inflor.targets.loihi.worker", str(folder)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

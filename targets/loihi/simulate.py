@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from quant.network import IntegerNetwork
-from targets.loihi.lowering import Outputs, lower
-from targets.loihi.plan import SILENCE, STOCK, Group, Plan, chip_order
-from targets.loihi.registers import finest_shift
-from targets.loihi.session import SimulationError, job_folder, run
-from targets.record import Batch, Recorder
-from targets.registry import Progress
+from inflor.quant.network import IntegerNetwork
+from inflor.targets.loihi.lowering import Outputs, lower
+from inflor.targets.loihi.plan import SILENCE, STOCK, Group, Plan, chip_order
+from inflor.targets.loihi.registers import finest_shift
+from inflor.targets.loihi.session import SimulationError, job_folder, run
+from inflor.targets.record import Batch, Recorder
+from inflor.targets.registry import Progress
 
 CHUNK = 64
 """Samples that are read back at a time."""

@@ -9,22 +9,22 @@ from typing import Any, get_args
 
 import numpy.typing as npt
 
-from converter.errors import InputError
-from quant.network import IntegerNetwork
-from quant.ranges import state_ranges
-from targets.loihi import CHIPS, simulate
-from targets.loihi.cores import Mapping
-from targets.loihi.costs import Cost, soft_resets
-from targets.loihi.guard import unproved
-from targets.loihi.layout import plan
-from targets.loihi.limits import limits
-from targets.loihi.mapper import place_on_cores
-from targets.loihi.plan import STOCK, BalanceBy, FirstLayer, Guard, Options, Plan, SoftReset
-from targets.loihi.rules import Violation, broken_rules
-from targets.loihi.session import require_hardware
-from targets.loihi.simulate import Place
-from targets.record import RecordedPopulation, Recorder, recorded_populations
-from targets.registry import Progress
+from inflor.converter.errors import InputError
+from inflor.quant.network import IntegerNetwork
+from inflor.quant.ranges import state_ranges
+from inflor.targets.loihi import CHIPS, simulate
+from inflor.targets.loihi.cores import Mapping
+from inflor.targets.loihi.costs import Cost, soft_resets
+from inflor.targets.loihi.guard import unproved
+from inflor.targets.loihi.layout import plan
+from inflor.targets.loihi.limits import limits
+from inflor.targets.loihi.mapper import place_on_cores
+from inflor.targets.loihi.plan import STOCK, BalanceBy, FirstLayer, Guard, Options, Plan, SoftReset
+from inflor.targets.loihi.rules import Violation, broken_rules
+from inflor.targets.loihi.session import require_hardware
+from inflor.targets.loihi.simulate import Place
+from inflor.targets.record import RecordedPopulation, Recorder, recorded_populations
+from inflor.targets.registry import Progress
 
 Rates = abc.Mapping[str, float]
 RUN_CONFIGS = ("sim", "hw")
@@ -108,8 +108,8 @@ def place(
     """Lower a network.
 
     chip: "loihi2" or "loihi1", for the mapping on cores; the simulation is the same. soft_reset, balance, guard,
-    first_layer: see `targets.loihi.plan.Options`. exact_lava: stock process models only, slower. timeout: seconds that
-    a run may take. run_config: "sim", or "hw" for Intel's hardware. rates: spikes per neuron and step by population,
+    first_layer: see `inflor.targets.loihi.plan.Options`. exact_lava: stock process models only, slower. timeout:
+    seconds that a run may take. run_config: "sim", or "hw" for Intel's hardware. rates: spikes per neuron and step by population,
     for the costs; 1 where unknown.
 
     Raises:
@@ -159,7 +159,7 @@ def run(plan: LoihiPlan, inputs: npt.NDArray[Any], recorder: Recorder, progress:
 def observe(
     plan: LoihiPlan, inputs: npt.NDArray[Any], population: str, sample: int, timestep: int, neuron: tuple[int, ...]
 ) -> tuple[int | None, int | None]:
-    """a and v before the reset, as the simulation held them; see `targets.loihi.simulate.observe`."""
+    """a and v before the reset, as the simulation held them; see `inflor.targets.loihi.simulate.observe`."""
     place = Place(population, sample, timestep, neuron)
     return simulate.observe(plan.network, plan.plan, inputs, place, plan.timeout)
 

@@ -5,7 +5,7 @@ a thread watches: the exit of every actor, the traceback that it left, whether a
 parent still lives. Whatever goes wrong is written to result.json, the actors are killed, the shared memory is
 unlinked, and the interpreter ends with os._exit.
 
-    python -m targets.loihi.worker FOLDER
+    python -m inflor.targets.loihi.worker FOLDER
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from typing import Any
 
 import numpy as np
 
-from targets.loihi import job as jobs
-from targets.loihi import patches
+from inflor.targets.loihi import job as jobs
+from inflor.targets.loihi import patches
 
 LOOK_EVERY = 0.2
 STACKS = "stacks.txt"

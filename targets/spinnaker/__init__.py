@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from targets.spinnaker.core_map import on_chip
-from targets.spinnaker.draw import draw
-from targets.spinnaker.limits import CHIPS
-from targets.spinnaker.plan import SpinnakerPlan
-from targets.spinnaker.report import describe
-from targets.spinnaker.target import check, observe, place, populations, run
+from inflor.targets.spinnaker.core_map import on_chip
+from inflor.targets.spinnaker.draw import draw
+from inflor.targets.spinnaker.limits import CHIPS
+from inflor.targets.spinnaker.plan import SpinnakerPlan
+from inflor.targets.spinnaker.report import describe
+from inflor.targets.spinnaker.target import check, observe, place, populations, run
 
 NAME = "spinnaker"
 SUMMARY = "SpiNNaker: placed, routed and packed, then run packet by packet in its own arithmetic"

@@ -13,8 +13,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from quant.network import Reset
-from quant.operators import IntArray
+from inflor.quant.network import Reset
+from inflor.quant.operators import IntArray
 
 STATE_BITS, FRACTION_BITS = 32, 15
 ONE = 1 << FRACTION_BITS

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from quant.network import IntegerNetwork
-from quant.operators import IntArray
-from targets.mapping import CoreMap, Resource, Wiring
-from targets.spinnaker.machine import LINKS, Chip
-from targets.spinnaker.plan import SpinnakerPlan
-from targets.spinnaker.routing import tree
-from targets.spinnaker.target import place
+from inflor.quant.network import IntegerNetwork
+from inflor.quant.operators import IntArray
+from inflor.targets.mapping import CoreMap, Resource, Wiring
+from inflor.targets.spinnaker.machine import LINKS, Chip
+from inflor.targets.spinnaker.plan import SpinnakerPlan
+from inflor.targets.spinnaker.routing import tree
+from inflor.targets.spinnaker.target import place
 
 
 def on_chip(network: IntegerNetwork, chip: str = "spinnaker1", rates: Mapping[str, float] | None = None) -> CoreMap:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from converter.errors import InputError, MissingPartError
-from converter.files import atomic_path
-from targets.spinnaker.machine import LINKS
-from targets.spinnaker.plan import SpinnakerPlan
-from targets.spinnaker.report import link_traffic
+from inflor.converter.errors import InputError, MissingPartError
+from inflor.converter.files import atomic_path
+from inflor.targets.spinnaker.machine import LINKS
+from inflor.targets.spinnaker.plan import SpinnakerPlan
+from inflor.targets.spinnaker.report import link_traffic
 
 FORMATS = (".svg", ".png")
 INSTALL = "pip install 'inflor[draw]'"

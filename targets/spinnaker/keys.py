@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from converter.errors import InputError
-from quant.operators import IntArray
-from targets.spinnaker.partition import Partition
+from inflor.converter.errors import InputError
+from inflor.quant.operators import IntArray
+from inflor.targets.spinnaker.partition import Partition
 
 COLOUR_BITS = 4
 KEY_BITS = 32

@@ -6,7 +6,7 @@ of 16 bits, `|w| << unit >> shift`, and its sign is the synapse type. `>= thresh
 
 The graded input needs no spikes: the host computes the current that it causes, exactly, and writes it as source
 currents of the neurons it reaches, per sample or where every step has a frame of its own per step. When what happens:
-see `targets.spinnaker.schedule`.
+see `inflor.targets.spinnaker.schedule`.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from typing import Any
 
 import numpy as np
 
-from quant.network import IntegerNetwork, Population
-from quant.operators import IntArray
-from quant.ranges import StateRange, state_ranges
-from quant.unroll import unrolled
-from targets.spinnaker.arithmetic import FRACTION_BITS, ONE, RING_MAX, STATE_BITS, Model, Neurons
-from targets.spinnaker.schedule import Schedule, make_schedule
+from inflor.quant.network import IntegerNetwork, Population
+from inflor.quant.operators import IntArray
+from inflor.quant.ranges import StateRange, state_ranges
+from inflor.quant.unroll import unrolled
+from inflor.targets.spinnaker.arithmetic import FRACTION_BITS, ONE, RING_MAX, STATE_BITS, Model, Neurons
+from inflor.targets.spinnaker.schedule import Schedule, make_schedule
 
 STANDARD_DELAYS = 16
 """Time slots of a ring buffer, unless a longer delay needs more."""
@@ -68,8 +68,8 @@ class Connection:
 class Lowered:
     """A population in SpiNNaker's numbers. neurons: in row-major order.
 
-    stage: when it works, see `targets.spinnaker.schedule`. shifts: of its ring buffers, excitatory and inhibitory.
-    slots: of time in them. host: of the graded input, by delay in steps, scipy CSR [source, target] in integer units.
+    stage: when it works, see `inflor.targets.spinnaker.schedule`. shifts: of its ring buffers, excitatory and
+    inhibitory. slots: of time in them. host: of the graded input, by delay in steps, scipy CSR [source, target] in integer units.
     bound: largest sums of stored weights that one tick can bring. reach: what no state leaves, in integer units.
     """
 

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import scipy.sparse.csgraph
 
-from converter.errors import InputError
-from quant.operators import IntArray
-from targets.spinnaker.limits import Limits
+from inflor.converter.errors import InputError
+from inflor.quant.operators import IntArray
+from inflor.targets.spinnaker.limits import Limits
 
 LINKS = ((1, 0), (1, 1), (0, 1), (-1, 0), (-1, -1), (0, -1))
 ROWS = ((0, 5), (0, 6), (0, 7), (0, 8), (1, 8), (2, 8), (3, 8), (4, 8))

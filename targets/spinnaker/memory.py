@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from quant.operators import IntArray
-from targets.spinnaker.arithmetic import TYPE_BITS
-from targets.spinnaker.keys import COLOUR_BITS, FULL, Keys
-from targets.spinnaker.partition import Partition
+from inflor.quant.operators import IntArray
+from inflor.targets.spinnaker.arithmetic import TYPE_BITS
+from inflor.targets.spinnaker.keys import COLOUR_BITS, FULL, Keys
+from inflor.targets.spinnaker.partition import Partition
 
 Words = npt.NDArray[np.uint32]
 HEADER = 3

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from targets.spinnaker.keys import FULL
-from targets.spinnaker.machine import Chip, Machine
-from targets.spinnaker.routing import FIRST_CORE_BIT
-from targets.spinnaker.tables import Table
+from inflor.targets.spinnaker.keys import FULL
+from inflor.targets.spinnaker.machine import Chip, Machine
+from inflor.targets.spinnaker.routing import FIRST_CORE_BIT
+from inflor.targets.spinnaker.tables import Table
 
 
 @dataclass(frozen=True)

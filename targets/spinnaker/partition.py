@@ -10,10 +10,10 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from quant.operators import IntArray, Shape
-from targets.spinnaker.arithmetic import TYPE_BITS
-from targets.spinnaker.limits import Limits
-from targets.spinnaker.lowering import Connection, Lowered, Lowering
+from inflor.quant.operators import IntArray, Shape
+from inflor.targets.spinnaker.arithmetic import TYPE_BITS
+from inflor.targets.spinnaker.limits import Limits
+from inflor.targets.spinnaker.lowering import Connection, Lowered, Lowering
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-from quant.operators import IntArray
-from targets.spinnaker.machine import Chip, Machine
+from inflor.quant.operators import IntArray
+from inflor.targets.spinnaker.machine import Chip, Machine
 
 PASSES = 12
 

@@ -9,19 +9,19 @@ from typing import Any
 
 import numpy as np
 
-from converter.errors import InputError
-from quant.network import IntegerNetwork
-from quant.operators import IntArray
-from targets.spinnaker.keys import Keys, allocate
-from targets.spinnaker.limits import Limits
-from targets.spinnaker.lowering import Lowering, Violation
-from targets.spinnaker.machine import Chip, Dead, Machine, make_machine, sizes
-from targets.spinnaker.memory import Arriving, CoreMemory, dtcm_bytes, pack
-from targets.spinnaker.packets import Ways, follow
-from targets.spinnaker.partition import Partition, links, partition
-from targets.spinnaker.placement import Placement, place_cores, traffic_matrix
-from targets.spinnaker.routing import core_bit, hops
-from targets.spinnaker.tables import MISSING, Disagreement, Table, compress, table, verify
+from inflor.converter.errors import InputError
+from inflor.quant.network import IntegerNetwork
+from inflor.quant.operators import IntArray
+from inflor.targets.spinnaker.keys import Keys, allocate
+from inflor.targets.spinnaker.limits import Limits
+from inflor.targets.spinnaker.lowering import Lowering, Violation
+from inflor.targets.spinnaker.machine import Chip, Dead, Machine, make_machine, sizes
+from inflor.targets.spinnaker.memory import Arriving, CoreMemory, dtcm_bytes, pack
+from inflor.targets.spinnaker.packets import Ways, follow
+from inflor.targets.spinnaker.partition import Partition, links, partition
+from inflor.targets.spinnaker.placement import Placement, place_cores, traffic_matrix
+from inflor.targets.spinnaker.routing import core_bit, hops
+from inflor.targets.spinnaker.tables import MISSING, Disagreement, Table, compress, table, verify
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class SpinnakerPlan:
 
     def summary(self) -> dict[str, Any]:
         """What was decided, and after a run what it met, as plain data."""
-        from targets.spinnaker.report import summary  # the report is made of plans
+        from inflor.targets.spinnaker.report import summary  # the report is made of plans
 
         return summary(self)
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from targets.spinnaker.limits import Limits
-from targets.spinnaker.lowering import Violation
-from targets.spinnaker.machine import Chip
-from targets.spinnaker.packets import Ways
-from targets.spinnaker.plan import SpinnakerPlan
-from targets.spinnaker.simulate import Load
+from inflor.targets.spinnaker.limits import Limits
+from inflor.targets.spinnaker.lowering import Violation
+from inflor.targets.spinnaker.machine import Chip
+from inflor.targets.spinnaker.packets import Ways
+from inflor.targets.spinnaker.plan import SpinnakerPlan
+from inflor.targets.spinnaker.simulate import Load
 
 SECOND = (
     "cores, memory, routing entries and clock are SpiNNaker 2's; boards of 48 chips, keys, rows, neurons per core, "

@@ -6,8 +6,8 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from converter.errors import InputError
-from targets.spinnaker.machine import LINKS, Chip, Machine
+from inflor.converter.errors import InputError
+from inflor.targets.spinnaker.machine import LINKS, Chip, Machine
 
 LINK_OF = {step: link for link, step in enumerate(LINKS)}
 FIRST_CORE_BIT = 6

@@ -16,13 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from converter.errors import InputError
-from converter.files import atomic_path
-from quant.network import IntegerNetwork, Population
-from quant.operators import IntArray
-from targets.spinnaker.lowering import Lowered
-from targets.spinnaker.plan import SpinnakerPlan
-from targets.spinnaker.target import place
+from inflor.converter.errors import InputError
+from inflor.converter.files import atomic_path
+from inflor.quant.network import IntegerNetwork, Population
+from inflor.quant.operators import IntArray
+from inflor.targets.spinnaker.lowering import Lowered
+from inflor.targets.spinnaker.plan import SpinnakerPlan
+from inflor.targets.spinnaker.target import place
 
 NO_LEAK_MS = 1000.0
 STATE = 1 << 15
@@ -32,7 +32,7 @@ STATE = 1 << 15
 def write(network: IntegerNetwork, path: str | os.PathLike[str], **options: Any) -> tuple[str, ...]:
     """Write the script to `path` (.py) and its arrays beside it (.py.npz); returns notes for the user.
 
-    options: those of `targets.spinnaker.place`.
+    options: those of `inflor.targets.spinnaker.place`.
 
     Raises:
         InputError: the path is no .py, or a population needs what no stock neuron does: reset by subtraction, or a

@@ -1,7 +1,7 @@
 """Runs a plan tick by tick: cores take their ring buffers, update neurons, and send packets that the routers carry.
 
 Samples stream back to back. A population clears its state at the first step of each sample (wavefront reset), and takes
-the source currents that the host wrote for it; `targets.spinnaker.schedule` says at which ticks.
+the source currents that the host wrote for it; `inflor.targets.spinnaker.schedule` says at which ticks.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from quant.operators import IntArray
-from targets.record import Batch, Recorder
-from targets.registry import Progress
-from targets.spinnaker.arithmetic import RING_MAX, State, fire, integrate
-from targets.spinnaker.lowering import Lowered
-from targets.spinnaker.memory import spans
-from targets.spinnaker.partition import Partition
-from targets.spinnaker.plan import SpinnakerPlan
-from targets.spinnaker.synapses import Synapses, connect
+from inflor.quant.operators import IntArray
+from inflor.targets.record import Batch, Recorder
+from inflor.targets.registry import Progress
+from inflor.targets.spinnaker.arithmetic import RING_MAX, State, fire, integrate
+from inflor.targets.spinnaker.lowering import Lowered
+from inflor.targets.spinnaker.memory import spans
+from inflor.targets.spinnaker.partition import Partition
+from inflor.targets.spinnaker.plan import SpinnakerPlan
+from inflor.targets.spinnaker.synapses import Synapses, connect
 
 Sample = dict[str, npt.NDArray[Any]]
 

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from quant.operators import IntArray
-from targets.spinnaker.arithmetic import TYPE_BITS
-from targets.spinnaker.keys import COLOUR_BITS
-from targets.spinnaker.memory import Rows, read, spans
-from targets.spinnaker.packets import Ways
-from targets.spinnaker.plan import SpinnakerPlan
+from inflor.quant.operators import IntArray
+from inflor.targets.spinnaker.arithmetic import TYPE_BITS
+from inflor.targets.spinnaker.keys import COLOUR_BITS
+from inflor.targets.spinnaker.memory import Rows, read, spans
+from inflor.targets.spinnaker.packets import Ways
+from inflor.targets.spinnaker.plan import SpinnakerPlan
 
 COLOURS = 1 << COLOUR_BITS
 

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from quant.operators import IntArray
-from targets.spinnaker.keys import FULL
-from targets.spinnaker.machine import Chip
-from targets.spinnaker.routing import straight_on
+from inflor.quant.operators import IntArray
+from inflor.targets.spinnaker.keys import FULL
+from inflor.targets.spinnaker.machine import Chip
+from inflor.targets.spinnaker.routing import straight_on
 
 MISSING = -1
 

@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from converter.errors import InputError
-from quant.network import IntegerNetwork
-from targets.record import RecordedPopulation, Recorder, recorded_populations
-from targets.registry import Progress
-from targets.spinnaker import report
-from targets.spinnaker.limits import CHIPS, limits
-from targets.spinnaker.lowering import Violation, lower
-from targets.spinnaker.machine import Dead, read_dead
-from targets.spinnaker.plan import Options, SpinnakerPlan, build
-from targets.spinnaker.simulate import Simulator, Watch
+from inflor.converter.errors import InputError
+from inflor.quant.network import IntegerNetwork
+from inflor.targets.record import RecordedPopulation, Recorder, recorded_populations
+from inflor.targets.registry import Progress
+from inflor.targets.spinnaker import report
+from inflor.targets.spinnaker.limits import CHIPS, limits
+from inflor.targets.spinnaker.lowering import Violation, lower
+from inflor.targets.spinnaker.machine import Dead, read_dead
+from inflor.targets.spinnaker.plan import Options, SpinnakerPlan, build
+from inflor.targets.spinnaker.simulate import Simulator, Watch
 
 NEURONS = ("custom", "stock")
 

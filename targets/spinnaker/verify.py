@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from quant.operators import IntArray
-from targets.spinnaker.memory import spans
-from targets.spinnaker.plan import SpinnakerPlan
-from targets.spinnaker.synapses import connect
+from inflor.quant.operators import IntArray
+from inflor.targets.spinnaker.memory import spans
+from inflor.targets.spinnaker.plan import SpinnakerPlan
+from inflor.targets.spinnaker.synapses import connect
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import torch
 
-from converter.conventions import Conventions, prepared, with_conventions
-from converter.errors import InputError
-from converter.execute import run
-from converter.fields import FIELDS
-from converter.frameworks import FRAMEWORKS
-from converter.validate import validate
+from inflor.converter.conventions import Conventions, prepared, with_conventions
+from inflor.converter.errors import InputError
+from inflor.converter.execute import run
+from inflor.converter.fields import FIELDS
+from inflor.converter.frameworks import FRAMEWORKS
+from inflor.converter.validate import validate
 
 N = 3
 ODD = (

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from converter.architecture import SpikingNetwork
-from converter.checkpoint import load_checkpoint, load_model, save_model
-from converter.errors import InputError
-from converter.metadata import ModelInfo
-from converter.networks import NETWORKS, build
-from converter.neurons import NeuronConfig
+from inflor.converter.architecture import SpikingNetwork
+from inflor.converter.checkpoint import load_checkpoint, load_model, save_model
+from inflor.converter.errors import InputError
+from inflor.converter.metadata import ModelInfo
+from inflor.converter.networks import NETWORKS, build
+from inflor.converter.neurons import NeuronConfig
 
 INFO = ModelInfo(timesteps=3, input_mean=(0.25,), input_std=(0.5,), class_names=("a", "b"), dataset="digits")
 

@@ -15,15 +15,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from converter import nir_file
-from converter.conventions import Conventions, prepared, with_conventions
-from converter.dynamics import dynamics
-from converter.errors import InputError
-from converter.execute import run
-from converter.frameworks import FRAMEWORKS
-from converter.graph import Graph, reset_of
-from converter.metadata import METADATA_KEY, ModelInfo
-from converter.validate import validate
+from inflor.converter import nir_file
+from inflor.converter.conventions import Conventions, prepared, with_conventions
+from inflor.converter.dynamics import dynamics
+from inflor.converter.errors import InputError
+from inflor.converter.execute import run
+from inflor.converter.frameworks import FRAMEWORKS
+from inflor.converter.graph import Graph, reset_of
+from inflor.converter.metadata import METADATA_KEY, ModelInfo
+from inflor.converter.validate import validate
 
 N = 4
 STEPS = 15

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from converter.datasets import BUILT_IN, load, split
-from converter.datasets.cifar import read_python
-from converter.errors import InputError
+from inflor.converter.datasets import BUILT_IN, load, split
+from inflor.converter.datasets.cifar import read_python
+from inflor.converter.errors import InputError
 
 RNG = np.random.default_rng(0)
 X8 = RNG.integers(0, 256, (12, 5, 4), dtype=np.uint8)

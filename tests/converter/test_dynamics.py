@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from converter.dynamics import Dynamics, dynamics
-from converter.errors import InputError
-from converter.graph import Graph
-from converter.metadata import METADATA_KEY, ModelInfo
-from converter.validate import validate
+from inflor.converter.dynamics import Dynamics, dynamics
+from inflor.converter.errors import InputError
+from inflor.converter.graph import Graph
+from inflor.converter.metadata import METADATA_KEY, ModelInfo
+from inflor.converter.validate import validate
 
 NEURONS = 3
 STEPS = 12

@@ -12,16 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from converter.architecture import SpikingNetwork
-from converter.errors import InputError
-from converter.execute import run
-from converter.export import to_nir
-from converter.graph import Graph, reset_of
-from converter.metadata import METADATA_KEY, ModelInfo
-from converter.networks import build
-from converter.neurons import NeuronConfig
-from converter.tdbn import TDBatchNorm
-from converter.validate import validate
+from inflor.converter.architecture import SpikingNetwork
+from inflor.converter.errors import InputError
+from inflor.converter.execute import run
+from inflor.converter.export import to_nir
+from inflor.converter.graph import Graph, reset_of
+from inflor.converter.metadata import METADATA_KEY, ModelInfo
+from inflor.converter.networks import build
+from inflor.converter.neurons import NeuronConfig
+from inflor.converter.tdbn import TDBatchNorm
+from inflor.converter.validate import validate
 
 NETWORKS = {
     "mlp": ((1, 8, 8), 32),

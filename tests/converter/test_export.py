@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 import torch
 
-from converter import nir_file
-from converter.architecture import Architecture, Node, SpikingNetwork
-from converter.errors import InputError
-from converter.export import strict_threshold, to_nir
-from converter.metadata import ModelInfo
-from converter.networks import NETWORKS, build
-from converter.neurons import NeuronConfig, mpr
+from inflor.converter import nir_file
+from inflor.converter.architecture import Architecture, Node, SpikingNetwork
+from inflor.converter.errors import InputError
+from inflor.converter.export import strict_threshold, to_nir
+from inflor.converter.metadata import ModelInfo
+from inflor.converter.networks import NETWORKS, build
+from inflor.converter.neurons import NeuronConfig, mpr
 
 
 def network(name="resnet8", kind="srif", **overrides) -> SpikingNetwork:

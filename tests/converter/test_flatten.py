@@ -13,12 +13,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from converter import flatten, nir_file
-from converter.errors import InputError
-from converter.execute import run
-from converter.graph import Graph
-from converter.metadata import METADATA_KEY, ModelInfo
-from converter.validate import validate
+from inflor.converter import flatten, nir_file
+from inflor.converter.errors import InputError
+from inflor.converter.execute import run
+from inflor.converter.graph import Graph
+from inflor.converter.metadata import METADATA_KEY, ModelInfo
+from inflor.converter.validate import validate
 
 N = 3
 ONE = np.ones(N)

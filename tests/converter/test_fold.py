@@ -7,14 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from converter.architecture import Architecture, Node, SpikingNetwork
-from converter.errors import InputError
-from converter.execute import run
-from converter.export import to_nir
-from converter.fold import fold_norm
-from converter.metadata import ModelInfo
-from converter.neurons import NeuronConfig
-from converter.tdbn import TDBatchNorm
+from inflor.converter.architecture import Architecture, Node, SpikingNetwork
+from inflor.converter.errors import InputError
+from inflor.converter.execute import run
+from inflor.converter.export import to_nir
+from inflor.converter.fold import fold_norm
+from inflor.converter.metadata import ModelInfo
+from inflor.converter.neurons import NeuronConfig
+from inflor.converter.tdbn import TDBatchNorm
 
 
 def randomise(norm: TDBatchNorm, draw: torch.Generator, alpha: float) -> None:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from converter.errors import InputError
-from converter.metadata import ModelInfo
+from inflor.converter.errors import InputError
+from inflor.converter.metadata import ModelInfo
 
 finite = st.floats(-1e6, 1e6)
 positive = st.floats(1e-6, 1e6)

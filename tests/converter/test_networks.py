@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from converter.architecture import Architecture, SpikingNetwork
-from converter.errors import InputError
-from converter.networks import NETWORKS, build
-from converter.neurons import NeuronConfig
-from converter.node import Node
+from inflor.converter.architecture import Architecture, SpikingNetwork
+from inflor.converter.errors import InputError
+from inflor.converter.networks import NETWORKS, build
+from inflor.converter.neurons import NeuronConfig
+from inflor.converter.node import Node
 
 RESNETS = ("resnet8", "resnet18", "resnet19", "resnet20", "resnet34")
 CONVOLUTIONAL = ("convnet", *RESNETS, "vgg11", "vgg16")

@@ -9,8 +9,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from converter.errors import InputError
-from converter.neurons import NeuronConfig, Readout, SpikingNeuron, mpr, surrogate_gradient
+from inflor.converter.errors import InputError
+from inflor.converter.neurons import NeuronConfig, Readout, SpikingNeuron, mpr, surrogate_gradient
 
 FIGURE_2 = (1.5, 1.2, 1.5, 0.9, 1.4)
 """Inputs of the InfLoR paper's Figure 2 in units of the threshold."""

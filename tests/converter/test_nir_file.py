@@ -17,10 +17,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from converter import hdf5, nir_file
-from converter.errors import InputError
-from converter.graph import Graph
-from converter.metadata import ModelInfo
+from inflor.converter import hdf5, nir_file
+from inflor.converter.errors import InputError
+from inflor.converter.graph import Graph
+from inflor.converter.metadata import ModelInfo
 
 ONES = np.ones(3, np.float32)
 
@@ -464,9 +464,9 @@ def test_a_place_that_cannot_be_written(tmp_path):
 FULL_DISK = """
 import resource, sys
 import numpy as np
-from converter import nir_file
-from converter.errors import InputError
-from converter.metadata import ModelInfo
+from inflor.converter import nir_file
+from inflor.converter.errors import InputError
+from inflor.converter.metadata import ModelInfo
 graph = nir_file.read(sys.argv[1])
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 try:

@@ -10,13 +10,13 @@ import pytest
 import torch
 from peers import ours
 
-from converter.errors import InputError
-from converter.execute import run
-from converter.graph import SPIKING, Graph
-from converter.metadata import METADATA_KEY, ModelInfo
-from converter.portable import portable
-from converter.retime import retimed
-from converter.validate import validate
+from inflor.converter.errors import InputError
+from inflor.converter.execute import run
+from inflor.converter.graph import SPIKING, Graph
+from inflor.converter.metadata import METADATA_KEY, ModelInfo
+from inflor.converter.portable import portable
+from inflor.converter.retime import retimed
+from inflor.converter.validate import validate
 
 SHAPE = (4,)
 

@@ -10,12 +10,12 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from nir_by_hand import ByHand
 
-from converter.errors import InputError
-from converter.execute import run
-from converter.graph import FIRING, SPIKING, Graph
-from converter.metadata import METADATA_KEY, ModelInfo
-from converter.ordering import components
-from converter.validate import validate
+from inflor.converter.errors import InputError
+from inflor.converter.execute import run
+from inflor.converter.graph import FIRING, SPIKING, Graph
+from inflor.converter.metadata import METADATA_KEY, ModelInfo
+from inflor.converter.ordering import components
+from inflor.converter.validate import validate
 
 N = 3
 STEPS = 7

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from converter.tdbn import TDBatchNorm
+from inflor.converter.tdbn import TDBatchNorm
 
 
 def reference(x, gamma, beta, mean, var, alpha, threshold, eps):

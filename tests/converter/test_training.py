@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import torch
 
-from converter.augment import augment
-from converter.checkpoint import load_checkpoint, load_model
-from converter.datasets import Dataset, load
-from converter.errors import InputError
-from converter.neurons import NeuronConfig
-from converter.training import TrainConfig, default_config, evaluate, train
+from inflor.converter.augment import augment
+from inflor.converter.checkpoint import load_checkpoint, load_model
+from inflor.converter.datasets import Dataset, load
+from inflor.converter.errors import InputError
+from inflor.converter.neurons import NeuronConfig
+from inflor.converter.training import TrainConfig, default_config, evaluate, train
 
 SMALL = TrainConfig(network="convnet", channels=2, timesteps=2, epochs=3, batch_size=32, augment="shift", device="cpu")
 

@@ -13,12 +13,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from converter import nir_file
-from converter.errors import InputError
-from converter.graph import Graph, reset_of
-from converter.metadata import ModelInfo
-from converter.shapes import MAX_ELEMENTS
-from converter.validate import validate
+from inflor.converter import nir_file
+from inflor.converter.errors import InputError
+from inflor.converter.graph import Graph, reset_of
+from inflor.converter.metadata import ModelInfo
+from inflor.converter.shapes import MAX_ELEMENTS
+from inflor.converter.validate import validate
 
 ONE = np.ones(3)
 CHAIN = [("input", "fc"), ("fc", "if"), ("if", "output")]

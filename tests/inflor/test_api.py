@@ -9,10 +9,10 @@ import pytest
 from command_line import Files, invoke_json
 
 import inflor
-from converter import datasets
-from converter.neurons import NeuronConfig
-from converter.training import TrainResult
-from quant.network import IntegerNetwork
+from inflor.converter import datasets
+from inflor.converter.neurons import NeuronConfig
+from inflor.converter.training import TrainResult
+from inflor.quant.network import IntegerNetwork
 
 
 def test_every_name_is_there_and_no_other() -> None:
@@ -57,7 +57,7 @@ def test_functions_and_commands_give_the_same(files: Files) -> None:
     assert printed["accuracy"] == record.accuracy
     assert [p["spikes"] for p in printed["populations"][:2]] == [int(c.sum()) for c in record.counts.values()]
     assert inflor.info(files.integers).kind == invoke_json("info", files.integers)["kind"]
-    assert [t.name for t in inflor.targets()] == [t["name"] for t in invoke_json("targets")["targets"]]
+    assert [t.name for t in inflor.list_targets()] == [t["name"] for t in invoke_json("targets")["targets"]]
 
 
 def test_errors_are_of_one_family(files: Files, tmp_path: Path) -> None:

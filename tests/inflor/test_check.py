@@ -13,7 +13,7 @@ import h5py
 import pytest
 from command_line import SMALL, Files, command, environment, invoke, invoke_json
 
-import targets
+from inflor import targets
 
 needs_lava = pytest.mark.skipif(importlib.util.find_spec("lava") is None, reason="lava-nc is not installed (make lava)")
 
@@ -58,8 +58,8 @@ def test_a_target_with_a_fault_ends_in_exit_code_1(files: Files, tmp_path: Path)
         textwrap.dedent(
             """
             from dataclasses import replace
-            from targets.cpu import INPUT, OPTIONS, SUMMARY, available, check, populations, run
-            from targets.cpu import place as place_on_cpu
+            from inflor.targets.cpu import INPUT, OPTIONS, SUMMARY, available, check, populations, run
+            from inflor.targets.cpu import place as place_on_cpu
 
             NAME = "broken"
 

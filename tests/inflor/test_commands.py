@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from command_line import SMALL, Files, invoke, invoke_json, run_process
 
-from converter import checkpoint, datasets, execute, nir_file
-from quant import integer_nir
-from targets import record
+from inflor.converter import checkpoint, datasets, execute, nir_file
+from inflor.quant import integer_nir
+from inflor.targets import record
 
 TEST_SAMPLES = 360
 

@@ -12,11 +12,11 @@ import pytest
 from command_line import Files, invoke, invoke_json
 from html_page import parse
 
-from converter.errors import InputError
 from inflor import api
+from inflor.converter.errors import InputError
 from inflor.page.comparison import Comparison, _shares, describe, labels
 from inflor.page.words import percent, quantity
-from quant import integer_nir
+from inflor.quant import integer_nir
 
 SAMPLES = 60
 

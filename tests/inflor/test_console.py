@@ -17,7 +17,7 @@ from inflor import api, console
 from inflor.commands.estimate import COUNTED
 from inflor.console import Column
 from inflor.options import Memory, beside
-from targets.cost.table import quantity
+from inflor.targets.cost.table import quantity
 
 
 def on_a_terminal(arguments: list[object], stream: str, **variables: str) -> tuple[str, str]:

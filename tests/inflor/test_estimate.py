@@ -11,11 +11,11 @@ from command_line import Files, invoke, invoke_json
 from counting import Loop
 
 import inflor
-from converter import nir_file
-from converter.errors import InputError
-from quant import integer_nir
-from targets import record as records
-from targets.cost.estimate import HARDWARE
+from inflor.converter import nir_file
+from inflor.converter.errors import InputError
+from inflor.quant import integer_nir
+from inflor.targets import record as records
+from inflor.targets.cost.estimate import HARDWARE
 
 
 @pytest.fixture(scope="module")

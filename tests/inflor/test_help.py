@@ -11,16 +11,16 @@ from typing import get_args
 import pytest
 from command_line import environment, invoke
 
-from converter.augment import Augment
-from converter.datasets import BUILT_IN
-from converter.networks import NETWORKS
-from converter.neurons import NeuronKind, Surrogate
-from converter.training_config import Device, Optimizer
 from inflor.commands import COMMANDS
 from inflor.commands import train as train_command
-from quant.semantics import Overflow
-from targets import loihi
-from targets.loihi.plan import BalanceBy, FirstLayer, Guard, SoftReset
+from inflor.converter.augment import Augment
+from inflor.converter.datasets import BUILT_IN
+from inflor.converter.networks import NETWORKS
+from inflor.converter.neurons import NeuronKind, Surrogate
+from inflor.converter.training_config import Device, Optimizer
+from inflor.quant.semantics import Overflow
+from inflor.targets import loihi
+from inflor.targets.loihi.plan import BalanceBy, FirstLayer, Guard, SoftReset
 
 
 @pytest.mark.parametrize("name", COMMANDS)

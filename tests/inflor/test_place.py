@@ -10,10 +10,10 @@ import pytest
 from command_line import invoke
 from spinnaker_networks import population, recurrent, residual, source
 
-from converter.metadata import ModelInfo
-from quant import integer_nir
-from quant.network import IntegerNetwork, Projection
-from quant.operators import Linear
+from inflor.converter.metadata import ModelInfo
+from inflor.quant import integer_nir
+from inflor.quant.network import IntegerNetwork, Projection
+from inflor.quant.operators import Linear
 
 
 @pytest.fixture(scope="module")

@@ -15,16 +15,16 @@ import pytest
 from command_line import Files, invoke, invoke_json
 from html_page import Element, parse
 
-from converter.errors import InputError
 from inflor import api
+from inflor.converter.errors import InputError
 from inflor.page import captions
 from inflor.page.colours import ramp
 from inflor.page.raster import raster
 from inflor.page.render import _tiles
 from inflor.page.words import between, count, percent, quantity, size
-from quant import integer_nir
-from targets import record as records
-from targets.record import Record, RecordedPopulation
+from inflor.quant import integer_nir
+from inflor.targets import record as records
+from inflor.targets.record import Record, RecordedPopulation
 
 SAMPLES = 40
 

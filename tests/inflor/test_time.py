@@ -12,12 +12,12 @@ import pytest
 import torch
 from command_line import invoke, invoke_json
 
-from converter import execute, nir_file
-from converter.conventions import Conventions
-from converter.frameworks import FRAMEWORKS
-from converter.metadata import INTEGRATIONS, ModelInfo
 from inflor import options
-from targets import record
+from inflor.converter import execute, nir_file
+from inflor.converter.conventions import Conventions
+from inflor.converter.frameworks import FRAMEWORKS
+from inflor.converter.metadata import INTEGRATIONS, ModelInfo
+from inflor.targets import record
 
 FEATURES, HIDDEN, CLASSES, STEPS = 5, 6, 3, 7
 

@@ -9,8 +9,8 @@ import torch
 from peers import ours
 from torch import nn
 
-from converter.execute import run
-from converter.graph import SPIKING
+from inflor.converter.execute import run
+from inflor.converter.graph import SPIKING
 
 nirtorch = pytest.importorskip("nirtorch", reason="nirtorch is not installed (make peers)")
 

@@ -6,8 +6,8 @@ import nir
 import peers
 import pytest
 
-from converter import nir_file
-from converter.conventions import Conventions
+from inflor.converter import nir_file
+from inflor.converter.conventions import Conventions
 
 CASES = [(name, case) for name in peers.NAMES for case in peers.module(name).EXPORTS]
 

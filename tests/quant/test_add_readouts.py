@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 import torch
 
-from converter import execute
-from converter.errors import InputError
-from converter.graph import Graph
-from converter.metadata import ModelInfo
-from converter.validate import validate
-from quant.add_readouts import add_readouts
-from quant.quantize import quantize
-from targets.running import run
+from inflor.converter import execute
+from inflor.converter.errors import InputError
+from inflor.converter.graph import Graph
+from inflor.converter.metadata import ModelInfo
+from inflor.converter.validate import validate
+from inflor.quant.add_readouts import add_readouts
+from inflor.quant.quantize import quantize
+from inflor.targets.running import run
 
 RNG = np.random.default_rng(0)
 X = RNG.uniform(0, 1, (40, 8)).astype(np.float32)

@@ -11,14 +11,14 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from converter import execute
-from converter.errors import InputError
-from converter.fields import make_node
-from converter.graph import Graph
-from converter.validate import validate
-from quant.apply import apply_chain, weight_tensor
-from quant.fuse import FusedGraph, fuse
-from quant.operators import WEIGHTED, Scale
+from inflor.converter import execute
+from inflor.converter.errors import InputError
+from inflor.converter.fields import make_node
+from inflor.converter.graph import Graph
+from inflor.converter.validate import validate
+from inflor.quant.apply import apply_chain, weight_tensor
+from inflor.quant.fuse import FusedGraph, fuse
+from inflor.quant.operators import WEIGHTED, Scale
 
 
 def graph_of(nodes: dict[str, nir.NIRNode], edges: list[tuple[str, str]]) -> Graph:

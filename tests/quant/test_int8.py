@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from quant.apply import apply_operator
-from quant.int8 import Int8Convolution, available, suits
-from quant.operators import Conv
+from inflor.quant.apply import apply_operator
+from inflor.quant.int8 import Int8Convolution, available, suits
+from inflor.quant.operators import Conv
 
 
 @pytest.mark.skipif(not available(), reason="this build of torch has no 8-bit convolution that is exact")

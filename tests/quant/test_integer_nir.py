@@ -13,15 +13,15 @@ from brute_force import run_all
 from hypothesis import HealthCheck, given, settings
 from integer_networks import integer_networks
 
-from converter import nir_file
-from converter.errors import InputError
-from converter.fields import make_node
-from converter.metadata import METADATA_KEY, ModelInfo
-from converter.validate import validate
-from quant import integer_nir
-from quant.network import IntegerNetwork, Population, Projection
-from quant.operators import WEIGHTED, Linear
-from quant.quantize import quantize
+from inflor.converter import nir_file
+from inflor.converter.errors import InputError
+from inflor.converter.fields import make_node
+from inflor.converter.metadata import METADATA_KEY, ModelInfo
+from inflor.converter.validate import validate
+from inflor.quant import integer_nir
+from inflor.quant.network import IntegerNetwork, Population, Projection
+from inflor.quant.operators import WEIGHTED, Linear
+from inflor.quant.quantize import quantize
 
 
 @given(network=integer_networks(asymmetric=False, delays=True, current=True, recurrent=True))
@@ -70,7 +70,7 @@ def _small(path: Path) -> nir.NIRGraph:
 
 
 def test_an_output_that_reads_no_population_is_refused(tmp_path: Path) -> None:
-    """Without its readout, as `converter.portable` would leave it; and an Output that reads the Input."""
+    """Without its readout, as `inflor.converter.portable` would leave it; and an Output that reads the Input."""
     without, more = _small(tmp_path / "a.nir"), _small(tmp_path / "b.nir")
     del without.nodes["out"]
     without.edges = [("input", "l"), ("l", "n"), ("n", "lo"), ("lo", "output")]

@@ -11,18 +11,18 @@ import pytest
 import torch
 from brute_force import run_all
 
-from converter import execute, export
-from converter.architecture import SpikingNetwork
-from converter.errors import InputError
-from converter.graph import Graph
-from converter.metadata import METADATA_KEY, ModelInfo
-from converter.networks import build
-from converter.neurons import NeuronConfig
-from converter.validate import validate
-from quant.operators import Scale, weighted
-from quant.quantize import Options, quantize
-from targets import cpu, equivalence
-from targets.running import run
+from inflor.converter import execute, export
+from inflor.converter.architecture import SpikingNetwork
+from inflor.converter.errors import InputError
+from inflor.converter.graph import Graph
+from inflor.converter.metadata import METADATA_KEY, ModelInfo
+from inflor.converter.networks import build
+from inflor.converter.neurons import NeuronConfig
+from inflor.converter.validate import validate
+from inflor.quant.operators import Scale, weighted
+from inflor.quant.quantize import Options, quantize
+from inflor.targets import cpu, equivalence
+from inflor.targets.running import run
 
 
 def random_graph(name: str = "resnet8", shape: tuple[int, ...] = (1, 9, 7), kind: str = "srif") -> Graph:

@@ -11,12 +11,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from integer_networks import integer_networks
 
-from converter.errors import InputError
-from converter.metadata import ModelInfo
-from quant import ranges
-from quant.network import DECAY_ONE, IntegerNetwork, Population, Projection
-from quant.operators import Linear
-from quant.ranges import state_range
+from inflor.converter.errors import InputError
+from inflor.converter.metadata import ModelInfo
+from inflor.quant import ranges
+from inflor.quant.network import DECAY_ONE, IntegerNetwork, Population, Projection
+from inflor.quant.operators import Linear
+from inflor.quant.ranges import state_range
 
 ZERO = np.zeros((), np.int64)
 

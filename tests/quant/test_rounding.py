@@ -7,8 +7,8 @@ import itertools
 import numpy as np
 import pytest
 
-from quant.calibration import input_unit
-from quant.rounding import BLOCK, round_compensated
+from inflor.quant.calibration import input_unit
+from inflor.quant.rounding import BLOCK, round_compensated
 
 
 def correlated(rng: np.random.Generator, inputs: int, samples: int = 2000) -> np.ndarray:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quant.operators import Conv, Flatten, Linear, Scale
-from quant.scales import LARGEST_EXPONENT, Synapses, choose_scales, denominator, scale_groups, target_rows
+from inflor.quant.operators import Conv, Flatten, Linear, Scale
+from inflor.quant.scales import LARGEST_EXPONENT, Synapses, choose_scales, denominator, scale_groups, target_rows
 
 THETA = 0.5
 

@@ -6,8 +6,8 @@ import itertools
 
 import numpy as np
 
-from quant.network import IntegerNetwork, Population
-from quant.operators import Conv, Flatten, Linear, Operator, Scale, SumPool
+from inflor.quant.network import IntegerNetwork, Population
+from inflor.quant.operators import Conv, Flatten, Linear, Operator, Scale, SumPool
 
 
 def run_all(network: IntegerNetwork, images: np.ndarray) -> dict[str, np.ndarray]:

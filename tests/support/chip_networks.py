@@ -8,8 +8,8 @@ import numpy as np
 from hypothesis import strategies as st
 from small_networks import network, population
 
-from quant.network import Projection
-from quant.operators import Conv, Flatten, Linear, Scale, SumPool
+from inflor.quant.network import Projection
+from inflor.quant.operators import Conv, Flatten, Linear, Scale, SumPool
 
 
 @st.composite

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 from hypothesis import strategies as st
 
-from converter.metadata import ModelInfo
-from quant.network import IntegerNetwork, Population, Projection
-from quant.operators import Conv, Flatten, Linear, Operator, Scale, SumPool, output_shape
+from inflor.converter.metadata import ModelInfo
+from inflor.quant.network import IntegerNetwork, Population, Projection
+from inflor.quant.operators import Conv, Flatten, Linear, Operator, Scale, SumPool, output_shape
 
 ZERO = np.zeros((), np.int64)
 

@@ -13,14 +13,14 @@ import h5py
 import nir
 import numpy as np
 
-from converter import nir_file
-from converter.errors import InputError
-from converter.execute import run
-from converter.graph import Graph
-from converter.metadata import ModelInfo
-from quant import integer_nir
-from quant.fuse import fuse
-from quant.quantize import quantize
+from inflor.converter import nir_file
+from inflor.converter.errors import InputError
+from inflor.converter.execute import run
+from inflor.converter.graph import Graph
+from inflor.converter.metadata import ModelInfo
+from inflor.quant import integer_nir
+from inflor.quant.fuse import fuse
+from inflor.quant.quantize import quantize
 
 Random = random.Random
 KINDS = (

@@ -18,13 +18,13 @@ import peers
 import torch
 from peers import ours
 
-from converter.errors import InputError
-from converter.execute import run
-from converter.graph import Graph
-from converter.metadata import METADATA_KEY, ModelInfo
-from converter.validate import validate
-from quant.quantize import quantize
-from targets import equivalence, registry
+from inflor.converter.errors import InputError
+from inflor.converter.execute import run
+from inflor.converter.graph import Graph
+from inflor.converter.metadata import METADATA_KEY, ModelInfo
+from inflor.converter.validate import validate
+from inflor.quant.quantize import quantize
+from inflor.targets import equivalence, registry
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "nir.md"
 TARGETS = ("float", "cpu", "loihi", "spinnaker")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from converter.metadata import ModelInfo
-from quant.network import IntegerNetwork, Population, Projection, check_network
-from quant.operators import Conv, Flatten, Linear, Scale, SumPool
+from inflor.converter.metadata import ModelInfo
+from inflor.quant.network import IntegerNetwork, Population, Projection, check_network
+from inflor.quant.operators import Conv, Flatten, Linear, Scale, SumPool
 
 
 def population(name, shape, kind="if", threshold=0, reset="subtract", reset_value=0, v_reset=0, bias=0, decay=0):

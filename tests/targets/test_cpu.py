@@ -13,15 +13,15 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from integer_networks import ZERO, images, integer_networks
 
-from converter import execute, nir_file
-from converter.errors import InputError
-from converter.metadata import ModelInfo
-from quant import integer_nir, semantics, synapses
-from quant.network import IntegerNetwork, Population, Projection
-from quant.operators import Linear
-from quant.ranges import prove_no_overflow, state_ranges
-from targets import cpu
-from targets.record import Record, recording
+from inflor.converter import execute, nir_file
+from inflor.converter.errors import InputError
+from inflor.converter.metadata import ModelInfo
+from inflor.quant import integer_nir, semantics, synapses
+from inflor.quant.network import IntegerNetwork, Population, Projection
+from inflor.quant.operators import Linear
+from inflor.quant.ranges import prove_no_overflow, state_ranges
+from inflor.targets import cpu
+from inflor.targets.record import Record, recording
 
 RELAXED = settings(max_examples=60, suppress_health_check=list(HealthCheck))
 
@@ -105,7 +105,7 @@ def test_windows_and_matrix_products_give_the_same(network: IntegerNetwork) -> N
     x = images(network, 1)
     patch = pytest.MonkeyPatch()
     with patch.context() as context:
-        context.setattr("quant.apply.DIRECT_CONVOLUTION_DEVICES", ())
+        context.setattr("inflor.quant.apply.DIRECT_CONVOLUTION_DEVICES", ())
         context.setattr(synapses, "suits", lambda *_: False)
         assert_equal(network, emulate(network, x), x)
 

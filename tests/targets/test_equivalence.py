@@ -12,11 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from integer_networks import images, integer_networks
 
-from converter.errors import InputError
-from quant.network import IntegerNetwork, Projection
-from quant.operators import Conv, Flatten, Linear, Scale
-from targets import cpu, equivalence
-from targets.record import Recorder
+from inflor.converter.errors import InputError
+from inflor.quant.network import IntegerNetwork, Projection
+from inflor.quant.operators import Conv, Flatten, Linear, Scale
+from inflor.targets import cpu, equivalence
+from inflor.targets.record import Recorder
 
 
 def small(rng, timesteps=4):

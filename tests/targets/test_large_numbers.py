@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from converter.metadata import ModelInfo
-from quant.network import DECAY_ONE, IntegerNetwork, Population, Projection
-from quant.operators import Linear
-from quant.ranges import state_range
-from quant.semantics import Kernel, Profile
+from inflor.converter.metadata import ModelInfo
+from inflor.quant.network import DECAY_ONE, IntegerNetwork, Population, Projection
+from inflor.quant.operators import Linear
+from inflor.quant.ranges import state_range
+from inflor.quant.semantics import Kernel, Profile
 
 ZERO = np.zeros((), np.int64)
 ONE = np.ones(())

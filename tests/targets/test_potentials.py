@@ -13,14 +13,14 @@ import pytest
 import torch
 from nir_by_hand import ByHand
 
-from converter import execute, export
-from converter.architecture import SpikingNetwork
-from converter.metadata import METADATA_KEY, ModelInfo
-from converter.networks import build
-from converter.neurons import NeuronConfig
-from converter.validate import validate
-from quant.quantize import Options, quantize
-from targets.potentials import histograms
+from inflor.converter import execute, export
+from inflor.converter.architecture import SpikingNetwork
+from inflor.converter.metadata import METADATA_KEY, ModelInfo
+from inflor.converter.networks import build
+from inflor.converter.neurons import NeuronConfig
+from inflor.converter.validate import validate
+from inflor.quant.quantize import Options, quantize
+from inflor.targets.potentials import histograms
 
 EDGES = np.round(np.arange(-60, 101) * 0.05, 2)
 

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from small_networks import network, population
 
-from converter.errors import InputError
-from quant.network import Projection
-from quant.operators import Flatten, Linear, Scale
-from targets.record import Batch, Record, RecordedPopulation, as_recorded, read, recording
+from inflor.converter.errors import InputError
+from inflor.quant.network import Projection
+from inflor.quant.operators import Flatten, Linear, Scale
+from inflor.targets.record import Batch, Record, RecordedPopulation, as_recorded, read, recording
 
 Damage: TypeAlias = Callable[[h5py.File], object]
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from integer_networks import integer_networks
 
-from converter.errors import InputError
-from quant.network import IntegerNetwork
-from targets import registry
-from targets.running import run
+from inflor.converter.errors import InputError
+from inflor.quant.network import IntegerNetwork
+from inflor.targets import registry
+from inflor.targets.running import run
 
 NETWORKS = integer_networks(leaky=False)
 ONCE = settings(max_examples=1, suppress_health_check=list(HealthCheck))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from targets.cost.activity import Activity
-from targets.cost.counts import dense_macs
-from targets.cost.figures import figure
-from targets.cost.models.terms import Case, energy_term, total
-from targets.cost.result import Estimate, Term
+from inflor.targets.cost.activity import Activity
+from inflor.targets.cost.counts import dense_macs
+from inflor.targets.cost.figures import figure
+from inflor.targets.cost.models.terms import Case, energy_term, total
+from inflor.targets.cost.result import Estimate, Term
 
 NOTES = (figure("cmos45.fp32_mac").source + ": arithmetic only; memory, control, leakage and time are not in it",)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from targets.cost.figures import figure
-from targets.cost.models.terms import Case, energy_term, latency_term, power_term, total, unpublished
-from targets.cost.result import Estimate, Term
-from targets.cost.timing import Steps, stepped
+from inflor.targets.cost.figures import figure
+from inflor.targets.cost.models.terms import Case, energy_term, latency_term, power_term, total, unpublished
+from inflor.targets.cost.result import Estimate, Term
+from inflor.targets.cost.timing import Steps, stepped
 
 PROXY = "figure of Loihi 1 as a proxy: no energy per operation of Loihi 2 is public"
 INTEL, FITTED = "loihi1.per_operation", "loihi1.sanafe_fitted"

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from targets.cost.figures import figure
-from targets.cost.limits import published
-from targets.cost.models.terms import Case, energy_term, power_term, total, unpublished
-from targets.cost.result import Estimate, Term
-from targets.cost.timing import Tick, tick
+from inflor.targets.cost.figures import figure
+from inflor.targets.cost.limits import published
+from inflor.targets.cost.models.terms import Case, energy_term, power_term, total, unpublished
+from inflor.targets.cost.result import Estimate, Term
+from inflor.targets.cost.timing import Tick, tick
 
 MILLISECOND = 1e-3
 FIRST, SECOND = "spinnaker1.per_operation", "spinnaker2.per_operation"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from targets.cost.activity import Activity
-from targets.cost.figures import Figure, figure
-from targets.cost.mapped import Load
-from targets.cost.result import Counts, MappedCounts, Term
+from inflor.targets.cost.activity import Activity
+from inflor.targets.cost.figures import Figure, figure
+from inflor.targets.cost.mapped import Load
+from inflor.targets.cost.result import Counts, MappedCounts, Term
 
 
 @dataclass(frozen=True, eq=False)

@@ -27,9 +27,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from converter.dynamics import Dynamics, dynamics
-from converter.execute import run
-from converter.graph import SPIKING, Graph
+from inflor.converter.dynamics import Dynamics, dynamics
+from inflor.converter.execute import run
+from inflor.converter.graph import SPIKING, Graph
 
 NAMES = ("snntorch", "spikingjelly", "norse", "sinabs", "rockpool", "nengo")
 NEAR = 1e-5

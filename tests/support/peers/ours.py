@@ -11,15 +11,15 @@ import nir
 import numpy as np
 import torch
 
-from converter import export, nir_file
-from converter.architecture import SpikingNetwork
-from converter.graph import Graph
-from converter.metadata import METADATA_KEY, ModelInfo
-from converter.networks import NETWORKS
-from converter.neurons import NeuronConfig
-from converter.portable import portable
-from converter.retime import retimed
-from converter.validate import validate
+from inflor.converter import export, nir_file
+from inflor.converter.architecture import SpikingNetwork
+from inflor.converter.graph import Graph
+from inflor.converter.metadata import METADATA_KEY, ModelInfo
+from inflor.converter.networks import NETWORKS
+from inflor.converter.neurons import NeuronConfig
+from inflor.converter.portable import portable
+from inflor.converter.retime import retimed
+from inflor.converter.validate import validate
 
 
 def _trained(model: str, shape: tuple[int, ...], neuron: NeuronConfig) -> Graph:

@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 from integer_networks import images, integer_networks
 from small_networks import conv, network, population, residual
 
-from quant.network import Projection
-from quant.operators import Conv, Flatten, Linear, Scale, SumPool
-from quant.unroll import unrolled
-from targets.cost import activity as reading
-from targets.cost.activity import Activity
-from targets.cost.connectivity import Separable, connectivity
-from targets.cost.counts import count, dense_macs
-from targets.cost.updates import count_updates
+from inflor.quant.network import Projection
+from inflor.quant.operators import Conv, Flatten, Linear, Scale, SumPool
+from inflor.quant.unroll import unrolled
+from inflor.targets.cost import activity as reading
+from inflor.targets.cost.activity import Activity
+from inflor.targets.cost.connectivity import Separable, connectivity
+from inflor.targets.cost.counts import count, dense_macs
+from inflor.targets.cost.updates import count_updates
 
 RELAXED = settings(max_examples=15, suppress_health_check=list(HealthCheck))
 FIELDS = ("spikes", "synaptic_events", "zero_weight_events", "input_macs", "neuron_updates", "active_updates")

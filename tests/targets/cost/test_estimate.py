@@ -10,13 +10,13 @@ import pytest
 from counting import Loop, emulate
 from small_networks import conv, network, population, residual
 
-from converter.errors import InputError
-from quant.network import Projection
-from quant.operators import Conv, Flatten, Linear
-from quant.unroll import unrolled
-from targets.cost import placing, table
-from targets.cost.estimate import HARDWARE, MODELS, estimate
-from targets.cost.result import Estimate
+from inflor.converter.errors import InputError
+from inflor.quant.network import Projection
+from inflor.quant.operators import Conv, Flatten, Linear
+from inflor.quant.unroll import unrolled
+from inflor.targets.cost import placing, table
+from inflor.targets.cost.estimate import HARDWARE, MODELS, estimate
+from inflor.targets.cost.result import Estimate
 
 PJ = 1e-12
 

@@ -14,18 +14,18 @@ from hypothesis import strategies as st
 from integer_networks import images, integer_networks
 from small_networks import residual
 
-from converter.errors import InputError
-from targets import loihi, registry, spinnaker
-from targets.cost.activity import Activity
-from targets.cost.estimate import HARDWARE
-from targets.cost.mapped import Load, count_mapped
-from targets.cost.timing import stepped, streamed, tick
-from targets.cost.updates import count_updates
-from targets.loihi.core_map import core_map as on_loihi
-from targets.mapping import CoreMap
-from targets.record import recording
-from targets.spinnaker.core_map import core_map as on_spinnaker
-from targets.spinnaker.limits import limits
+from inflor.converter.errors import InputError
+from inflor.targets import loihi, registry, spinnaker
+from inflor.targets.cost.activity import Activity
+from inflor.targets.cost.estimate import HARDWARE
+from inflor.targets.cost.mapped import Load, count_mapped
+from inflor.targets.cost.timing import stepped, streamed, tick
+from inflor.targets.cost.updates import count_updates
+from inflor.targets.loihi.core_map import core_map as on_loihi
+from inflor.targets.mapping import CoreMap
+from inflor.targets.record import recording
+from inflor.targets.spinnaker.core_map import core_map as on_spinnaker
+from inflor.targets.spinnaker.limits import limits
 
 RELAXED = settings(max_examples=12, suppress_health_check=list(HealthCheck))
 
@@ -139,7 +139,7 @@ def assert_as_planned(network, record, plan) -> None:
 
 
 def _unrolled(kernel):
-    from targets.loihi.linear import unroll
+    from inflor.targets.loihi.linear import unroll
 
     return unroll(kernel).weight
 

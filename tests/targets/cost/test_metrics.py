@@ -11,13 +11,13 @@ from counting import emulate
 from small_networks import network, population
 from torch import nn
 
-from quant.network import Projection
-from quant.operators import Conv, Flatten, Linear, SumPool
-from targets.cost.activity import Activity
-from targets.cost.counts import count
-from targets.cost.metrics import metrics
-from targets.cost.result import Metrics
-from targets.cost.updates import count_updates
+from inflor.quant.network import Projection
+from inflor.quant.operators import Conv, Flatten, Linear, SumPool
+from inflor.targets.cost.activity import Activity
+from inflor.targets.cost.counts import count
+from inflor.targets.cost.metrics import metrics
+from inflor.targets.cost.result import Metrics
+from inflor.targets.cost.updates import count_updates
 
 THRESHOLDS = (900, 160)
 

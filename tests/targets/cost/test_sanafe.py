@@ -13,17 +13,17 @@ import pytest
 from counting import emulate
 from small_networks import conv, network, population
 
-from quant.network import Projection
-from quant.operators import Flatten, Linear, Scale
-from quant.unroll import unrolled
-from targets.cost.activity import Activity
-from targets.cost.counts import count
-from targets.cost.mapped import count_mapped
-from targets.cost.models import loihi
-from targets.cost.models.terms import Case
-from targets.cost.updates import count_updates
-from targets.loihi.core_map import CORES_PER_TILE, MESH_HEIGHT
-from targets.mapping import CoreMap, Wiring
+from inflor.quant.network import Projection
+from inflor.quant.operators import Flatten, Linear, Scale
+from inflor.quant.unroll import unrolled
+from inflor.targets.cost.activity import Activity
+from inflor.targets.cost.counts import count
+from inflor.targets.cost.mapped import count_mapped
+from inflor.targets.cost.models import loihi
+from inflor.targets.cost.models.terms import Case
+from inflor.targets.cost.updates import count_updates
+from inflor.targets.loihi.core_map import CORES_PER_TILE, MESH_HEIGHT
+from inflor.targets.mapping import CoreMap, Wiring
 
 PEER = Path(__file__).with_name("sanafe_peer.py")
 SYNAPSES = {

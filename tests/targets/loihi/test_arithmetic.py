@@ -14,11 +14,11 @@ import small_networks
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from quant.network import Projection
-from quant.operators import Linear
-from targets import cpu, loihi
-from targets.loihi.registers import RANGES, bias_registers, misfits
-from targets.record import Recorder
+from inflor.quant.network import Projection
+from inflor.quant.operators import Linear
+from inflor.targets import cpu, loihi
+from inflor.targets.loihi.registers import RANGES, bias_registers, misfits
+from inflor.targets.record import Recorder
 
 HERE = Path(__file__).parent
 LARGEST_INPUT = 1 << 18

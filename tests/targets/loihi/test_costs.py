@@ -9,11 +9,11 @@ import numpy as np
 import small_networks
 from command_line import invoke
 
-from quant import integer_nir
-from quant.network import Projection
-from quant.operators import Linear
-from targets import loihi
-from targets.loihi import costs
+from inflor.quant import integer_nir
+from inflor.quant.network import Projection
+from inflor.quant.operators import Linear
+from inflor.targets import loihi
+from inflor.targets.loihi import costs
 
 
 def soft_reset_chain():

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import small_networks
 
-from targets import cpu, equivalence, loihi
-from targets.loihi import session
-from targets.loihi.lowering import lower
-from targets.loihi.simulate import collect
-from targets.record import Recorder
+from inflor.targets import cpu, equivalence, loihi
+from inflor.targets.loihi import session
+from inflor.targets.loihi.lowering import lower
+from inflor.targets.loihi.simulate import collect
+from inflor.targets.record import Recorder
 
 pytestmark = pytest.mark.usefixtures("lava")
 

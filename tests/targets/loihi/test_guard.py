@@ -9,10 +9,10 @@ import small_networks
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quant.ranges import Interval, StateRange
-from targets.loihi.guard import repeated_input, silence_holds
-from targets.loihi.plan import SILENCE, Options, Plan
-from targets.loihi.registers import FORGET, keep
+from inflor.quant.ranges import Interval, StateRange
+from inflor.targets.loihi.guard import repeated_input, silence_holds
+from inflor.targets.loihi.plan import SILENCE, Options, Plan
+from inflor.targets.loihi.registers import FORGET, keep
 
 NEURONS, ACTIVE = 200, 2
 

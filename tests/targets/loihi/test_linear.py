@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 pytest.importorskip("scipy", reason="scipy comes with the extra 'lava'")
 
-from quant.apply import apply_chain, weight_tensor
-from quant.operators import Conv, Flatten, Linear, Scale, SumPool, output_shape
-from targets.loihi.linear import Kernel, as_matrix, compose, digits, unroll
+from inflor.quant.apply import apply_chain, weight_tensor
+from inflor.quant.operators import Conv, Flatten, Linear, Scale, SumPool, output_shape
+from inflor.targets.loihi.linear import Kernel, as_matrix, compose, digits, unroll
 
 
 def expected(operators, shape, x):

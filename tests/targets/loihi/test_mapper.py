@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 import small_networks
 
-from converter.errors import InputError
-from quant.network import Projection
-from quant.operators import Linear
-from targets import loihi
-from targets.loihi import mapper
-from targets.loihi.layout import plan
-from targets.loihi.limits import limits
-from targets.loihi.linear import as_matrix, compose
-from targets.loihi.mapper import place_on_cores
-from targets.loihi.plan import Options
+from inflor.converter.errors import InputError
+from inflor.quant.network import Projection
+from inflor.quant.operators import Linear
+from inflor.targets import loihi
+from inflor.targets.loihi import mapper
+from inflor.targets.loihi.layout import plan
+from inflor.targets.loihi.limits import limits
+from inflor.targets.loihi.linear import as_matrix, compose
+from inflor.targets.loihi.mapper import place_on_cores
+from inflor.targets.loihi.plan import Options
 
 
 def residual():

@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 import small_networks
 
-from converter.errors import InputError
-from quant.network import Projection
-from quant.operators import Flatten, Linear, SumPool
-from targets.loihi import job as jobs
-from targets.loihi import netx, session
-from targets.loihi.job import Connection, Job, ProcessSpec
-from targets.loihi.plan import chip_order
+from inflor.converter.errors import InputError
+from inflor.quant.network import Projection
+from inflor.quant.operators import Flatten, Linear, SumPool
+from inflor.targets.loihi import job as jobs
+from inflor.targets.loihi import netx, session
+from inflor.targets.loihi.job import Connection, Job, ProcessSpec
+from inflor.targets.loihi.plan import chip_order
 
 HERE = Path(__file__).parent
-OWN = "targets.loihi.processes."
+OWN = "inflor.targets.loihi.processes."
 
 
 def chain(rng, timesteps=4):

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 import small_networks
 
-from converter.errors import InputError
-from quant.network import Projection
-from quant.operators import Linear
-from targets import cpu, equivalence, loihi
-from targets.loihi import session
-from targets.loihi.lowering import lower
-from targets.loihi.simulate import collect
-from targets.record import Recorder
+from inflor.converter.errors import InputError
+from inflor.quant.network import Projection
+from inflor.quant.operators import Linear
+from inflor.targets import cpu, equivalence, loihi
+from inflor.targets.loihi import session
+from inflor.targets.loihi.lowering import lower
+from inflor.targets.loihi.simulate import collect
+from inflor.targets.record import Recorder
 
 TIMESTEPS = 6
 

@@ -14,15 +14,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from converter.errors import MissingPartError
-from targets import loihi
-from targets.loihi import job as jobs
-from targets.loihi import session
-from targets.loihi.job import Connection, Job, ProcessSpec
+from inflor.converter.errors import MissingPartError
+from inflor.targets import loihi
+from inflor.targets.loihi import job as jobs
+from inflor.targets.loihi import session
+from inflor.targets.loihi.job import Connection, Job, ProcessSpec
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
-OWN = "targets.loihi.processes."
+OWN = "inflor.targets.loihi.processes."
 LONGEST = 10.0
 
 
@@ -126,7 +126,7 @@ SCRIPT = textwrap.dedent(
     import sys
     sys.path[:0] = [{here!r}]
     from test_robustness import make
-    from targets.loihi import session
+    from inflor.targets.loihi import session
     with session.job_folder() as folder:
         job = make(folder, "slow")[0]
         print(folder, flush=True)

@@ -10,13 +10,13 @@ import pytest
 from integer_networks import images
 from spinnaker_networks import on_cpu, on_spinnaker, population, recurrent, residual, source
 
-from converter.errors import InputError
-from converter.metadata import ModelInfo
-from quant.network import IntegerNetwork, Projection
-from quant.operators import Linear
-from targets import spinnaker
-from targets.spinnaker.arithmetic import ONE, State, fire, integrate, multiply
-from targets.spinnaker.lowering import lower
+from inflor.converter.errors import InputError
+from inflor.converter.metadata import ModelInfo
+from inflor.quant.network import IntegerNetwork, Projection
+from inflor.quant.operators import Linear
+from inflor.targets import spinnaker
+from inflor.targets.spinnaker.arithmetic import ONE, State, fire, integrate, multiply
+from inflor.targets.spinnaker.lowering import lower
 
 
 def two_layers(first, second, weight, timesteps=4, exponent=0):

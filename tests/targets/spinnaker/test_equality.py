@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from integer_networks import images, integer_networks
 from spinnaker_networks import on_cpu, on_spinnaker, recurrent, residual
 
-from converter.errors import InputError
-from quant.ranges import state_ranges
-from targets import equivalence, spinnaker
-from targets.spinnaker.machine import Dead
-from targets.spinnaker.verify import compare_synapses
+from inflor.converter.errors import InputError
+from inflor.quant.ranges import state_ranges
+from inflor.targets import equivalence, spinnaker
+from inflor.targets.spinnaker.machine import Dead
+from inflor.targets.spinnaker.verify import compare_synapses
 
 
 @st.composite
@@ -127,9 +127,9 @@ def test_the_host_writes_an_image_once_and_frames_at_every_step():
 def test_a_path_longer_than_sixteen_steps_takes_more_slots():
     from spinnaker_networks import population, source
 
-    from converter.metadata import ModelInfo
-    from quant.network import IntegerNetwork, Projection
-    from quant.operators import Linear, Scale
+    from inflor.converter.metadata import ModelInfo
+    from inflor.quant.network import IntegerNetwork, Projection
+    from inflor.quant.operators import Linear, Scale
 
     rng = np.random.default_rng(1)
     names = [f"n{i}" for i in range(20)]

@@ -9,12 +9,12 @@ import pytest
 from integer_networks import images
 from spinnaker_networks import on_cpu, on_spinnaker, recurrent, residual
 
-from targets import cpu, equivalence, spinnaker
-from targets.spinnaker import keys as keys_module
-from targets.spinnaker import simulate
-from targets.spinnaker.memory import HEADER
-from targets.spinnaker.routing import FIRST_CORE_BIT
-from targets.spinnaker.verify import compare_synapses
+from inflor.targets import cpu, equivalence, spinnaker
+from inflor.targets.spinnaker import keys as keys_module
+from inflor.targets.spinnaker import simulate
+from inflor.targets.spinnaker.memory import HEADER
+from inflor.targets.spinnaker.routing import FIRST_CORE_BIT
+from inflor.targets.spinnaker.verify import compare_synapses
 
 
 @pytest.fixture(scope="module")
@@ -196,8 +196,8 @@ def test_a_delay_off_by_one(network, reference, plan, inputs):
         word = int(memory.rows[at])
         changed += not mismatches(network, reference, with_rows(plan, core, at, word + unit), inputs).equal
     assert changed
-    from targets.spinnaker.lowering import lower
-    from targets.spinnaker.plan import build
+    from inflor.targets.spinnaker.lowering import lower
+    from inflor.targets.spinnaker.plan import build
 
     lowering = lower(network)
     late = tuple(
@@ -280,7 +280,7 @@ def test_a_refractory_step_left_out(cycle):
     [(("n1", "n1"), 1), (("n1", "n1"), -1), (("n2", "n1"), 1), (("n2", "n2"), -1), (("n1", "out"), 1)],
 )
 def test_a_delay_of_a_cycle_off_by_one(cycle, pair, change):
-    from targets.spinnaker.plan import build
+    from inflor.targets.spinnaker.plan import build
 
     late = [
         replace(c, delay=c.delay + change) if (c.source, c.target) == pair else c

@@ -17,12 +17,12 @@ import spynnaker_stand_in
 from integer_networks import images
 from spinnaker_networks import on_cpu, on_spinnaker, population, recurrent, residual, source
 
-from converter.errors import InputError
-from converter.metadata import ModelInfo
-from quant.network import IntegerNetwork, Projection
-from quant.operators import Linear
-from targets import spinnaker
-from targets.spinnaker import script
+from inflor.converter.errors import InputError
+from inflor.converter.metadata import ModelInfo
+from inflor.quant.network import IntegerNetwork, Projection
+from inflor.quant.operators import Linear
+from inflor.targets import spinnaker
+from inflor.targets.spinnaker import script
 
 
 def pacman_table(chip, table, default):

@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from converter.errors import InputError
-from targets.spinnaker.keys import FULL
-from targets.spinnaker.limits import limits
-from targets.spinnaker.machine import CUT_OFF, Dead, make_machine, read_dead
-from targets.spinnaker.packets import follow
-from targets.spinnaker.routing import core_bit, hops, longest_dimension_first
-from targets.spinnaker.tables import compress, overlaps, table, verify
+from inflor.converter.errors import InputError
+from inflor.targets.spinnaker.keys import FULL
+from inflor.targets.spinnaker.limits import limits
+from inflor.targets.spinnaker.machine import CUT_OFF, Dead, make_machine, read_dead
+from inflor.targets.spinnaker.packets import follow
+from inflor.targets.spinnaker.routing import core_bit, hops, longest_dimension_first
+from inflor.targets.spinnaker.tables import compress, overlaps, table, verify
 
 LIMITS = limits("spinnaker1")
 
