@@ -18,9 +18,9 @@ import numpy as np
 import torch
 from support.networks import exported, processor, random_images, random_network
 
-from inflor.converter import execute
-from inflor.converter.architecture import SpikingNetwork
-from inflor.quant.network import IntegerNetwork
+from inflor.converter.simulate import execute
+from inflor.converter.train.architecture import SpikingNetwork
+from inflor.quant.ir.network import IntegerNetwork
 from inflor.targets.running import run
 
 TIMESTEPS = 4

@@ -13,8 +13,8 @@ from pathlib import Path
 import torch
 from support.networks import exported, processor, random_images, random_network
 
-from inflor.targets import record
 from inflor.targets.cost.estimate import HARDWARE, estimate
+from inflor.targets.record import file as record
 from inflor.targets.running import run
 
 TIMESTEPS = 4

@@ -15,9 +15,10 @@ import numpy as np
 import torch
 from support.networks import exported, processor, random_images, random_network
 
-from inflor.quant.network import IntegerNetwork
-from inflor.targets import cpu, equivalence, loihi
-from inflor.targets.record import Record, recording
+from inflor.quant.ir.network import IntegerNetwork
+from inflor.targets import cpu, loihi
+from inflor.targets.equivalence import compare as equivalence
+from inflor.targets.record.file import Record, recording
 
 TIMESTEPS = 4
 SHAPES = {"convnet": (1, 28, 28), "resnet8": (1, 8, 8), "resnet20": (3, 32, 32)}

@@ -18,12 +18,13 @@ from typing import Any
 import numpy as np
 from support.networks import exported, processor, random_images, random_network
 
-from inflor.converter.metadata import ModelInfo
-from inflor.quant.network import IntegerNetwork, Population, Projection
+from inflor.converter.nir.metadata import ModelInfo
+from inflor.quant.ir.network import IntegerNetwork, Population, Projection
 from inflor.quant.operators import Conv, Flatten, Linear, Operator
 from inflor.quant.unroll import unrolled
-from inflor.targets import cpu, equivalence, spinnaker
-from inflor.targets.record import Recorder
+from inflor.targets import cpu, spinnaker
+from inflor.targets.equivalence import compare as equivalence
+from inflor.targets.record.file import Recorder
 from inflor.targets.spinnaker.limits import limits
 from inflor.targets.spinnaker.plan import SpinnakerPlan
 from inflor.targets.spinnaker.tables import compress
@@ -36,7 +37,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--side", type=int, default=40, help="of the feature maps; 40 makes 100,000 neurons")
     parser.add_argument("--samples", type=int, default=4)
-    parser.add_argument("--network", help="a network of inflor.converter.networks at 3x32x32")
+    parser.add_argument("--network", help="a network of inflor.converter.train.networks at 3x32x32")
     arguments = parser.parse_args()
     print(processor())
     if arguments.network:

@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 
 import inflor
-from inflor.converter.architecture import Architecture, Node
-from inflor.converter.networks import NETWORKS
-from inflor.converter.neurons import NeuronConfig
+from inflor.converter.train.architecture import Architecture, Node
+from inflor.converter.train.networks import NETWORKS
+from inflor.converter.train.neurons import NeuronConfig
 
 BRANCH = 1 / math.sqrt(2)  # tdBN's alpha of each of two branches that meet
 

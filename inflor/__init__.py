@@ -31,8 +31,8 @@ if TYPE_CHECKING:
         run,
         train,
     )
-    from inflor.converter.conventions import Conventions
     from inflor.converter.errors import InflorError, InputError, MissingPartError
+    from inflor.converter.passes.conventions import Conventions
     from inflor.demonstrate import DemoResult, demo
     from inflor.describe import Description, info
 
@@ -63,7 +63,7 @@ __all__ = [
 
 _PLACES = {
     "inflor.converter.errors": ("InflorError", "InputError", "MissingPartError"),
-    "inflor.converter.conventions": ("Conventions",),
+    "inflor.converter.passes.conventions": ("Conventions",),
     "inflor.api": (
         *("Comparison", "Conversion", "Quantised", "Report", "TargetInfo"),
         *("check", "compare", "convert", "estimate", "list_targets", "quantize", "report", "run", "train"),

@@ -13,11 +13,11 @@ from typing import Any, TypeAlias, TypeVar
 from inflor import api
 from inflor.converter import datasets
 from inflor.converter.files import atomic_path
-from inflor.converter.training import TrainResult
+from inflor.converter.train.loop import TrainResult
 from inflor.provenance import sha256
 from inflor.summary import summarise
-from inflor.targets.equivalence import Equivalence
-from inflor.targets.record import Record
+from inflor.targets.equivalence.compare import Equivalence
+from inflor.targets.record.file import Record
 
 DATASET, TIMESTEPS, BITS = "digits", 4, 8
 TARGETS, COMPARED = ("cpu", "spinnaker"), 4

@@ -12,16 +12,17 @@ import nir
 import numpy as np
 
 from inflor.api.loading import PathLike, kind_of
-from inflor.converter import checkpoint, nir_file
-from inflor.converter.conventions import Conventions
-from inflor.converter.graph import SPIKING, Graph, reset_of
-from inflor.converter.metadata import ModelInfo
-from inflor.quant import integer_nir
-from inflor.quant.network import IntegerNetwork, Population
+from inflor.converter.nir import file as nir_file
+from inflor.converter.nir.graph import SPIKING, Graph, reset_of
+from inflor.converter.nir.metadata import ModelInfo
+from inflor.converter.passes.conventions import Conventions
+from inflor.converter.train import checkpoint
+from inflor.quant import file as integer_nir
+from inflor.quant.ir.network import IntegerNetwork, Population
+from inflor.quant.ir.ranges import state_ranges
 from inflor.quant.operators import Conv, Flatten, Linear, Operator, SumPool, weighted
-from inflor.quant.ranges import state_ranges
 from inflor.summary import summarise
-from inflor.targets import record
+from inflor.targets.record import file as record
 
 Row = dict[str, Any]
 

@@ -11,10 +11,10 @@ import numpy.typing as npt
 from inflor.converter import datasets
 from inflor.converter.datasets import Dataset
 from inflor.converter.errors import InputError
-from inflor.converter.graph import Graph, Shape
-from inflor.converter.metadata import FRAMES, ModelInfo
-from inflor.quant.network import IntegerNetwork
-from inflor.targets.record import Record
+from inflor.converter.nir.graph import Graph, Shape
+from inflor.converter.nir.metadata import FRAMES, ModelInfo
+from inflor.quant.ir.network import IntegerNetwork
+from inflor.targets.record.file import Record
 
 Fitting = TypeVar("Fitting", Graph, IntegerNetwork, Graph | IntegerNetwork)
 
@@ -121,7 +121,7 @@ def input_shape(network: Graph | IntegerNetwork) -> Shape:
         names = network.inputs() if isinstance(network, Graph) else [population.name for population in network.inputs]
         raise InputError(
             f"{network.source}: has the inputs {', '.join(map(repr, names))}, and a data set feeds one: join them to "
-            "one Input, or run the float network from Python with inflor.converter.execute.run"
+            "one Input, or run the float network from Python with inflor.converter.simulate.execute.run"
         )
     return shapes[0]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from inflor.targets.record import Record
+from inflor.targets.record.file import Record
 
 
 def summarise(record: Record) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """Applies the operators of a projection to batches of activations, in the dtype of the activations.
 
 In float32 and float64 the result is exact for integer operands as long as every partial sum stays within 2**24 and
-2**53 (`inflor.quant.ranges` proves it); int64 is exact always, and slower. Convolutions on CPU go through direct
-kernels and elsewhere through explicit windows and a matrix product: Winograd and FFT kernels, which are not exact, are never used.
+2**53 (`inflor.quant.ir.ranges` proves it); int64 is exact always, and slower. Convolutions on CPU go through direct
+kernels and elsewhere through explicit windows and a matrix product: Winograd and FFT kernels, which are not exact, are
+never used.
 """
 
 from __future__ import annotations

@@ -9,9 +9,9 @@ from typing import Any, Literal, Protocol, cast
 import numpy.typing as npt
 
 from inflor.converter.errors import InputError, MissingPartError
-from inflor.quant.network import IntegerNetwork
+from inflor.quant.ir.network import IntegerNetwork
 from inflor.targets.mapping import CoreMap
-from inflor.targets.record import RecordedPopulation, Recorder
+from inflor.targets.record.file import RecordedPopulation, Recorder
 
 GROUP = "inflor.targets"
 Progress = Callable[[int, int], None]
@@ -66,7 +66,7 @@ class TargetWithCores(Target, Protocol):
     """What a target's module offers besides, where its neurons are on the cores of chips."""
 
     CHIPS: Sequence[str]
-    """Names of the chips in `targets/cost/hardware.yaml` that networks are placed on."""
+    """Names of the chips in `targets/chips/hardware.yaml` that networks are placed on."""
 
     def describe(self, plan: Any) -> dict[str, Any]:
         """A plan as plain data; as text under "table"."""

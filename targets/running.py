@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from inflor.converter.errors import InputError
-from inflor.converter.graph import Graph
-from inflor.quant.network import IntegerNetwork
+from inflor.converter.nir.graph import Graph
+from inflor.quant.ir.network import IntegerNetwork
 from inflor.targets import registry
-from inflor.targets.record import Record, recording
+from inflor.targets.record.file import Record, recording
 
 
 def run(

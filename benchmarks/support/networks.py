@@ -7,16 +7,16 @@ from pathlib import Path
 
 import torch
 
-from inflor.converter import export
-from inflor.converter.architecture import SpikingNetwork
-from inflor.converter.graph import Graph
-from inflor.converter.metadata import ModelInfo
-from inflor.converter.networks import build
-from inflor.converter.neurons import NeuronConfig
-from inflor.converter.tdbn import TDBatchNorm
-from inflor.quant.network import IntegerNetwork
-from inflor.quant.quantize import Options, quantize
-from inflor.quant.report import QuantReport
+from inflor.converter.nir.graph import Graph
+from inflor.converter.nir.metadata import ModelInfo
+from inflor.converter.train import export
+from inflor.converter.train.architecture import SpikingNetwork
+from inflor.converter.train.networks import build
+from inflor.converter.train.neurons import NeuronConfig
+from inflor.converter.train.tdbn import TDBatchNorm
+from inflor.quant.fix.pipeline import Options, quantize
+from inflor.quant.fix.report import QuantReport
+from inflor.quant.ir.network import IntegerNetwork
 
 
 def processor() -> str:

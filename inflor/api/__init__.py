@@ -22,7 +22,7 @@ from inflor.api.quantisation import Quantised, quantize
 from inflor.api.reporting import report
 from inflor.api.running import run
 from inflor.api.training import train
-from inflor.converter.conventions import Conventions
+from inflor.converter.passes.conventions import Conventions
 from inflor.page.comparison import Comparison
 from inflor.page.contents import Missing, Report
 

@@ -11,9 +11,10 @@ from inflor.converter import datasets
 from inflor.converter.datasets import Dataset
 from inflor.converter.errors import InputError
 from inflor.fit import fitted
-from inflor.quant.network import IntegerNetwork
-from inflor.targets import equivalence, registry
-from inflor.targets.equivalence import Equivalence
+from inflor.quant.ir.network import IntegerNetwork
+from inflor.targets import registry
+from inflor.targets.equivalence import compare as equivalence
+from inflor.targets.equivalence.compare import Equivalence
 
 
 def check(

@@ -16,11 +16,11 @@ from inflor.fit import fitted
 from inflor.page import comparison, costs
 from inflor.page.comparison import Candidate, Comparison
 from inflor.provenance import sha256
-from inflor.quant.network import IntegerNetwork
+from inflor.quant.ir.network import IntegerNetwork
 from inflor.targets import running
 from inflor.targets.cost.estimate import estimate
 from inflor.targets.cost.result import CostReport
-from inflor.targets.record import Record
+from inflor.targets.record.file import Record
 
 HARDWARE = ("loihi2", "spinnaker1", "cmos45")
 

@@ -10,16 +10,17 @@ from typing import Any
 import nir
 
 from inflor.api.loading import PathLike, kind_of, load_network, refuse_overwrite
-from inflor.converter import checkpoint, export, nir_file
-from inflor.converter import portable as plain
-from inflor.converter.conventions import Conventions
-from inflor.converter.dynamics import KINDS, delay_steps, dynamics
 from inflor.converter.errors import InputError
-from inflor.converter.frameworks import FRAMEWORKS
-from inflor.converter.graph import Graph
-from inflor.converter.retime import retimed
+from inflor.converter.nir import file as nir_file
+from inflor.converter.nir.frameworks import FRAMEWORKS
+from inflor.converter.nir.graph import Graph
+from inflor.converter.passes import portable as plain
+from inflor.converter.passes.conventions import Conventions
+from inflor.converter.passes.retime import retimed
+from inflor.converter.primitives.dynamics import KINDS, delay_steps, dynamics
+from inflor.converter.train import checkpoint, export
 from inflor.provenance import made_from
-from inflor.quant.network import IntegerNetwork
+from inflor.quant.ir.network import IntegerNetwork
 
 
 @dataclass(frozen=True)

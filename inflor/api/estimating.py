@@ -8,15 +8,15 @@ from collections.abc import Sequence
 from inflor.api.loading import Network, PathLike, Progress, load_dataset, load_network
 from inflor.converter.datasets import Dataset
 from inflor.converter.errors import InputError
-from inflor.converter.graph import Graph
+from inflor.converter.nir.graph import Graph
 from inflor.fit import fitted, images_of
 from inflor.provenance import sha256
-from inflor.quant.network import IntegerNetwork
-from inflor.targets import record as records
+from inflor.quant.ir.network import IntegerNetwork
 from inflor.targets.cost.estimate import HARDWARE
 from inflor.targets.cost.estimate import estimate as count_and_multiply
 from inflor.targets.cost.result import CostReport
-from inflor.targets.record import Record
+from inflor.targets.record import file as records
+from inflor.targets.record.file import Record
 
 
 def estimate(

@@ -8,14 +8,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
-from inflor.converter import datasets, nir_file
-from inflor.converter.conventions import Conventions
+from inflor.converter import datasets
 from inflor.converter.datasets import Dataset
 from inflor.converter.errors import InputError
-from inflor.converter.graph import Graph
+from inflor.converter.nir import file as nir_file
+from inflor.converter.nir.graph import Graph
+from inflor.converter.passes.conventions import Conventions
 from inflor.fit import input_shape
-from inflor.quant import integer_nir
-from inflor.quant.network import IntegerNetwork
+from inflor.quant import file as integer_nir
+from inflor.quant.ir.network import IntegerNetwork
 
 PathLike: TypeAlias = str | os.PathLike[str]
 Network: TypeAlias = Graph | IntegerNetwork

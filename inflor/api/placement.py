@@ -9,9 +9,9 @@ from typing import Any
 
 from inflor.api.loading import PathLike, load_network, refuse_overwrite
 from inflor.converter.errors import InputError
-from inflor.quant.network import IntegerNetwork
-from inflor.targets import record as records
+from inflor.quant.ir.network import IntegerNetwork
 from inflor.targets import registry
+from inflor.targets.record import file as records
 
 
 @dataclass(frozen=True)

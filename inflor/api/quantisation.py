@@ -7,18 +7,18 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from inflor.api.loading import PathLike, Progress, load_dataset, refuse_overwrite
-from inflor.converter import nir_file
-from inflor.converter.conventions import Conventions
 from inflor.converter.datasets import Dataset
 from inflor.converter.errors import InputError
-from inflor.converter.graph import Graph
+from inflor.converter.nir import file as nir_file
+from inflor.converter.nir.graph import Graph
+from inflor.converter.passes.conventions import Conventions
 from inflor.fit import fitted
 from inflor.provenance import made_from, versions
-from inflor.quant import integer_nir
-from inflor.quant import quantize as stage2
-from inflor.quant.network import IntegerNetwork
-from inflor.quant.quantize import Granularity, Options
-from inflor.quant.report import QuantReport
+from inflor.quant import file as integer_nir
+from inflor.quant.fix import pipeline as stage2
+from inflor.quant.fix.pipeline import Granularity, Options
+from inflor.quant.fix.report import QuantReport
+from inflor.quant.ir.network import IntegerNetwork
 
 
 @dataclass(frozen=True)

@@ -13,22 +13,22 @@ import numpy.typing as npt
 
 from inflor.api.checking import check as compare_targets
 from inflor.api.loading import PathLike, Progress, load_dataset, load_network
-from inflor.converter.conventions import Conventions
 from inflor.converter.datasets import BUILT_IN, Dataset
 from inflor.converter.errors import InputError
-from inflor.converter.graph import Graph
+from inflor.converter.nir.graph import Graph
+from inflor.converter.passes.conventions import Conventions
 from inflor.fit import fitted, images_of, same_samples, split_of
 from inflor.page import chips, gather
 from inflor.page.contents import Chip, Missing, Potentials, Source, Verdict
 from inflor.provenance import sha256
-from inflor.quant.network import IntegerNetwork
-from inflor.targets import record as records
+from inflor.quant.ir.network import IntegerNetwork
 from inflor.targets.cost.activity import Activity
 from inflor.targets.cost.estimate import HARDWARE, WITHOUT_CORES, estimate, refuse_float_run
 from inflor.targets.cost.placing import place
 from inflor.targets.cost.result import CostReport
 from inflor.targets.mapping import CoreMap
-from inflor.targets.record import Record
+from inflor.targets.record import file as records
+from inflor.targets.record.file import Record
 
 FLOAT_SAMPLES = 256
 """Most samples that a float network is run on here."""

@@ -13,19 +13,19 @@ import numpy as np
 from inflor.api.estimating import names_of
 from inflor.api.loading import PathLike, Progress, refuse_overwrite
 from inflor.api.report_inputs import ReportInputs
-from inflor.converter.conventions import Conventions
 from inflor.converter.datasets import Dataset
 from inflor.converter.errors import InputError
 from inflor.converter.files import atomic_path
+from inflor.converter.passes.conventions import Conventions
 from inflor.page import costs, gather
 from inflor.page.colours import ramp
 from inflor.page.contents import Missing, Report
 from inflor.page.raster import Raster, raster
 from inflor.page.render import page
 from inflor.provenance import versions
-from inflor.quant.network import IntegerNetwork
+from inflor.quant.ir.network import IntegerNetwork
 from inflor.targets.cost.result import CostReport
-from inflor.targets.record import Record
+from inflor.targets.record.file import Record
 
 
 def report(

@@ -6,15 +6,15 @@ from typing import Any
 
 from inflor.api.loading import Network, PathLike, Progress, load_dataset, load_network, refuse_overwrite
 from inflor.converter import datasets
-from inflor.converter.conventions import Conventions
 from inflor.converter.datasets import Dataset
 from inflor.converter.errors import InputError
-from inflor.converter.graph import Graph
+from inflor.converter.nir.graph import Graph
+from inflor.converter.passes.conventions import Conventions
 from inflor.fit import fitted
 from inflor.provenance import sha256, versions
-from inflor.quant.network import IntegerNetwork
+from inflor.quant.ir.network import IntegerNetwork
 from inflor.targets import running
-from inflor.targets.record import Record
+from inflor.targets.record.file import Record
 
 
 def run(

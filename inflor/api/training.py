@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from inflor.api.loading import PathLike, Progress, load_dataset
-from inflor.converter import training
 from inflor.converter.datasets import Dataset
-from inflor.converter.neurons import NeuronConfig
 from inflor.converter.threads import torch_threads
-from inflor.converter.training import TrainResult
+from inflor.converter.train import loop as training
+from inflor.converter.train.loop import TrainResult
+from inflor.converter.train.neurons import NeuronConfig
 
 
 def train(
@@ -31,12 +31,12 @@ def train(
     """Train a network and write model.pt, metrics.json and checkpoint.pt to the folder `out`.
 
     dataset: a built-in name, the path of an .npz, or the data itself. model: a name of
-    `inflor.converter.networks.NETWORKS`. neuron: a kind ("srif", "if", "lif") or a whole configuration. settings:
-    fields of `inflor.converter.training.TrainConfig` (timesteps, epochs, batch_size, learning_rate, optimizer, seed,
+    `inflor.converter.train.networks.NETWORKS`. neuron: a kind ("srif", "if", "lif") or a whole configuration. settings:
+    fields of `inflor.converter.train.loop.TrainConfig` (timesteps, epochs, batch_size, learning_rate, optimizer, seed,
     ...); those left out are what works for the data.
 
     Raises:
-        InputError: see `inflor.converter.training.train`.
+        InputError: see `inflor.converter.train.loop.train`.
     """
     data = load_dataset(dataset, data_dir)
     if neuron is not None or surrogate is not None:

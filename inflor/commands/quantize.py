@@ -13,7 +13,7 @@ from inflor.console import Column
 from inflor.options import FILE, SEED, WHOLE, Whole, beside, data_dir_option, example, json_option, time_options
 
 if TYPE_CHECKING:
-    from inflor.quant.report import QuantReport
+    from inflor.quant.fix.report import QuantReport
 
 LAYERS = (
     Column("population", "population", left=True),

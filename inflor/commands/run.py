@@ -26,7 +26,7 @@ from inflor.options import (
 )
 
 if TYPE_CHECKING:
-    from inflor.targets.record import Record
+    from inflor.targets.record.file import Record
 
 POPULATIONS = (
     Column("name", "population", left=True),

@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from inflor.converter.errors import InputError
-from inflor.converter.graph import Graph
+from inflor.converter.nir.graph import Graph
 from inflor.page.contents import Accuracy, Potentials, Row, Timeline, Verdict
-from inflor.quant.network import IntegerNetwork
-from inflor.quant.ranges import state_ranges
-from inflor.targets.potentials import histograms
-from inflor.targets.record import Record
+from inflor.quant.ir.network import IntegerNetwork
+from inflor.quant.ir.ranges import state_ranges
+from inflor.targets.cpu.potentials import histograms
+from inflor.targets.record.file import Record
 
 MOST_SPIKES = 1 << 27
 """Neuron-steps of both networks that are compared spike for spike."""

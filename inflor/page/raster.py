@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inflor.converter.errors import InputError
-from inflor.targets.record import Record, RecordedPopulation
+from inflor.targets.record.file import Record, RecordedPopulation
 
 MOST_BLOCKS = 16
 """Timesteps up to which a step is drawn as maps."""

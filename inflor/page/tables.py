@@ -9,7 +9,7 @@ from typing import Any
 from inflor.page.chips import TITLES
 from inflor.page.contents import Costs, Missing, Report, Row, Source, Verdict
 from inflor.page.words import between, count, percent, quantity, shape, size
-from inflor.targets.cost.figures import CHECKS
+from inflor.targets.chips.figures import CHECKS
 
 MOST_HARDWARE_COLUMNS = 3
 

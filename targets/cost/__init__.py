@@ -1,1 +1,1 @@
-"""Published figures of chips, as data: what fits (limits)."""
+"""What a run costs: counts times published figures."""

@@ -9,12 +9,12 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from inflor.converter.metadata import FRAMES
-from inflor.quant.network import IntegerNetwork
+from inflor.converter.nir.metadata import FRAMES
+from inflor.quant.ir.network import IntegerNetwork
+from inflor.quant.ir.ranges import StateRange, state_ranges
 from inflor.quant.operators import Conv, IntArray, Linear, weighted
-from inflor.quant.ranges import StateRange, state_ranges
 from inflor.targets.cost.connectivity import BoolArray, Connectivity, connectivity
-from inflor.targets.record import Record
+from inflor.targets.record.file import Record
 
 CHUNK = 1 << 22
 """Spikes and silences of one population that are unpacked at a time."""

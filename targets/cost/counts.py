@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from inflor.quant.network import Population
+from inflor.quant.ir.network import Population
 from inflor.quant.operators import Conv, Linear, Operator, Scale, Shape, SumPool
 from inflor.targets.cost.activity import Activity
 from inflor.targets.cost.connectivity import Connectivity, Separable, connectivity

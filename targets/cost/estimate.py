@@ -8,18 +8,20 @@ import numpy as np
 import numpy.typing as npt
 
 from inflor.converter.errors import InputError
-from inflor.quant.network import IntegerNetwork
+from inflor.quant.ir.network import IntegerNetwork
+from inflor.targets.cost import cmos
 from inflor.targets.cost.activity import Activity
 from inflor.targets.cost.counts import count
 from inflor.targets.cost.metrics import metrics
-from inflor.targets.cost.models import cmos, loihi, spinnaker
-from inflor.targets.cost.models.terms import Case
 from inflor.targets.cost.placing import count_on, place
 from inflor.targets.cost.result import CostReport, Estimate
+from inflor.targets.cost.terms import Case
 from inflor.targets.cost.updates import count_updates
+from inflor.targets.loihi import cost as loihi
 from inflor.targets.mapping import CoreMap
-from inflor.targets.record import Record, as_recorded
+from inflor.targets.record.file import Record, as_recorded
 from inflor.targets.registry import Progress
+from inflor.targets.spinnaker import cost as spinnaker
 
 Model = Callable[[Case], Estimate]
 MODELS: Mapping[str, tuple[Model, ...]] = {

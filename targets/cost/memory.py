@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from inflor.quant.network import IntegerNetwork, Population
+from inflor.quant.ir.network import IntegerNetwork, Population
+from inflor.quant.ir.ranges import StateRange
 from inflor.quant.operators import IntArray, weighted
-from inflor.quant.ranges import StateRange
 from inflor.targets.cost.result import Memory
 
 

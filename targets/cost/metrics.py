@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from inflor.quant.apply import apply_chain
-from inflor.quant.network import IntegerNetwork, Projection
+from inflor.quant.ir.network import IntegerNetwork, Projection
 from inflor.quant.operators import Conv, IntArray, Linear, Operator, Scale, SumPool, weighted
 from inflor.targets.cost.activity import Activity
 from inflor.targets.cost.connectivity import BoolArray, connectivity

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from inflor.converter.errors import InputError
 from inflor.targets import registry
+from inflor.targets.chips.limits import published
 from inflor.targets.cost.activity import Activity
-from inflor.targets.cost.limits import published
 from inflor.targets.cost.mapped import count_mapped
-from inflor.targets.cost.models.terms import Case
 from inflor.targets.cost.result import Counts
+from inflor.targets.cost.terms import Case
 from inflor.targets.cost.updates import Updates
 from inflor.targets.mapping import CoreMap
 

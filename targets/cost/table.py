@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from inflor.targets.cost.figures import CHECKS
+from inflor.targets.chips.figures import CHECKS
 from inflor.targets.cost.result import CostReport, Estimate, Term
 
 HEADINGS = (

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from inflor.quant.network import Population, Projection
+from inflor.quant.ir.network import Population, Projection
 from inflor.quant.operators import IntArray
-from inflor.quant.semantics import Kernel, Profile
+from inflor.quant.run.kernel import Kernel, Profile
 from inflor.targets.cost.activity import Activity
 from inflor.targets.cost.connectivity import BoolArray
 

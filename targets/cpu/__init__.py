@@ -7,13 +7,13 @@ from typing import Any, Literal
 
 import numpy.typing as npt
 
-from inflor.quant.network import IntegerNetwork
-from inflor.quant.ranges import OverflowRisk, prove_no_overflow
+from inflor.quant.ir.network import IntegerNetwork
+from inflor.quant.ir.ranges import OverflowRisk, prove_no_overflow
 from inflor.targets.cpu.emulator import States, emulate
 from inflor.targets.cpu.emulator import states as trace
 from inflor.targets.cpu.plan import DEFAULT_MEMORY, CpuPlan, make_plan
 from inflor.targets.cpu.profiles import choose
-from inflor.targets.record import RecordedPopulation, Recorder, recorded_populations
+from inflor.targets.record.file import RecordedPopulation, Recorder, recorded_populations
 from inflor.targets.registry import Progress
 
 NAME = "cpu"

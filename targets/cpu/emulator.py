@@ -13,9 +13,9 @@ from torch import Tensor
 
 from inflor.converter.errors import InputError
 from inflor.converter.threads import torch_threads
-from inflor.quant.semantics import StateOverflowError, run_together
+from inflor.quant.run.kernel import StateOverflowError, run_together
 from inflor.targets.cpu.plan import CpuPlan
-from inflor.targets.record import Batch, Recorder
+from inflor.targets.record.file import Batch, Recorder
 from inflor.targets.registry import Progress
 
 

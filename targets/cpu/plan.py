@@ -10,10 +10,10 @@ from typing import Any
 import torch
 
 from inflor.converter.errors import InputError, MissingPartError
-from inflor.quant.network import IntegerNetwork
+from inflor.quant.ir.network import IntegerNetwork
+from inflor.quant.ir.ranges import state_ranges
 from inflor.quant.operators import SumPool
-from inflor.quant.ranges import state_ranges
-from inflor.quant.semantics import Kernel, Profile
+from inflor.quant.run.kernel import Kernel, Profile
 
 DEFAULT_MEMORY = 1 << 30
 CACHE = 1 << 25

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import get_args
 
 from inflor.converter.errors import InputError
-from inflor.quant.semantics import Overflow, Profile
+from inflor.quant.run.kernel import Overflow, Profile
 
 PROFILES: Mapping[str, Profile] = {
     # lava-nc 0.10.0, proc/lif/models.py: u wraps at 24 bits, v is clipped to +-(2**23 - 1); our neuron program does too

@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from inflor.converter import execute
-from inflor.converter.dynamics import KINDS
-from inflor.converter.graph import INTEGRATORS, Graph
+from inflor.converter.nir.graph import INTEGRATORS, Graph
+from inflor.converter.primitives.dynamics import KINDS
+from inflor.converter.simulate import execute
 from inflor.converter.threads import torch_threads
-from inflor.targets.record import Batch, RecordedPopulation, Recorder
+from inflor.targets.record.file import Batch, RecordedPopulation, Recorder
 from inflor.targets.registry import Progress
 
 NAME = "float"

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from inflor.quant.network import IntegerNetwork
+    from inflor.quant.ir.network import IntegerNetwork
     from inflor.targets.loihi.rules import Violation
     from inflor.targets.loihi.target import LoihiPlan
     from inflor.targets.mapping import CoreMap
-    from inflor.targets.record import RecordedPopulation, Recorder
+    from inflor.targets.record.file import RecordedPopulation, Recorder
     from inflor.targets.registry import Progress
 
 NAME = "loihi"

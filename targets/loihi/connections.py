@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 import scipy.sparse
 
-from inflor.quant.network import IntegerNetwork, Projection
+from inflor.quant.ir.network import IntegerNetwork, Projection
 from inflor.quant.operators import IntArray, Scale, Shape
 from inflor.targets.loihi.guard import reference_delay
 from inflor.targets.loihi.linear import Kernel, Matrix, compose, digits, unroll

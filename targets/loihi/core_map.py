@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from inflor.converter.errors import InputError
-from inflor.quant.network import IntegerNetwork
+from inflor.quant.ir.network import IntegerNetwork
 from inflor.quant.operators import Conv, IntArray
 from inflor.targets.loihi.limits import limits
 from inflor.targets.loihi.linear import Kernel

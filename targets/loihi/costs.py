@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, get_args
 
-from inflor.quant.network import IntegerNetwork
+from inflor.quant.ir.network import IntegerNetwork
 from inflor.targets.loihi.cores import Mapping as Cores
 from inflor.targets.loihi.layout import plan
 from inflor.targets.loihi.limits import Limits

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from inflor.quant.network import IntegerNetwork, Population, Projection
+from inflor.quant.ir.network import IntegerNetwork, Population, Projection
+from inflor.quant.ir.ranges import StateRange, state_ranges
 from inflor.quant.operators import IntArray
-from inflor.quant.ranges import StateRange, state_ranges
 from inflor.targets.loihi.plan import SILENCE, STOCK, Group, Plan
 from inflor.targets.loihi.registers import INPUT_SHIFT, LARGEST_STATE, STATE_BITS, finest_shift, keep
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from inflor.quant.network import IntegerNetwork, Population
-from inflor.quant.ranges import state_ranges
+from inflor.quant.ir.network import IntegerNetwork, Population
+from inflor.quant.ir.ranges import state_ranges
 from inflor.targets.loihi.connections import connect, self_inhibition
 from inflor.targets.loihi.guard import (
     fits_stock_state,

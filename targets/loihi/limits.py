@@ -1,4 +1,4 @@
-"""A chip's limits, read from `targets/cost/hardware.yaml`."""
+"""A chip's limits, read from `targets/chips/hardware.yaml`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from inflor.targets.cost.limits import published
+from inflor.targets.chips.limits import published
 
 
 @dataclass(frozen=True)

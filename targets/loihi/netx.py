@@ -24,7 +24,7 @@ import numpy.typing as npt
 
 from inflor.converter.errors import InputError
 from inflor.converter.files import atomic_path
-from inflor.quant.network import IntegerNetwork, Population
+from inflor.quant.ir.network import IntegerNetwork, Population
 from inflor.targets.loihi.linear import Kernel, Linear_, compose
 from inflor.targets.loihi.lowering import NEVER
 from inflor.targets.loihi.registers import INPUT_SHIFT, RANGES, decays, finest_shift, has_current, misfits

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from inflor.quant.network import Population
+from inflor.quant.ir.network import Population
 from inflor.quant.operators import Shape
 from inflor.targets.loihi.linear import Kernel
 from inflor.targets.loihi.registers import STATE_BITS

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from inflor.quant.network import Population
+from inflor.quant.ir.network import Population
 from inflor.quant.operators import IntArray
 
 INPUT_SHIFT = 6

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from inflor.quant.network import IntegerNetwork, Population
-from inflor.quant.ranges import StateRange, state_ranges
+from inflor.quant.ir.network import IntegerNetwork, Population
+from inflor.quant.ir.ranges import StateRange, state_ranges
 from inflor.targets.loihi.layout import roles
 from inflor.targets.loihi.plan import STOCK, Options
 from inflor.targets.loihi.registers import DECAY_BITS, STATE_BITS, decays, misfits

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from inflor.quant.network import IntegerNetwork
+from inflor.quant.ir.network import IntegerNetwork
 from inflor.targets.loihi.lowering import Outputs, lower
 from inflor.targets.loihi.plan import SILENCE, STOCK, Group, Plan, chip_order
 from inflor.targets.loihi.registers import finest_shift
 from inflor.targets.loihi.session import SimulationError, job_folder, run
-from inflor.targets.record import Batch, Recorder
+from inflor.targets.record.file import Batch, Recorder
 from inflor.targets.registry import Progress
 
 CHUNK = 64

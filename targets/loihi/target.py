@@ -10,8 +10,8 @@ from typing import Any, get_args
 import numpy.typing as npt
 
 from inflor.converter.errors import InputError
-from inflor.quant.network import IntegerNetwork
-from inflor.quant.ranges import state_ranges
+from inflor.quant.ir.network import IntegerNetwork
+from inflor.quant.ir.ranges import state_ranges
 from inflor.targets.loihi import CHIPS, simulate
 from inflor.targets.loihi.cores import Mapping
 from inflor.targets.loihi.costs import Cost, soft_resets
@@ -23,7 +23,7 @@ from inflor.targets.loihi.plan import STOCK, BalanceBy, FirstLayer, Guard, Optio
 from inflor.targets.loihi.rules import Violation, broken_rules
 from inflor.targets.loihi.session import require_hardware
 from inflor.targets.loihi.simulate import Place
-from inflor.targets.record import RecordedPopulation, Recorder, recorded_populations
+from inflor.targets.record.file import RecordedPopulation, Recorder, recorded_populations
 from inflor.targets.registry import Progress
 
 Rates = abc.Mapping[str, float]
@@ -109,8 +109,8 @@ def place(
 
     chip: "loihi2" or "loihi1", for the mapping on cores; the simulation is the same. soft_reset, balance, guard,
     first_layer: see `inflor.targets.loihi.plan.Options`. exact_lava: stock process models only, slower. timeout:
-    seconds that a run may take. run_config: "sim", or "hw" for Intel's hardware. rates: spikes per neuron and step by population,
-    for the costs; 1 where unknown.
+    seconds that a run may take. run_config: "sim", or "hw" for Intel's hardware. rates: spikes per neuron and step by
+    population, for the costs; 1 where unknown.
 
     Raises:
         InputError: an option that does not exist, or the network breaks a rule that the lowering needs to be exact.

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from inflor.quant.network import Reset
+from inflor.quant.ir.network import Reset
 from inflor.quant.operators import IntArray
 
 STATE_BITS, FRACTION_BITS = 32, 15

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from inflor.quant.network import IntegerNetwork
+from inflor.quant.ir.network import IntegerNetwork
 from inflor.quant.operators import IntArray
 from inflor.targets.mapping import CoreMap, Resource, Wiring
 from inflor.targets.spinnaker.machine import LINKS, Chip

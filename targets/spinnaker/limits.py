@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
-from inflor.targets.cost.limits import published
+from inflor.targets.chips.limits import published
 
 CHIPS = ("spinnaker1", "spinnaker2")
 

@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from inflor.quant.network import IntegerNetwork, Population
+from inflor.quant.ir.network import IntegerNetwork, Population
+from inflor.quant.ir.ranges import StateRange, state_ranges
 from inflor.quant.operators import IntArray
-from inflor.quant.ranges import StateRange, state_ranges
 from inflor.quant.unroll import unrolled
 from inflor.targets.spinnaker.arithmetic import FRACTION_BITS, ONE, RING_MAX, STATE_BITS, Model, Neurons
 from inflor.targets.spinnaker.schedule import Schedule, make_schedule
@@ -69,8 +69,9 @@ class Lowered:
     """A population in SpiNNaker's numbers. neurons: in row-major order.
 
     stage: when it works, see `inflor.targets.spinnaker.schedule`. shifts: of its ring buffers, excitatory and
-    inhibitory. slots: of time in them. host: of the graded input, by delay in steps, scipy CSR [source, target] in integer units.
-    bound: largest sums of stored weights that one tick can bring. reach: what no state leaves, in integer units.
+    inhibitory. slots: of time in them. host: of the graded input, by delay in steps, scipy CSR [source, target] in
+    integer units. bound: largest sums of stored weights that one tick can bring. reach: what no state leaves, in
+    integer units.
     """
 
     population: Population

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from inflor.converter.errors import InputError
-from inflor.quant.network import IntegerNetwork
+from inflor.quant.ir.network import IntegerNetwork
 from inflor.quant.operators import IntArray
 from inflor.targets.spinnaker.keys import Keys, allocate
 from inflor.targets.spinnaker.limits import Limits

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from inflor.quant.network import IntegerNetwork
+from inflor.quant.ir.network import IntegerNetwork
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ import numpy as np
 
 from inflor.converter.errors import InputError
 from inflor.converter.files import atomic_path
-from inflor.quant.network import IntegerNetwork, Population
+from inflor.quant.ir.network import IntegerNetwork, Population
 from inflor.quant.operators import IntArray
 from inflor.targets.spinnaker.lowering import Lowered
 from inflor.targets.spinnaker.plan import SpinnakerPlan

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inflor.quant.operators import IntArray
-from inflor.targets.record import Batch, Recorder
+from inflor.targets.record.file import Batch, Recorder
 from inflor.targets.registry import Progress
 from inflor.targets.spinnaker.arithmetic import RING_MAX, State, fire, integrate
 from inflor.targets.spinnaker.lowering import Lowered

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from inflor.converter.errors import InputError
-from inflor.quant.network import IntegerNetwork
-from inflor.targets.record import RecordedPopulation, Recorder, recorded_populations
+from inflor.quant.ir.network import IntegerNetwork
+from inflor.targets.record.file import RecordedPopulation, Recorder, recorded_populations
 from inflor.targets.registry import Progress
 from inflor.targets.spinnaker import report
 from inflor.targets.spinnaker.limits import CHIPS, limits

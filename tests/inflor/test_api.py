@@ -10,9 +10,9 @@ from command_line import Files, invoke_json
 
 import inflor
 from inflor.converter import datasets
-from inflor.converter.neurons import NeuronConfig
-from inflor.converter.training import TrainResult
-from inflor.quant.network import IntegerNetwork
+from inflor.converter.train.loop import TrainResult
+from inflor.converter.train.neurons import NeuronConfig
+from inflor.quant.ir.network import IntegerNetwork
 
 
 def test_every_name_is_there_and_no_other() -> None:

@@ -10,9 +10,12 @@ import numpy as np
 import pytest
 from command_line import SMALL, Files, invoke, invoke_json, run_process
 
-from inflor.converter import checkpoint, datasets, execute, nir_file
-from inflor.quant import integer_nir
-from inflor.targets import record
+from inflor.converter import datasets
+from inflor.converter.nir import file as nir_file
+from inflor.converter.simulate import execute
+from inflor.converter.train import checkpoint
+from inflor.quant import file as integer_nir
+from inflor.targets.record import file as record
 
 TEST_SAMPLES = 360
 

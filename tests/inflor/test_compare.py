@@ -16,7 +16,7 @@ from inflor import api
 from inflor.converter.errors import InputError
 from inflor.page.comparison import Comparison, _shares, describe, labels
 from inflor.page.words import percent, quantity
-from inflor.quant import integer_nir
+from inflor.quant import file as integer_nir
 
 SAMPLES = 60
 

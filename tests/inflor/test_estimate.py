@@ -11,11 +11,11 @@ from command_line import Files, invoke, invoke_json
 from counting import Loop
 
 import inflor
-from inflor.converter import nir_file
 from inflor.converter.errors import InputError
-from inflor.quant import integer_nir
-from inflor.targets import record as records
+from inflor.converter.nir import file as nir_file
+from inflor.quant import file as integer_nir
 from inflor.targets.cost.estimate import HARDWARE
+from inflor.targets.record import file as records
 
 
 @pytest.fixture(scope="module")

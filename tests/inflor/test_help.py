@@ -13,12 +13,12 @@ from command_line import environment, invoke
 
 from inflor.commands import COMMANDS
 from inflor.commands import train as train_command
-from inflor.converter.augment import Augment
 from inflor.converter.datasets import BUILT_IN
-from inflor.converter.networks import NETWORKS
-from inflor.converter.neurons import NeuronKind, Surrogate
-from inflor.converter.training_config import Device, Optimizer
-from inflor.quant.semantics import Overflow
+from inflor.converter.train.augment import Augment
+from inflor.converter.train.config import Device, Optimizer
+from inflor.converter.train.networks import NETWORKS
+from inflor.converter.train.neurons import NeuronKind, Surrogate
+from inflor.quant.run.kernel import Overflow
 from inflor.targets import loihi
 from inflor.targets.loihi.plan import BalanceBy, FirstLayer, Guard, SoftReset
 

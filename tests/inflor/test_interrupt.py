@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from command_line import Files, command, environment, invoke
 
-from inflor.converter import checkpoint
+from inflor.converter.train import checkpoint
 
 LONG = ["--dataset", "digits", "--model", "mlp", "--channels", "8", "--batch-size", "256", "--threads", "1"]
 MakeNpz = Callable[..., Path]

@@ -10,9 +10,9 @@ import pytest
 from command_line import invoke
 from spinnaker_networks import population, recurrent, residual, source
 
-from inflor.converter.metadata import ModelInfo
-from inflor.quant import integer_nir
-from inflor.quant.network import IntegerNetwork, Projection
+from inflor.converter.nir.metadata import ModelInfo
+from inflor.quant import file as integer_nir
+from inflor.quant.ir.network import IntegerNetwork, Projection
 from inflor.quant.operators import Linear
 
 

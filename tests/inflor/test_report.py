@@ -22,9 +22,9 @@ from inflor.page.colours import ramp
 from inflor.page.raster import raster
 from inflor.page.render import _tiles
 from inflor.page.words import between, count, percent, quantity, size
-from inflor.quant import integer_nir
-from inflor.targets import record as records
-from inflor.targets.record import Record, RecordedPopulation
+from inflor.quant import file as integer_nir
+from inflor.targets.record import file as records
+from inflor.targets.record.file import Record, RecordedPopulation
 
 SAMPLES = 40
 

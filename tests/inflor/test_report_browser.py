@@ -152,7 +152,7 @@ def test_charts_follow_the_width_of_the_window(page: Page, report: Path) -> None
 def test_a_page_whose_names_are_markup_runs_none_of_it(page: Page, files: Files, tmp_path: Path) -> None:
     from dataclasses import replace
 
-    from inflor.quant import integer_nir
+    from inflor.quant import file as integer_nir
 
     network = integer_nir.read(files.integers)
     evil = "</script><script>window.caught = 1</script><img src=x onerror='window.caught = 2'>"

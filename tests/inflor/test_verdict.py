@@ -9,7 +9,7 @@ import pytest
 
 from inflor.converter.errors import InputError
 from inflor.page.gather import verdict
-from inflor.targets.equivalence import Equivalence, Layer, Mismatch, Side
+from inflor.targets.equivalence.compare import Equivalence, Layer, Mismatch, Side
 
 LAYERS = (Layer("n1", 1, 100, 0, 7), Layer("out", 2, 20, 0, None))
 EQUAL = Equivalence(("cpu", "loihi"), 3, 100, 0, LAYERS)

@@ -9,8 +9,8 @@ import torch
 from peers import ours
 from torch import nn
 
-from inflor.converter.execute import run
-from inflor.converter.graph import SPIKING
+from inflor.converter.nir.graph import SPIKING
+from inflor.converter.simulate.execute import run
 
 nirtorch = pytest.importorskip("nirtorch", reason="nirtorch is not installed (make peers)")
 

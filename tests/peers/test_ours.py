@@ -7,7 +7,7 @@ import pytest
 import torch
 from peers import ours
 
-from inflor.converter.graph import SPIKING
+from inflor.converter.nir.graph import SPIKING
 
 CASES = [(name, case) for name in peers.NAMES if hasattr(peers.module(name), "load") for case in ours.GRAPHS]
 

@@ -6,8 +6,8 @@ import nir
 import peers
 import pytest
 
-from inflor.converter import nir_file
-from inflor.converter.conventions import Conventions
+from inflor.converter.nir import file as nir_file
+from inflor.converter.passes.conventions import Conventions
 
 CASES = [(name, case) for name in peers.NAMES for case in peers.module(name).EXPORTS]
 

@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 
-from inflor.quant.network import IntegerNetwork, Population
+from inflor.quant.ir.network import IntegerNetwork, Population
 from inflor.quant.operators import Conv, Flatten, Linear, Operator, Scale, SumPool
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import strategies as st
 from small_networks import network, population
 
-from inflor.quant.network import Projection
+from inflor.quant.ir.network import Projection
 from inflor.quant.operators import Conv, Flatten, Linear, Scale, SumPool
 
 

@@ -8,10 +8,10 @@ from dataclasses import replace
 import brute_force
 import numpy as np
 
-from inflor.quant.network import IntegerNetwork, Projection
+from inflor.quant.ir.network import IntegerNetwork, Projection
 from inflor.quant.operators import Conv, Linear, Scale
 from inflor.targets import cpu
-from inflor.targets.record import Record, recording
+from inflor.targets.record.file import Record, recording
 
 
 def emulate(network: IntegerNetwork, inputs: np.ndarray) -> Record:

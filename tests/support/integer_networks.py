@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 from hypothesis import strategies as st
 
-from inflor.converter.metadata import ModelInfo
-from inflor.quant.network import IntegerNetwork, Population, Projection
+from inflor.converter.nir.metadata import ModelInfo
+from inflor.quant.ir.network import IntegerNetwork, Population, Projection
 from inflor.quant.operators import Conv, Flatten, Linear, Operator, Scale, SumPool, output_shape
 
 ZERO = np.zeros((), np.int64)

@@ -13,14 +13,14 @@ import h5py
 import nir
 import numpy as np
 
-from inflor.converter import nir_file
 from inflor.converter.errors import InputError
-from inflor.converter.execute import run
-from inflor.converter.graph import Graph
-from inflor.converter.metadata import ModelInfo
-from inflor.quant import integer_nir
-from inflor.quant.fuse import fuse
-from inflor.quant.quantize import quantize
+from inflor.converter.nir import file as nir_file
+from inflor.converter.nir.graph import Graph
+from inflor.converter.nir.metadata import ModelInfo
+from inflor.converter.simulate.execute import run
+from inflor.quant import file as integer_nir
+from inflor.quant.fix.pipeline import quantize
+from inflor.quant.passes.fuse import fuse
 
 Random = random.Random
 KINDS = (

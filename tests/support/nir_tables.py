@@ -19,12 +19,13 @@ import torch
 from peers import ours
 
 from inflor.converter.errors import InputError
-from inflor.converter.execute import run
-from inflor.converter.graph import Graph
-from inflor.converter.metadata import METADATA_KEY, ModelInfo
-from inflor.converter.validate import validate
-from inflor.quant.quantize import quantize
-from inflor.targets import equivalence, registry
+from inflor.converter.nir.graph import Graph
+from inflor.converter.nir.metadata import METADATA_KEY, ModelInfo
+from inflor.converter.nir.validate import validate
+from inflor.converter.simulate.execute import run
+from inflor.quant.fix.pipeline import quantize
+from inflor.targets import registry
+from inflor.targets.equivalence import compare as equivalence
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "nir.md"
 TARGETS = ("float", "cpu", "loihi", "spinnaker")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from inflor.converter.metadata import ModelInfo
-from inflor.quant.network import IntegerNetwork, Population, Projection, check_network
+from inflor.converter.nir.metadata import ModelInfo
+from inflor.quant.ir.network import IntegerNetwork, Population, Projection, check_network
 from inflor.quant.operators import Conv, Flatten, Linear, Scale, SumPool
 
 

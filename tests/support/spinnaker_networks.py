@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from inflor.converter.metadata import ModelInfo
-from inflor.quant.network import IntegerNetwork, Population, Projection
+from inflor.converter.nir.metadata import ModelInfo
+from inflor.quant.ir.network import IntegerNetwork, Population, Projection
 from inflor.quant.operators import Conv, Flatten, Linear, Scale
 from inflor.targets import cpu, spinnaker
-from inflor.targets.record import Recorder
+from inflor.targets.record.file import Recorder
 
 ZERO = np.zeros((), np.int64)
 

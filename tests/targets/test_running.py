@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from integer_networks import integer_networks
 
 from inflor.converter.errors import InputError
-from inflor.quant.network import IntegerNetwork
+from inflor.quant.ir.network import IntegerNetwork
 from inflor.targets import registry
 from inflor.targets.running import run
 

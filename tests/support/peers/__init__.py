@@ -27,9 +27,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from inflor.converter.dynamics import Dynamics, dynamics
-from inflor.converter.execute import run
-from inflor.converter.graph import SPIKING, Graph
+from inflor.converter.nir.graph import SPIKING, Graph
+from inflor.converter.primitives.dynamics import Dynamics, dynamics
+from inflor.converter.simulate.execute import run
 
 NAMES = ("snntorch", "spikingjelly", "norse", "sinabs", "rockpool", "nengo")
 NEAR = 1e-5

@@ -11,15 +11,16 @@ import nir
 import numpy as np
 import torch
 
-from inflor.converter import export, nir_file
-from inflor.converter.architecture import SpikingNetwork
-from inflor.converter.graph import Graph
-from inflor.converter.metadata import METADATA_KEY, ModelInfo
-from inflor.converter.networks import NETWORKS
-from inflor.converter.neurons import NeuronConfig
-from inflor.converter.portable import portable
-from inflor.converter.retime import retimed
-from inflor.converter.validate import validate
+from inflor.converter.nir import file as nir_file
+from inflor.converter.nir.graph import Graph
+from inflor.converter.nir.metadata import METADATA_KEY, ModelInfo
+from inflor.converter.nir.validate import validate
+from inflor.converter.passes.portable import portable
+from inflor.converter.passes.retime import retimed
+from inflor.converter.train import export
+from inflor.converter.train.architecture import SpikingNetwork
+from inflor.converter.train.networks import NETWORKS
+from inflor.converter.train.neurons import NeuronConfig
 
 
 def _trained(model: str, shape: tuple[int, ...], neuron: NeuronConfig) -> Graph:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from integer_networks import images, integer_networks
 from small_networks import conv, network, population, residual
 
-from inflor.quant.network import Projection
+from inflor.quant.ir.network import Projection
 from inflor.quant.operators import Conv, Flatten, Linear, Scale, SumPool
 from inflor.quant.unroll import unrolled
 from inflor.targets.cost import activity as reading

@@ -11,7 +11,7 @@ from counting import Loop, emulate
 from small_networks import conv, network, population, residual
 
 from inflor.converter.errors import InputError
-from inflor.quant.network import Projection
+from inflor.quant.ir.network import Projection
 from inflor.quant.operators import Conv, Flatten, Linear
 from inflor.quant.unroll import unrolled
 from inflor.targets.cost import placing, table

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from inflor.targets.cost import figures as module
-from inflor.targets.cost.figures import CHECKS, KINDS, FigureError, figure, figures
-from inflor.targets.cost.limits import data, published
+from inflor.targets.chips import figures as module
+from inflor.targets.chips.figures import CHECKS, KINDS, FigureError, figure, figures
+from inflor.targets.chips.limits import data, published
 
 
 @pytest.fixture

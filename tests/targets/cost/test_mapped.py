@@ -23,7 +23,7 @@ from inflor.targets.cost.timing import stepped, streamed, tick
 from inflor.targets.cost.updates import count_updates
 from inflor.targets.loihi.core_map import core_map as on_loihi
 from inflor.targets.mapping import CoreMap
-from inflor.targets.record import recording
+from inflor.targets.record.file import recording
 from inflor.targets.spinnaker.core_map import core_map as on_spinnaker
 from inflor.targets.spinnaker.limits import limits
 

@@ -11,7 +11,7 @@ from counting import emulate
 from small_networks import network, population
 from torch import nn
 
-from inflor.quant.network import Projection
+from inflor.quant.ir.network import Projection
 from inflor.quant.operators import Conv, Flatten, Linear, SumPool
 from inflor.targets.cost.activity import Activity
 from inflor.targets.cost.counts import count

@@ -13,15 +13,15 @@ import pytest
 from counting import emulate
 from small_networks import conv, network, population
 
-from inflor.quant.network import Projection
+from inflor.quant.ir.network import Projection
 from inflor.quant.operators import Flatten, Linear, Scale
 from inflor.quant.unroll import unrolled
 from inflor.targets.cost.activity import Activity
 from inflor.targets.cost.counts import count
 from inflor.targets.cost.mapped import count_mapped
-from inflor.targets.cost.models import loihi
-from inflor.targets.cost.models.terms import Case
+from inflor.targets.cost.terms import Case
 from inflor.targets.cost.updates import count_updates
+from inflor.targets.loihi import cost as loihi
 from inflor.targets.loihi.core_map import CORES_PER_TILE, MESH_HEIGHT
 from inflor.targets.mapping import CoreMap, Wiring
 

@@ -14,11 +14,11 @@ import small_networks
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from inflor.quant.network import Projection
+from inflor.quant.ir.network import Projection
 from inflor.quant.operators import Linear
 from inflor.targets import cpu, loihi
 from inflor.targets.loihi.registers import RANGES, bias_registers, misfits
-from inflor.targets.record import Recorder
+from inflor.targets.record.file import Recorder
 
 HERE = Path(__file__).parent
 LARGEST_INPUT = 1 << 18

@@ -9,8 +9,8 @@ import numpy as np
 import small_networks
 from command_line import invoke
 
-from inflor.quant import integer_nir
-from inflor.quant.network import Projection
+from inflor.quant import file as integer_nir
+from inflor.quant.ir.network import Projection
 from inflor.quant.operators import Linear
 from inflor.targets import loihi
 from inflor.targets.loihi import costs

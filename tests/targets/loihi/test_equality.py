@@ -13,14 +13,14 @@ from chip_networks import networks, networks_in_time
 from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
-from inflor.quant.network import Projection
+from inflor.quant.ir.network import Projection
+from inflor.quant.ir.ranges import state_ranges
 from inflor.quant.operators import Linear
-from inflor.quant.ranges import state_ranges
 from inflor.targets import loihi
 from inflor.targets.loihi.guard import fits_stock_state
 from inflor.targets.loihi.plan import SILENCE
 from inflor.targets.loihi.registers import finest_shift
-from inflor.targets.record import Recorder
+from inflor.targets.record.file import Recorder
 
 EXAMPLES = int(os.environ.get("INFLOR_LOIHI_EXAMPLES", "25"))
 pytestmark = pytest.mark.usefixtures("lava")

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 import small_networks
 
-from inflor.targets import cpu, equivalence, loihi
+from inflor.targets import cpu, loihi
+from inflor.targets.equivalence import compare as equivalence
 from inflor.targets.loihi import session
 from inflor.targets.loihi.lowering import lower
 from inflor.targets.loihi.simulate import collect
-from inflor.targets.record import Recorder
+from inflor.targets.record.file import Recorder
 
 pytestmark = pytest.mark.usefixtures("lava")
 

@@ -9,7 +9,7 @@ import small_networks
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inflor.quant.ranges import Interval, StateRange
+from inflor.quant.ir.ranges import Interval, StateRange
 from inflor.targets.loihi.guard import repeated_input, silence_holds
 from inflor.targets.loihi.plan import SILENCE, Options, Plan
 from inflor.targets.loihi.registers import FORGET, keep

@@ -9,7 +9,7 @@ import pytest
 import small_networks
 
 from inflor.converter.errors import InputError
-from inflor.quant.network import Projection
+from inflor.quant.ir.network import Projection
 from inflor.quant.operators import Linear
 from inflor.targets import loihi
 from inflor.targets.loihi import mapper

@@ -12,7 +12,7 @@ import pytest
 import small_networks
 
 from inflor.converter.errors import InputError
-from inflor.quant.network import Projection
+from inflor.quant.ir.network import Projection
 from inflor.quant.operators import Flatten, Linear, SumPool
 from inflor.targets.loihi import job as jobs
 from inflor.targets.loihi import netx, session

@@ -10,13 +10,14 @@ import pytest
 import small_networks
 
 from inflor.converter.errors import InputError
-from inflor.quant.network import Projection
+from inflor.quant.ir.network import Projection
 from inflor.quant.operators import Linear
-from inflor.targets import cpu, equivalence, loihi
+from inflor.targets import cpu, loihi
+from inflor.targets.equivalence import compare as equivalence
 from inflor.targets.loihi import session
 from inflor.targets.loihi.lowering import lower
 from inflor.targets.loihi.simulate import collect
-from inflor.targets.record import Recorder
+from inflor.targets.record.file import Recorder
 
 TIMESTEPS = 6
 

@@ -11,8 +11,8 @@ from integer_networks import images
 from spinnaker_networks import on_cpu, on_spinnaker, population, recurrent, residual, source
 
 from inflor.converter.errors import InputError
-from inflor.converter.metadata import ModelInfo
-from inflor.quant.network import IntegerNetwork, Projection
+from inflor.converter.nir.metadata import ModelInfo
+from inflor.quant.ir.network import IntegerNetwork, Projection
 from inflor.quant.operators import Linear
 from inflor.targets import spinnaker
 from inflor.targets.spinnaker.arithmetic import ONE, State, fire, integrate, multiply

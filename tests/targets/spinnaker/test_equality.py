@@ -15,8 +15,9 @@ from integer_networks import images, integer_networks
 from spinnaker_networks import on_cpu, on_spinnaker, recurrent, residual
 
 from inflor.converter.errors import InputError
-from inflor.quant.ranges import state_ranges
-from inflor.targets import equivalence, spinnaker
+from inflor.quant.ir.ranges import state_ranges
+from inflor.targets import spinnaker
+from inflor.targets.equivalence import compare as equivalence
 from inflor.targets.spinnaker.machine import Dead
 from inflor.targets.spinnaker.verify import compare_synapses
 
@@ -127,8 +128,8 @@ def test_the_host_writes_an_image_once_and_frames_at_every_step():
 def test_a_path_longer_than_sixteen_steps_takes_more_slots():
     from spinnaker_networks import population, source
 
-    from inflor.converter.metadata import ModelInfo
-    from inflor.quant.network import IntegerNetwork, Projection
+    from inflor.converter.nir.metadata import ModelInfo
+    from inflor.quant.ir.network import IntegerNetwork, Projection
     from inflor.quant.operators import Linear, Scale
 
     rng = np.random.default_rng(1)

@@ -9,7 +9,8 @@ import pytest
 from integer_networks import images
 from spinnaker_networks import on_cpu, on_spinnaker, recurrent, residual
 
-from inflor.targets import cpu, equivalence, spinnaker
+from inflor.targets import cpu, spinnaker
+from inflor.targets.equivalence import compare as equivalence
 from inflor.targets.spinnaker import keys as keys_module
 from inflor.targets.spinnaker import simulate
 from inflor.targets.spinnaker.memory import HEADER

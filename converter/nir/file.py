@@ -1,0 +1,201 @@
+"""Reads and writes .nir files: NIR's HDF5 layout, read as what it is, a file from somebody else.
+
+Layout, as in nir 1.0.6 to 1.0.8: /node is a graph with `type`, `nodes/<name>/...`, `edges` [E, 2] and `metadata`; each
+node has `type`, one dataset per field, and `metadata`.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import h5py
+import nir
+import numpy as np
+
+from inflor.converter.errors import InputError
+from inflor.converter.files import atomic_path
+from inflor.converter.nir.graph import Edge, Graph
+from inflor.converter.nir.metadata import METADATA_KEY, ModelInfo
+from inflor.converter.nir.validate import unknown_type, validate
+from inflor.converter.passes.conventions import Conventions, prepared, with_conventions
+from inflor.converter.primitives import fields
+from inflor.converter.reading.hdf5 import HDF5_ERRORS, Tree, damaged, read_tree
+
+TYPES = {kind.__name__: kind for kind in fields.FIELDS}
+FILE_NAME = {(nir.Input, "input_type"): "shape", (nir.Output, "output_type"): "shape"}
+"""Where a field's dataset is not named as the field."""
+
+
+def read(path: str | os.PathLike[str], conventions: Conventions | None = None) -> Graph:
+    """Read and validate a .nir file. Memory is taken only after the sizes that the file claims are checked.
+
+    conventions: what the file does not say about time; see `inflor.converter.passes.conventions`.
+
+    Raises:
+        InputError: not a readable NIR file, not a valid graph (see `inflor.converter.nir.validate`), or the conventions
+        do not fit
+            it. Names the file and node.
+    """
+    conventions = conventions or Conventions()
+    source = str(path)
+    _check_regular(source)
+    try:
+        with h5py.File(source, "r") as file:
+            if not isinstance(file.get("node", getlink=True), h5py.HardLink) or not isinstance(
+                file["node"], h5py.Group
+            ):
+                raise InputError(f"{source}: is HDF5, but not NIR: it has no group 'node'; export the model to NIR")
+            tree = read_tree(file["node"], source)
+    except HDF5_ERRORS as error:
+        raise damaged(f"{source}:", error) from error
+    kind = tree.get("type")
+    if not isinstance(kind, str) or kind != "NIRGraph":
+        raise InputError(f"{source}: holds {str(kind)[:80]!r}, not a NIRGraph; export the whole model")
+    graph = prepared(_graph(tree, f"{source}: its graph", source), conventions)
+    return with_conventions(validate(graph, source), conventions)
+
+
+def _check_regular(source: str) -> None:
+    try:
+        status = os.stat(source)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError(f"{source}: cannot be read ({reason})") from error
+    if stat.S_ISDIR(status.st_mode):
+        raise InputError(f"{source}: is a folder; name a .nir file")
+    if not stat.S_ISREG(status.st_mode):
+        raise InputError(f"{source}: is not a regular file; name a .nir file")
+    if status.st_size == 0:
+        raise InputError(f"{source}: is empty; export the model again")
+    if not os.access(source, os.R_OK):
+        raise InputError(f"{source}: cannot be read (Permission denied)")
+    if not h5py.is_hdf5(source):
+        raise InputError(f"{source}: is not a NIR file (NIR files are HDF5, this one is not)")
+
+
+def _graph(tree: Tree, where: str, source: str) -> nir.NIRGraph:
+    """The tree under /node, or of a graph inside it, as a graph of nodes that nothing has checked yet."""
+    nodes, edges = tree.get("nodes"), tree.get("edges")
+    if not isinstance(nodes, dict):
+        raise InputError(f"{where} has no group 'nodes'; export the model again")
+    if not isinstance(edges, np.ndarray) or edges.shape[1:] != (2,) or edges.dtype != object:
+        if not isinstance(edges, np.ndarray) or edges.size:
+            raise InputError(f"{where} has no list 'edges' of pairs of node names; export the model again")
+        edges = np.empty((0, 2), object)
+    graph: nir.NIRGraph = object.__new__(nir.NIRGraph)
+    graph.nodes = {name: _node(name, node, source) for name, node in nodes.items()}
+    graph.edges = [(start, end) for start, end in edges]
+    graph.metadata = _metadata(tree, where)
+    return graph
+
+
+def _node(name: str, tree: Any, source: str) -> nir.NIRNode:
+    kind = tree.get("type") if isinstance(tree, dict) else None
+    if not isinstance(kind, str):
+        raise InputError(f"{source}: node {name!r} has no type; export the model again")
+    if kind == "NIRGraph":
+        return _graph(tree, f"{source}: the graph {name!r}", source)
+    if kind not in TYPES:
+        raise unknown_type(source, name, kind)
+    where = f"{source}: node {name!r} ({kind})"
+    cls, values, known = TYPES[kind], {}, {"type", "metadata"}
+    for field in fields.FIELDS[cls]:
+        key = FILE_NAME.get((cls, field), field)
+        known.add(key)
+        value = tree.get(key)
+        if isinstance(value, dict):
+            raise InputError(f"{where}: field {field!r} is a group; it takes a value")
+        # A type is a mapping in NIR's classes and the bare shape in its files.
+        values[field] = {field.removesuffix("_type"): value} if field.endswith("_type") else value
+    if extra := sorted(set(tree) - known):
+        raise InputError(f"{where}: has the unknown field {extra[0]!r}; this version does not know what it means")
+    return fields.make_node(cls, values, _metadata(tree, where))
+
+
+def _metadata(tree: Tree, where: str) -> dict[str, Any]:
+    metadata = tree.get("metadata", {})
+    if not isinstance(metadata, dict):
+        raise InputError(f"{where}: its metadata are not a group")
+    return metadata
+
+
+def write(
+    path: str | os.PathLike[str],
+    nodes: Mapping[str, nir.NIRNode],
+    edges: Iterable[Edge],
+    info: ModelInfo,
+    metadata: Mapping[str, Any] | None = None,
+) -> None:
+    """Write a .nir file that any NIR reader opens. The same graph gives the same bytes. The old file stays on failure.
+
+    nodes: NIR objects; metadata of theirs may be texts, numbers, arrays and mappings of these. Arrays keep their dtype.
+    metadata: further metadata of the graph.
+
+    `nir.read` types grouped convolutions and kernels that are not square wrongly (nir 1.0.8); files with these it opens
+    with type_check=False only.
+
+    Raises:
+        InputError: the graph is not valid (see `inflor.converter.nir.validate`), or the file cannot be written.
+    """
+    graph: nir.NIRGraph = object.__new__(nir.NIRGraph)
+    graph.nodes, graph.edges = dict(nodes), list(edges)
+    graph.metadata = dict(metadata or {})
+    if info.known or info.stage == "integer":  # what was assumed must not come back as what the file says
+        graph.metadata[METADATA_KEY] = info.to_json()
+    valid = validate(graph, str(path))
+    image = _image(valid, graph.metadata)
+    with atomic_path(path) as temporary, open(temporary, "wb") as file:
+        file.write(image)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _image(graph: Graph, metadata: Mapping[str, Any]) -> bytes:
+    """The file's bytes, made in memory: a full disk is then an ordinary error of an ordinary write."""
+    with h5py.File("image.nir", "w", driver="core", backing_store=False, track_order=True) as file:
+        _put(file, "version", nir.version)
+        root = file.create_group("node", track_order=True)
+        _put(root, "edges", np.array(graph.edges, dtype=h5py.string_dtype()))
+        _put(root, "metadata", metadata)
+        # Groups remember the order in which they were filled: the order of evaluation survives.
+        entries = root.create_group("nodes", track_order=True)
+        for name, node in graph.nodes.items():
+            _put_node(entries.create_group(name, track_order=True), node)
+        _put(root, "type", "NIRGraph")
+        file.flush()
+        image: bytes = file.id.get_file_image()
+    return image
+
+
+def _put_node(group: h5py.Group, node: nir.NIRNode) -> None:
+    cls = type(node)
+    for field in fields.FIELDS[cls]:
+        value = getattr(node, field)
+        if field.endswith("_type"):
+            value = np.asarray(next(iter(value.values())), np.int64)
+        elif isinstance(value, tuple):
+            value = value[0] if cls is nir.Conv1d else np.array(value, np.int64)
+        _put(group, FILE_NAME.get((cls, field), field), value)
+    if node.metadata:
+        _put(group, "metadata", node.metadata)
+    _put(group, "type", cls.__name__)
+
+
+def _put(group: h5py.Group, key: str, value: Any) -> None:
+    if isinstance(value, Mapping):
+        inner = group.create_group(key, track_order=True)
+        for name, entry in value.items():
+            _put(inner, name, entry)
+    elif isinstance(value, str):
+        group.create_dataset(key, data=value, dtype=h5py.string_dtype())
+    else:
+        array = np.asarray(value)
+        if array.dtype.kind == "U":
+            array = array.astype(h5py.string_dtype())
+        # A compressed data set costs two kilobytes of index.
+        worthwhile = array.dtype.kind in "iuf" and array.nbytes > 1024
+        options = {"compression": "gzip", "shuffle": True} if worthwhile else {}
+        group.create_dataset(key, data=array, track_times=False, **options)

@@ -1,0 +1,1 @@
+"""Rewrites of a float graph, one per file, graph to graph."""

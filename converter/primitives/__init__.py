@@ -1,0 +1,1 @@
+"""The NIR primitives: fields, shapes, what they compute in a step."""

@@ -1,0 +1,1 @@
+"""Training: architectures, layers, neurons, the loop, checkpoints, export."""

@@ -1,0 +1,218 @@
+"""`model.pt`: a state dict and plain data that say what it belongs to. Written atomically, read without trust.
+
+    {"format": "inflor-model", "schema": 1, "state_dict": {name: tensor},
+     "config": {"architecture": ..., "neuron": ..., "info": ...}, "training": ...}
+
+"training" stands only in the checkpoint of a running training. No pickle but torch's restricted one is ever loaded.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+import os
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from inflor.converter.errors import InputError
+from inflor.converter.files import atomic_path
+from inflor.converter.nir.metadata import ModelInfo
+from inflor.converter.train.architecture import Architecture, Node, SpikingNetwork
+from inflor.converter.train.neurons import NeuronConfig
+
+FORMAT = "inflor-model"
+SCHEMA = 1
+_MAX_NODES = 100_000
+
+
+def save_model(
+    path: str | os.PathLike[str],
+    network: SpikingNetwork,
+    info: ModelInfo,
+    *,
+    training: Mapping[str, Any] | None = None,
+) -> None:
+    """Write the network and what is known about it; `training` is what a checkpoint needs beside that to continue.
+
+    Raises:
+        InputError: `info` says another number of timesteps than the network, or the file cannot be written.
+    """
+    if info.timesteps != network.timesteps:
+        raise InputError(f"{path}: the info says {info.timesteps} timesteps, the network runs {network.timesteps}")
+    config = {
+        "architecture": _architecture_to_plain(network.architecture),
+        "neuron": dataclasses.asdict(network.neuron),
+        "info": info.to_plain(),
+    }
+    content: dict[str, Any] = {
+        "format": FORMAT,
+        "schema": SCHEMA,
+        # A pickle's bytes depend on which equal texts are one object; a fresh copy makes equal models equal files.
+        "config": json.loads(json.dumps(config)),
+        "state_dict": {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()},
+    }
+    if training is not None:
+        content["training"] = dict(training)
+    # Through memory: torch writes the file's name into a file, and reports a full disk as it would a bug.
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(buffer.getbuffer())
+
+
+def load_model(path: str | os.PathLike[str]) -> tuple[SpikingNetwork, ModelInfo]:
+    """The network, in evaluation mode on the CPU, and its info, from a `model.pt` or a training checkpoint.
+
+    Raises:
+        InputError: the file is missing, damaged, of another kind, or holds more than plain data and tensors that fit.
+    """
+    network, info, _ = load_checkpoint(path)
+    return network, info
+
+
+def load_checkpoint(path: str | os.PathLike[str]) -> tuple[SpikingNetwork, ModelInfo, dict[str, Any] | None]:
+    """As `load_model`, and what `save_model` was given as `training`; None where there is none.
+
+    Raises:
+        InputError: as `load_model`.
+    """
+    content = _read(Path(path))
+    _check_keys(content, ("format", "schema", "config", "state_dict"), f"{path}", optional=("training",))
+    if content["format"] != FORMAT:
+        raise InputError(f"{path}: has the format {content['format']!r}, not {FORMAT!r}; give a file of `inflor train`")
+    if content["schema"] != SCHEMA:
+        raise InputError(f"{path}: has schema {content['schema']!r}, this version reads {SCHEMA}; update inflor")
+    training = content.get("training")
+    if training is not None and not isinstance(training, dict):
+        raise InputError(f"{path}: its training part is not a dictionary")
+    config = content["config"]
+    _check_keys(config, ("architecture", "neuron", "info"), f"{path}: config")
+    info = ModelInfo.from_plain(config["info"], str(path))
+    try:
+        architecture = _architecture_from_plain(config["architecture"])
+        neuron = _neuron_from_plain(config["neuron"])
+        # On the meta device nothing is allocated, however large a network the file claims.
+        with torch.device("meta"):
+            network = SpikingNetwork(architecture, neuron, info.timesteps)
+    except (InputError, RuntimeError, OverflowError) as error:  # torch's own: sizes beyond what it can count
+        raise InputError(f"{path}: {error}") from error
+    _check_state(content["state_dict"], network.state_dict(), path)
+    network.load_state_dict(content["state_dict"], assign=True)
+    for parameter in network.parameters():
+        parameter.requires_grad_(True)
+    return network.eval(), info, training
+
+
+def _read(path: Path) -> Any:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
+    if not data:
+        raise InputError(f"{path}: is empty; train again or take another copy")
+    _check_archive(data, path)
+    try:
+        return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    except Exception as error:  # a hostile archive can raise almost anything
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise InputError(
+            f"{path}: is damaged or holds more than plain data and tensors, so it was not loaded ({reason})"
+        ) from error
+
+
+def _check_archive(data: bytes, path: Path) -> None:
+    """That the bytes are a whole zip archive of uncompressed entries, as torch writes it, with the right checksums."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            stored = all(entry.compress_type == zipfile.ZIP_STORED for entry in archive.infolist())
+            damaged = archive.testzip() if stored else None
+    except Exception as error:  # not BadZipFile alone: a damaged directory raises whatever its fields lead to
+        raise InputError(f"{path}: is no model file, or a truncated one; give a model.pt of `inflor train`") from error
+    if not stored:
+        raise InputError(f"{path}: has compressed entries, which torch never writes; refused")
+    if damaged is not None:
+        raise InputError(f"{path}: is damaged at {damaged} (wrong checksum); train again or take another copy")
+
+
+def _check_keys(value: Any, keys: tuple[str, ...], what: str, optional: tuple[str, ...] = ()) -> None:
+    if not isinstance(value, dict):
+        raise InputError(f"{what}: is not a dictionary with the keys {', '.join(keys)}")
+    if missing := [key for key in keys if key not in value]:
+        raise InputError(f"{what}: lacks {missing[0]!r}; give a file of `inflor train`")
+    if unknown := [key for key in value if key not in (*keys, *optional)]:
+        raise InputError(f"{what}: has an unknown entry {unknown[0]!r}")
+
+
+def _check_state(state: Any, expected: Mapping[str, Tensor], path: str | os.PathLike[str]) -> None:
+    """That the tensors are the expected ones: names, shapes, dtype, layout and finite values; each fault by name."""
+    if not isinstance(state, dict):
+        raise InputError(f"{path}: its state_dict is not a dictionary")
+    if missing := [name for name in expected if name not in state]:
+        raise InputError(f"{path}: lacks the weights {missing[0]!r}")
+    if unknown := [name for name in state if name not in expected]:
+        raise InputError(f"{path}: has weights {unknown[0]!r} that its architecture does not know")
+    for name, like in expected.items():
+        tensor = state[name]
+        if not isinstance(tensor, Tensor) or tensor.layout != torch.strided or tensor.device.type != "cpu":
+            raise InputError(f"{path}: {name} is not a dense tensor")
+        if tensor.shape != like.shape:
+            raise InputError(f"{path}: {name} has shape {tuple(tensor.shape)}, its network needs {tuple(like.shape)}")
+        if tensor.dtype != like.dtype:
+            raise InputError(f"{path}: {name} has dtype {tensor.dtype}, its network needs {like.dtype}")
+        if not tensor.is_contiguous():
+            raise InputError(f"{path}: {name} is not contiguous, as the trainer writes it")
+        if not torch.isfinite(tensor).all():
+            raise InputError(f"{path}: {name} has values that are not finite; train again with a smaller learning rate")
+        if name.endswith("running_var") and bool((tensor < 0).any()):
+            raise InputError(f"{path}: {name} has negative variances")
+
+
+def _architecture_to_plain(architecture: Architecture) -> dict[str, Any]:
+    nodes = [
+        {
+            "name": node.name,
+            "op": node.op,
+            "inputs": list(node.inputs),
+            "options": {key: list(v) if isinstance(v, tuple) else v for key, v in node.options.items()},
+        }
+        for node in architecture.nodes
+    ]
+    return {
+        "name": architecture.name,
+        "input_shape": list(architecture.input_shape),
+        "classes": architecture.classes,
+        "nodes": nodes,
+    }
+
+
+def _architecture_from_plain(plain: Any) -> Architecture:
+    _check_types(plain, {"name": str, "input_shape": list, "classes": int, "nodes": list}, "architecture")
+    if len(plain["nodes"]) > _MAX_NODES:
+        raise InputError(f"architecture: {len(plain['nodes'])} nodes are more than {_MAX_NODES}")
+    nodes = []
+    for index, entry in enumerate(plain["nodes"]):
+        _check_types(entry, {"name": str, "op": str, "inputs": list, "options": dict}, f"architecture: node {index}")
+        nodes.append(Node(entry["name"], entry["op"], tuple(map(str, entry["inputs"])), entry["options"]))
+    return Architecture(plain["name"], tuple(plain["input_shape"]), plain["classes"], tuple(nodes))
+
+
+def _neuron_from_plain(plain: Any) -> NeuronConfig:
+    forms: dict[str, Any] = {
+        entry.name: (int, float) if isinstance(entry.default, float) else type(entry.default)
+        for entry in dataclasses.fields(NeuronConfig)
+    }
+    _check_types(plain, forms, "neuron")
+    return NeuronConfig(**plain)
+
+
+def _check_types(value: Any, forms: Mapping[str, Any], what: str) -> None:
+    _check_keys(value, tuple(forms), what)
+    for key, form in forms.items():
+        if not isinstance(value[key], form):
+            raise InputError(f"{what}: {key} cannot be {value[key]!r}")

@@ -1,0 +1,89 @@
+"""`model.int.nir`: an integer network as a valid NIR graph whose arrays are integers, and back.
+
+Arrays hold effective integers, mantissa << exponent, so a reader that knows NIR alone computes the same currents; time
+is in steps. A state that fades is truncated here, and not in plain NIR. What NIR has no field for stands in the
+neurons' metadata:
+
+    reset, reset_value, threshold   soft reset, as in the float file (threshold is where the neuron fires at >=)
+    scale, weight_bits              the float value of one integer unit, and the width of the mantissas
+    decay, current_decay            the exact decays in 1 / 2**decay_bits, for neurons that fade
+    drift, fraction_bits            in the state's finest units, and how many bits these are below whole ones
+    refractory                      where the step after a spike is lost
+    bias                            where no linear node can hold it: per neuron, or behind a pool
+
+and in a weighted node's metadata its `exponent`, in the graph's `recurrent` the edges that close cycles.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from inflor.converter.errors import InputError
+from inflor.converter.nir import file as nir_file
+from inflor.converter.nir.graph import RECURRENT_KEY, Graph
+from inflor.quant.file.read import check_width, read_population, read_projection, whole_number
+from inflor.quant.file.write import nodes_of
+from inflor.quant.ir.network import IntegerNetwork, Population, check_network
+from inflor.quant.passes.fuse import fuse
+
+
+def write(path: str | os.PathLike[str], network: IntegerNetwork) -> None:
+    """Write the network, atomically.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    nodes, edges, closing = nodes_of(network)
+    metadata: dict[str, Any] = {"inflor_integer": {"input_bits": network.input_bits}}
+    if closing:
+        metadata[RECURRENT_KEY] = json.dumps(closing)
+    nir_file.write(path, nodes, edges, network.info, metadata)
+
+
+def read(path: str | os.PathLike[str]) -> IntegerNetwork:
+    """Read a file that `write` made.
+
+    Raises:
+        InputError: not a valid NIR file, or not an integer network.
+    """
+    return from_graph(nir_file.read(path))
+
+
+def from_graph(graph: Graph) -> IntegerNetwork:
+    """The integer network that a validated graph holds.
+
+    Raises:
+        InputError: the graph is not an integer one, a value in it is not an integer, or an Output reads no population.
+    """
+    if graph.info.stage != "integer":
+        raise InputError(
+            f"{graph.source}: is a float network; make an integer one of it with: inflor quantize {graph.source}"
+        )
+    fused = fuse(graph)
+    extra = graph.metadata.get("inflor_integer", {})
+    projections = tuple(read_projection(graph, q) for q in fused.projections)
+    populations = tuple(read_population(graph, name, fused.bias[name]) for name in fused.populations)
+    outputs = _read_outputs(graph, {p.name: p for p in populations})
+    input_bits = extra.get("input_bits", 8) if isinstance(extra, Mapping) else 8
+    input_bits = whole_number(input_bits, f"{graph.source}: metadata 'input_bits'", 1, 8)
+    network = IntegerNetwork(populations, projections, outputs, graph.info, input_bits, graph.source)
+    for projection in projections:
+        check_width(network, projection)
+    check_network(network)
+    return network
+
+
+def _read_outputs(graph: Graph, populations: Mapping[str, Population]) -> tuple[str, ...]:
+    """The populations that the Outputs read."""
+    found = tuple(dict.fromkeys(n for output in graph.outputs() for n in graph.predecessors(output)))
+    for name in found:
+        if name not in populations or populations[name].kind == "input":
+            raise InputError(
+                f"{graph.source}: node {name!r} ({type(graph.nodes[name]).__name__}): leads to an Output, and in an "
+                "integer network only populations do; put a neuron or a readout (I, LI) before the Output in the float "
+                "network, and quantise it again"
+            )
+    return found

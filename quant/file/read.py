@@ -1,0 +1,125 @@
+"""Populations and projections from the nodes of an integer graph; whatever is not an integer is refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import nir
+import numpy as np
+import numpy.typing as npt
+
+from inflor.converter.errors import InputError
+from inflor.converter.nir.graph import Graph, reset_of
+from inflor.converter.primitives import fields
+from inflor.converter.primitives.dynamics import KINDS
+from inflor.quant.ir.network import DECAY_BITS, LARGEST, IntegerNetwork, Population, Projection, Reset
+from inflor.quant.operators import WEIGHTED, IntArray, Shape, weighted
+from inflor.quant.passes.fuse import FloatProjection, least_shape
+
+
+def read_projection(graph: Graph, q: FloatProjection) -> Projection:
+    operator = weighted(q.operators)
+    assert operator is not None
+    exponent = graph.nodes[operator.name].metadata.get("exponent", 0) if operator.name in graph.nodes else 0
+    exponent = whole_number(exponent, f"{graph.source}: node {operator.name!r}: metadata 'exponent'", 0, 62)
+    operators = []
+    for op in q.operators:
+        if isinstance(op, WEIGHTED):
+            effective = _integers(op.weight, graph, op.name, "weight")
+            if (effective & ((1 << exponent) - 1)).any():
+                raise InputError(f"{graph.source}: node {op.name!r}: its weights are not multiples of 2**{exponent}")
+            op = replace(op, weight=effective >> exponent)
+        operators.append(op)
+    return Projection(q.source, q.target, tuple(operators), exponent, q.delay)
+
+
+def check_width(network: IntegerNetwork, projection: Projection) -> None:
+    operator, bits = weighted(projection.operators), network.by_name[projection.target].weight_bits
+    largest = 0 if operator is None else int(np.abs(operator.weight).max(initial=0))
+    if largest > (1 << bits) >> 1:
+        raise InputError(
+            f"{network.source}: node {projection.name!r}: a mantissa of {largest} does not fit the {bits} bits that "
+            f"node {projection.target!r} says; quantise it again"
+        )
+
+
+def read_population(graph: Graph, name: str, bias: npt.NDArray[np.float64]) -> Population:
+    node, shape = graph.nodes[name], graph.output_shapes[name]
+    zero = np.zeros((), np.int64)
+    where = f"{graph.source}: node {name!r}: metadata"
+    scale = np.asarray(fields.positive(node.metadata.get("scale", 1.0), f"{where} 'scale'"), np.float64)
+    scale = _fitting(scale, shape, f"{where} 'scale'")
+    if isinstance(node, nir.Input):
+        return Population(name, shape, "input", zero, "none", zero, zero, zero, zero, scale, 0)
+    kind = KINDS.get(type(node))
+    if kind is None or kind == "threshold":
+        raise InputError(f"{graph.source}: node {name!r}: a {type(node).__name__} has no integer form")
+
+    def integers(values: Any, field: str) -> IntArray:
+        return least_shape(_fitting(_integers(values, graph, name, field), shape, f"{where} {field!r}"))
+
+    def whole(field: str, default: int, most: int) -> int:
+        return whole_number(node.metadata.get(field, default), f"{where} {field!r}", 0, most)
+
+    total = _integers(bias, graph, name, "bias") + integers(node.metadata.get("bias", 0), "bias")
+    decay_bits = whole("decay_bits", DECAY_BITS, 24)
+    decay, synaptic = integers(node.metadata.get("decay", 0), "decay"), None
+    if isinstance(node, nir.LIF | nir.LI) and not decay.any():
+        raise InputError(f"{graph.source}: node {name!r}: a leaky neuron without its integer decay; quantise it again")
+    if isinstance(node, nir.CubaLIF | nir.CubaLI):
+        if "current_decay" not in node.metadata:
+            raise InputError(f"{graph.source}: node {name!r}: a current without its integer decay; quantise it again")
+        synaptic = integers(node.metadata["current_decay"], "current_decay")
+    for values in (decay, synaptic):
+        if values is not None and (values.min() < 0 or values.max() > 1 << decay_bits):
+            raise InputError(f"{graph.source}: node {name!r}: a decay is outside 0 to 2**{decay_bits}")
+    kept: Reset = "none"
+    amounts = {"subtract": zero, "zero": zero}
+    if kind != "readout":
+        kept, value = reset_of(node)
+        amounts[kept] = integers(value, "reset_value" if kept == "subtract" else "v_reset")
+    return Population(
+        name,
+        shape,
+        kind,
+        zero if kind == "readout" else integers(node.v_threshold, "v_threshold"),
+        kept,
+        amounts["subtract"],
+        amounts["zero"],
+        least_shape(total),
+        decay,
+        scale,
+        whole("weight_bits", 8, 8),
+        synaptic,
+        integers(node.metadata.get("drift", 0), "drift"),
+        whole("fraction_bits", 0, 16),
+        decay_bits,
+        bool(whole("refractory", 0, 1)),
+    )
+
+
+def whole_number(value: Any, where: str, least: int, largest: int) -> int:
+    whole = fields.integers(value, where, least, 1)[0]
+    if whole > largest:
+        raise InputError(f"{where} is {whole}; it is at most {largest}")
+    return whole
+
+
+def _fitting(values: npt.NDArray[Any], shape: Shape, where: str) -> npt.NDArray[Any]:
+    """The values, which must broadcast to a population's shape."""
+    sizes = zip(reversed(values.shape), reversed(shape), strict=False)
+    if values.ndim > len(shape) or any(size not in (1, full) for size, full in sizes):
+        raise InputError(f"{where} has shape {list(values.shape)}, but the neurons have {list(shape)}")
+    return values
+
+
+def _integers(values: Any, graph: Graph, name: str, field: str) -> IntArray:
+    """`values` as int64; every one must be a whole number."""
+    array = fields.numbers(values, f"{graph.source}: node {name!r}: field {field!r}")
+    if not np.abs(array.astype(np.float64)).max() < LARGEST:
+        raise InputError(f"{graph.source}: node {name!r}: field {field!r} of an integer network holds a huge number")
+    rounded = np.rint(array).astype(np.int64) if array.dtype.kind == "f" else array.astype(np.int64)
+    if not np.array_equal(rounded, array):
+        raise InputError(f"{graph.source}: node {name!r}: field {field!r} of an integer network holds fractions")
+    return rounded

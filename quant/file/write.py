@@ -1,0 +1,167 @@
+"""The nodes and edges that stand for an integer network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import nir
+import numpy as np
+import numpy.typing as npt
+
+from inflor.converter.errors import InputError
+from inflor.converter.nir.graph import Edge
+from inflor.converter.primitives.fields import make_node
+from inflor.quant.ir.network import IntegerNetwork, Population, Projection
+from inflor.quant.operators import Conv, Flatten, IntArray, Linear, Operator, Scale, Shape, SumPool
+from inflor.quant.passes.fuse import least_shape, same_padding
+
+Nodes = dict[str, nir.NIRNode]
+NO_DECAY = 2.0**40
+"""The time constant, in steps, of a state that does not fade beside others that do."""
+
+
+def nodes_of(network: IntegerNetwork) -> tuple[Nodes, list[Edge], list[Edge]]:
+    """Nodes, edges, and those of the edges that close a cycle."""
+    nodes: Nodes = {}
+    edges: list[Edge] = []
+    closing: list[Edge] = []
+    taken = {op.name for q in network.projections for op in q.operators} | set(network.by_name)
+
+    def unique(name: str) -> str:
+        while name in taken:
+            name += "_"
+        taken.add(name)
+        return name
+
+    for population in network.populations:
+        incoming = network.incoming[population.name]
+        carrier = _bias_carrier(population, incoming)
+        for projection in incoming:
+            previous, shape = projection.source, network.by_name[projection.source].shape
+            back = network.is_recurrent(projection)
+            if projection.delay > back:
+                delay = unique(f"{projection.name}_delay")
+                nodes[delay] = _delay_node(shape, projection.delay - back, network.info.dt)
+                edges.append((previous, delay))
+                previous = delay
+            for operator in projection.operators:
+                bias = population.bias if projection is carrier and operator is projection.operators[-1] else None
+                nodes[operator.name] = _operator_node(operator, shape, projection.exponent, bias)
+                edges.append((previous, operator.name))
+                previous, shape = operator.name, operator.output_shape(shape)
+            edges.append((previous, population.name))
+            if back:
+                closing.append(edges[-1])
+        nodes[population.name] = _neuron_node(population, network.input_bits, carrier is None)
+    for index, name in enumerate(network.outputs):
+        output = unique("output" if index == 0 else f"output_{index}")
+        nodes[output] = make_node(nir.Output, {"output_type": {"output": np.array(network.by_name[name].shape)}}, {})
+        edges.append((name, output))
+    return nodes, edges, closing
+
+
+def _delay_node(shape: Shape, steps: int, dt: float) -> nir.NIRNode:
+    return make_node(nir.Delay, {"delay": np.full(shape, steps * dt, np.float64)}, {})
+
+
+def _bias_carrier(population: Population, incoming: tuple[Projection, ...]) -> Projection | None:
+    """The first projection whose last operator is a NIR node with a bias that fits."""
+    per_channel = population.bias.size in (1, population.shape[0])
+    for projection in incoming:
+        last = projection.operators[-1] if projection.operators else None
+        if isinstance(last, Conv | Linear) and per_channel and last.weight.shape[0] == population.shape[0]:
+            return projection
+    return None
+
+
+def _operator_node(operator: Operator, shape: Shape, exponent: int, bias: IntArray | None) -> nir.NIRNode:
+    if isinstance(operator, Flatten):
+        fields = {"input_type": {"input": np.array(shape)}, "start_dim": operator.start, "end_dim": operator.end}
+        return make_node(nir.Flatten, fields, {})
+    if isinstance(operator, SumPool):
+        sizes = {"kernel_size": operator.kernel, "stride": operator.stride, "padding": operator.padding}
+        return make_node(nir.SumPool2d, {k: np.array(v) for k, v in sizes.items()}, {})
+    metadata = {"exponent": exponent}
+    weight = _narrow(operator.weight << exponent)
+    if isinstance(operator, Scale):
+        return make_node(nir.Scale, {"scale": np.broadcast_to(weight, shape).copy()}, metadata)
+    constant = np.broadcast_to(np.ravel(bias if bias is not None else 0), weight.shape[0]).copy()
+    if isinstance(operator, Linear):
+        if bias is None:
+            return make_node(nir.Linear, {"weight": weight}, metadata)
+        return make_node(nir.Affine, {"weight": weight, "bias": _narrow(constant)}, metadata)
+    symmetric = all(before == after for before, after in operator.padding)
+    if not symmetric and operator.padding != same_padding(operator.weight.shape[2:], operator.dilation):
+        raise InputError(f"node {operator.name!r}: NIR has no padding {operator.padding}; pad both ends alike")
+    one = len(operator.stride) == 1
+    fields = {
+        "input_shape": shape[1] if one else tuple(shape[1:]),
+        "weight": weight,
+        "stride": operator.stride[0] if one else operator.stride,
+        "padding": tuple(before for before, _ in operator.padding) if symmetric else "same",
+        "dilation": operator.dilation[0] if one else operator.dilation,
+        "groups": operator.groups,
+        "bias": _narrow(constant),
+    }
+    if one and symmetric:
+        fields["padding"] = operator.padding[0][0]
+    return make_node(nir.Conv1d if one else nir.Conv2d, fields, metadata)
+
+
+def _neuron_node(p: Population, input_bits: int, bias_in_metadata: bool) -> nir.NIRNode:
+    metadata: dict[str, Any] = {"scale": np.asarray(p.scale, np.float64)}
+    if p.kind == "input":
+        return make_node(nir.Input, {"input_type": {"input": np.array(p.shape)}}, metadata | {"bits": input_bits})
+    metadata["weight_bits"] = p.weight_bits
+
+    def full(values: IntArray) -> npt.NDArray[Any]:
+        return _narrow(p.broadcast(values).copy())
+
+    def least(values: IntArray) -> npt.NDArray[Any]:
+        return _narrow(least_shape(p.broadcast(values)))
+
+    for name in ("decay", "current_decay", "drift"):
+        values = getattr(p, name)
+        if values is not None and (values.any() or name == "current_decay"):
+            metadata[name] = least(values)
+    if p.fades or p.fraction_bits:
+        metadata |= {"decay_bits": p.decay_bits, "fraction_bits": p.fraction_bits}
+    if p.refractory:
+        metadata["refractory"] = 1
+    if bias_in_metadata and p.bias.any():
+        metadata["bias"] = least(p.bias)
+    fields: dict[str, Any] = {"r": full(np.ones((), np.int64))}
+    tau = _time_constant(p, p.decay)
+    if p.fades:
+        fields |= {"r": tau, "v_leak": p.broadcast(p.drift / (1 << p.fraction_bits)) * tau}
+    if p.current_decay is not None:
+        synaptic = _time_constant(p, p.current_decay)
+        fields |= {"tau_mem": tau, "tau_syn": synaptic, "w_in": synaptic}
+    elif p.fades:
+        fields["tau"] = tau
+    if p.kind != "readout":
+        fields |= {"v_threshold": full(p.threshold), "v_reset": full(p.v_reset)}
+        if p.reset == "subtract":
+            metadata |= {"reset": "subtract", "reset_value": least(p.reset_value), "threshold": least(p.threshold + 1)}
+    return make_node(_neuron_type(p), fields, metadata)
+
+
+def _neuron_type(p: Population) -> type[nir.NIRNode]:
+    spiking = p.kind != "readout"
+    if p.current_decay is not None:
+        return nir.CubaLIF if spiking else nir.CubaLI
+    if p.fades:
+        return nir.LIF if spiking else nir.LI
+    return nir.IF if spiking else nir.I
+
+
+def _time_constant(p: Population, decay: IntArray) -> npt.NDArray[np.float64]:
+    """tau in steps with which Euler's rule takes `decay` away in each, for every neuron."""
+    return p.broadcast(np.where(decay > 0, (1 << p.decay_bits) / np.maximum(decay, 1), NO_DECAY)).astype(np.float64)
+
+
+def _narrow(values: IntArray) -> npt.NDArray[Any]:
+    """int32 where the values fit, else int64."""
+    values = np.asarray(values)
+    wide = values.size and (values.min() < -(2**31) or values.max() >= 2**31)
+    return values.astype(np.int64 if wide else np.int32)

@@ -1,0 +1,1 @@
+"""Choosing the integers: calibration, scales, rounding, bias."""

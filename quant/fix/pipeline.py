@@ -1,0 +1,371 @@
+"""From a float graph to an integer network: population by population, in order of depth.
+
+Each population's scale is chosen on the float network's activations, its weights and biases are rounded, its bias is
+corrected by the mean current that the integer network before it really brings, and it is run once, so that the next
+population is calibrated on what it will see.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import nir
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from inflor.converter.errors import InputError
+from inflor.converter.nir.graph import Graph
+from inflor.converter.nir.metadata import ModelInfo
+from inflor.converter.nir.ordering import components
+from inflor.converter.simulate import execute
+from inflor.quant.apply import channels_first
+from inflor.quant.fix.calibrate import CHUNK, input_unit, mean_current, sample_columns, split_chain
+from inflor.quant.fix.measure import measure_layer, rounds_weights
+from inflor.quant.fix.neurons import FloatNeuron, read_neuron
+from inflor.quant.fix.report import LayerReport, QuantReport
+from inflor.quant.fix.rounded import FRACTION_BITS, ratios_hold, reference_of, rounded_population, whole_units
+from inflor.quant.fix.scales import LARGEST_T, RESOLUTION, Scales, Synapses, choose_scales, scale_groups, target_rows
+from inflor.quant.ir.network import DECAY_BITS, IntegerNetwork, Population, Projection, check_network
+from inflor.quant.ir.ranges import state_range
+from inflor.quant.operators import WEIGHTED, Operator
+from inflor.quant.passes.add_readouts import add_readouts
+from inflor.quant.passes.fuse import FloatProjection, fuse, scale_source, with_unique_names
+from inflor.quant.run.kernel import Kernel, Profile, run_together
+from inflor.quant.run.synapses import delayed
+
+FloatArray = npt.NDArray[np.float64]
+Granularity = Literal["channel", "population"]
+INPUT_BITS = 8
+STATE_LIMIT = 1 << 22
+"""Most that a fading state may reach on the calibration data: half of what Loihi's 24 bits hold."""
+MAX_ACTIVATIONS = 1 << 29
+"""Spikes (samples x steps x neurons) kept during calibration; fewer samples are taken from a larger network."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to quantise. bits: of the weights, 2 to 8. granularity: one scale per output channel or per population.
+
+    clip: choose the step by output error instead of by the largest weight. compensate: let the roundings of one output
+    make up for each other instead of rounding each weight to its nearest. correct_bias: make the mean current of
+    every channel what it was in float. samples: most calibration images used. decay_bits: of the decays of leaky and
+    current-based neurons: 12 as on Loihi, 15 as in SpiNNaker's s16.15, up to 24. fraction_bits: of the states of such
+    neurons below an integer unit, 0 to 16: 6 as in Loihi's stock neurons; fewer leave finer weights room in 24 bits.
+    """
+
+    bits: int = 8
+    granularity: Granularity = "channel"
+    clip: bool = True
+    compensate: bool = True
+    correct_bias: bool = True
+    samples: int = 256
+    seed: int = 0
+    decay_bits: int = DECAY_BITS
+    fraction_bits: int = FRACTION_BITS
+
+    def __post_init__(self) -> None:
+        if not 2 <= self.bits <= 8:
+            raise InputError(f"--bits {self.bits}: weights have 2 to 8 bits; choose a number in that range")
+        if self.granularity not in ("channel", "population"):
+            raise InputError(f"granularity {self.granularity!r}: choose 'channel' or 'population'")
+        if self.samples < 1:
+            raise InputError(f"--samples {self.samples}: calibration needs at least one sample")
+        if not 8 <= self.decay_bits <= 24:
+            raise InputError(f"--decay-bits {self.decay_bits}: decays have 8 to 24 bits; choose a number in that range")
+        if not 0 <= self.fraction_bits <= 16:
+            raise InputError(
+                f"--fraction-bits {self.fraction_bits}: states have 0 to 16; choose a number in that range"
+            )
+
+
+def quantize(
+    graph: Graph,
+    calibration: npt.NDArray[np.float32],
+    labels: npt.NDArray[np.int64] | None = None,
+    options: Options | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> tuple[IntegerNetwork, QuantReport]:
+    """Fix the weights, biases and thresholds of a validated float graph to integers.
+
+    calibration: images as the network sees them, normalised, [N, *input shape]. labels: [N], for the report's
+    accuracy. progress: called with (population, how many are done, how many there are).
+
+    Raises:
+        InputError: the graph holds something that has no integer form, or the calibration data does not fit it.
+    """
+    return _Quantizer(graph, calibration, labels, options or Options()).run(progress)
+
+
+class _Quantizer:
+    """The state of one run: the integer network so far, and the spikes of both networks."""
+
+    def __init__(
+        self,
+        graph: Graph,
+        calibration: npt.NDArray[np.float32],
+        labels: npt.NDArray[np.int64] | None,
+        options: Options,
+    ):
+        self.graph = graph = add_readouts(graph)
+        self.options = options
+        self.fused = with_unique_names(fuse(graph))
+        self.timesteps = graph.info.timesteps
+        self.rng = np.random.default_rng(options.seed)
+        x, self.labels = self._samples(calibration, labels)
+        self.network = IntegerNetwork(
+            (self._input_population(x),),
+            (),
+            self._outputs(),
+            replace(graph.info, stage="integer", dt=1.0, integration="euler", version=ModelInfo().version),
+            INPUT_BITS,
+            graph.source,
+        )
+        self.x = torch.from_numpy(x)
+        self.float_run = execute.run(graph, self._over_time(self.x), self.timesteps)
+        (source,) = graph.inputs()
+        unit = float(self.network.inputs[0].scale)
+        self.fused = scale_source(self.fused, source, unit)
+        every_step = self._every_step(self.x)
+        self.float_spikes: dict[str, Tensor] = {source: every_step / unit}
+        quantised = torch.from_numpy(self.network.quantise_input(x))
+        self.integer_spikes: dict[str, Tensor] = {source: self._every_step(quantised)}
+        self.potentials: dict[str, Tensor] = {}
+
+    def run(self, progress: Callable[[str, int, int], None] | None) -> tuple[IntegerNetwork, QuantReport]:
+        layers: list[LayerReport] = []
+        components = self._components()
+        total = sum(len(component) for component in components)
+        for component in components:
+            if progress is not None:
+                progress(component[0], len(layers), total)
+            layers += self._quantize_component(component)
+        if progress is not None:
+            progress("", total, total)
+        check_network(self.network)
+        return self.network, self._report(tuple(layers))
+
+    def _components(self) -> list[tuple[str, ...]]:
+        """Populations to be quantised, those of a cycle together."""
+        names = [n for n in self.fused.populations if not isinstance(self.graph.nodes[n], nir.Input)]
+        links = [(q.source, q.target) for q in self.fused.projections if q.source in names]
+        return components(names, links)
+
+    def _over_time(self, x: Tensor) -> Tensor:
+        """Frames [B, T, *shape] with time first; images [B, *shape] as they are."""
+        return x.transpose(0, 1).contiguous() if self._has_frames(x) else x
+
+    def _every_step(self, x: Tensor) -> Tensor:
+        """Images or frames as a source: [T or 1, B, *shape]."""
+        return self._over_time(x) if self._has_frames(x) else x[None]
+
+    def _has_frames(self, x: Tensor) -> bool:
+        return x.dim() > 1 + len(self.network.inputs[0].shape)
+
+    def _samples(
+        self, x: npt.NDArray[np.float32], labels: npt.NDArray[np.int64] | None
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64] | None]:
+        inputs = self.graph.inputs()
+        if len(inputs) != 1:
+            raise InputError(
+                f"{self.graph.source}: has the inputs {', '.join(map(repr, inputs))}; one can be quantised: join them "
+                "to one Input, whose Linear nodes pick each its own part"
+            )
+        shape = self.graph.output_shapes[inputs[0]]
+        if x.ndim < 1 or x.shape[1:] not in (shape, (self.timesteps, *shape)) or not len(x):
+            raise InputError(
+                f"{self.graph.source}: calibration data is {x.shape}, but node {inputs[0]!r} takes [samples, "
+                f"{', '.join(map(str, shape))}], or {self.timesteps} frames of that per sample; calibrate with the "
+                "data set that the network was trained on"
+            )
+        if not np.isfinite(x).all():
+            raise InputError("calibration data holds values that are not finite; remove those samples")
+        neurons = sum(math.prod(self.graph.output_shapes[n]) for n in self.fused.populations)
+        most = max(1, min(self.options.samples, MAX_ACTIVATIONS // (neurons * self.timesteps)))
+        chosen = np.sort(self.rng.permutation(len(x))[:most])
+        return np.ascontiguousarray(x[chosen]), None if labels is None else labels[chosen]
+
+    def _input_population(self, x: npt.NDArray[np.float32]) -> Population:
+        (name,) = self.graph.inputs()
+        if not x.any():
+            raise InputError("calibration data is all zero; calibrate with real samples")
+        zero = np.zeros((), np.int64)
+        unit = np.asarray(input_unit(x, INPUT_BITS))
+        return Population(name, self.graph.output_shapes[name], "input", zero, "none", zero, zero, zero, zero, unit, 0)
+
+    def _outputs(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(n for output in self.graph.outputs() for n in self.graph.predecessors(output)))
+
+    def _quantize_component(self, names: tuple[str, ...]) -> list[LayerReport]:
+        """Quantise populations that reach each other: as finely as their fading states stay within a chip's width."""
+        before, finest = self.network, dict.fromkeys(names, LARGEST_T)
+        while True:
+            chosen = [self._choose(name, self._neuron(name), self._incoming(name), finest[name]) for name in names]
+            for name, (scales, unit) in zip(names, chosen, strict=True):
+                self._add_population(name, scales, unit)
+            for name, (_, unit) in zip(names, chosen, strict=True):
+                self._set_bias(name, unit)
+            peaks = self._run_integer(names)
+            coarser = {
+                name: int(scales.t.max() * STATE_LIMIT / peaks[name])
+                for name, (scales, _) in zip(names, chosen, strict=True)
+                if self._neuron(name).leaks and peaks[name] > STATE_LIMIT
+            }
+            if not any(1 <= t < finest[name] for name, t in coarser.items()):
+                break
+            self.network, finest = before, finest | {name: max(t, 1) for name, t in coarser.items()}
+        return [
+            self._measure(name, *choice, finest[name] < LARGEST_T) for name, choice in zip(names, chosen, strict=True)
+        ]
+
+    def _neuron(self, name: str) -> FloatNeuron:
+        return read_neuron(self.graph, name)
+
+    def _incoming(self, name: str) -> tuple[FloatProjection, ...]:
+        return tuple(q for q in self.fused.projections if q.target == name)
+
+    def _add_population(self, name: str, scales: Scales, unit: FloatArray) -> None:
+        shape, how = self.graph.output_shapes[name], self.options
+        population = rounded_population(
+            name, self._neuron(name), unit, shape, how.bits, how.decay_bits, how.fraction_bits
+        )
+        projections = tuple(
+            Projection(q.source, name, _with_weights(q.operators, m), e, q.delay)
+            for q, m, e in zip(self._incoming(name), scales.mantissas, scales.exponents, strict=True)
+        )
+        self.network = replace(
+            self.network,
+            populations=(*self.network.populations, population),
+            projections=(*self.network.projections, *projections),
+        )
+
+    def _set_bias(self, name: str, unit: FloatArray) -> None:
+        population, neuron = self.network.by_name[name], self._neuron(name)
+        bias = self.fused.bias[name] + (0.0 if population.current_decay is not None else neuron.drift)
+        pairs = zip(self._incoming(name), self.network.incoming[name], strict=True)
+        if self.options.correct_bias and any(rounds_weights(q, p, unit, population.shape) for q, p in pairs):
+            bias = bias + channels_first(self._missing_current(population, unit), bias.ndim)
+        corrected = replace(population, bias=whole_units(bias, unit, population.name))
+        populations = tuple(corrected if p is population else p for p in self.network.populations)
+        self.network = replace(self.network, populations=populations)
+
+    def _measure(self, name: str, scales: Scales, unit: FloatArray, narrowed: bool) -> LayerReport:
+        neuron = self._neuron(name)
+        return measure_layer(
+            self.network,
+            self.network.by_name[name],
+            neuron,
+            list(zip(self._incoming(name), self.network.incoming[name], strict=True)),
+            unit,
+            scales.exact and ratios_hold(neuron, unit),
+            self.float_run.spikes.get(name),
+            self.integer_spikes.get(name),
+            narrowed,
+        )
+
+    def _choose(
+        self, name: str, neuron: FloatNeuron, incoming: tuple[FloatProjection, ...], largest_t: int
+    ) -> tuple[Scales, FloatArray]:
+        """Scales of a population and the real value of one integer unit per channel [C]."""
+        shape = self.graph.output_shapes[name]
+        synapses = []
+        for projection in incoming:
+            _, operator, after = split_chain(projection.operators)
+            assert isinstance(operator, WEIGHTED)
+            columns = sample_columns(projection, self._float_source(projection), self.rng)
+            identity = None if _has_weights(self.graph, projection) else float(operator.weight.flat[0])
+            peak = 2 ** (INPUT_BITS - 1) - 1 if projection.source in self.graph.inputs() else 1
+            synapses.append(Synapses(operator, target_rows(operator, after, shape), columns, identity, peak))
+        per_channel = self.options.granularity == "channel" and neuron.kind != "readout"
+        groups = scale_groups([s.rows for s in synapses], shape[0], per_channel)
+        reference, ratios, span = reference_of(neuron, synapses, groups)
+        how, most = self.options, np.minimum(largest_t, np.maximum(LARGEST_T / span, RESOLUTION))
+        scales = choose_scales(synapses, reference, groups, how.bits, ratios, how.clip, how.compensate, most)
+        return scales, reference / scales.t
+
+    def _float_source(self, projection: FloatProjection) -> Tensor:
+        """The float network's activity as a projection delivers it, [N, *shape], N = steps x samples."""
+        name = projection.source
+        source = self.float_spikes[name] if name in self.float_spikes else self.float_run.spikes[name]
+        return delayed(source, projection.delay, self.timesteps).flatten(0, 1)
+
+    def _missing_current(self, population: Population, unit: FloatArray) -> FloatArray:
+        """Mean float current less mean integer current, per channel [C], both without bias, in float units.
+
+        Populations of the same cycle have not run yet: they are taken to fire as in float.
+        """
+        incoming = self._incoming(population.name)
+        wanted = mean_current(incoming, [self._float_source(q) for q in incoming])
+        kernel = Kernel(self.network, population, state_range(self.network, population), Profile(), "cpu")
+        spikes = {}
+        for name in {q.source for q in incoming}:
+            known = self.integer_spikes.get(name)
+            spikes[name] = self.float_run.spikes[name].to(torch.uint8) if known is None else known
+        total = np.zeros(population.shape[0])
+        for chunk in self._chunks():
+            current = kernel.current({name: source[:, chunk] for name, source in spikes.items()}, self.timesteps)
+            total += current.double().mean(0).transpose(0, 1).flatten(1).mean(1).numpy() * current.shape[1]
+        return wanted - total / len(self.x) * unit
+
+    def _run_integer(self, names: tuple[str, ...]) -> dict[str, int]:
+        """Run these populations; returns the largest magnitude of the fading states among theirs."""
+        populations = [self.network.by_name[name] for name in names]
+        kernels = [Kernel(self.network, p, state_range(self.network, p), Profile()) for p in populations]
+        outside = {q.source for kernel in kernels for q in kernel.projections} - set(names)
+        looks = any(self._neuron(name).leaks for name in names)
+        parts, peaks = [], dict.fromkeys(names, 0)
+        for chunk in self._chunks():
+            sources = {name: self.integer_spikes[name][:, chunk] for name in outside}
+            parts.append(run_together(kernels, sources, self.timesteps, keep_states=looks))
+            for name, step in zip(names, parts[-1], strict=True):
+                peaks[name] = max([peaks[name], *(int(s.abs().max()) for s in step.states or () if s is not None)])
+        for name, steps in zip(names, zip(*parts, strict=True), strict=True):
+            if steps[0].spikes is not None:
+                self.integer_spikes[name] = torch.cat([step.spikes for step in steps], dim=1)
+            else:
+                self.potentials[name] = torch.cat([step.potential[-1] for step in steps])
+        return peaks
+
+    def _chunks(self) -> list[slice]:
+        size = max(1, CHUNK // self.timesteps)
+        return [slice(start, start + size) for start in range(0, len(self.x), size)]
+
+    def _report(self, layers: tuple[LayerReport, ...]) -> QuantReport:
+        source = self.network.inputs[0]
+        limit = 2 ** (INPUT_BITS - 1)
+        rounded = np.rint(self.x.numpy() / source.scale)
+        first = self.network.outputs[0]
+        real, fired = self.float_run.potentials, self.float_run.spikes
+        in_float = (real[first][-1] if first in real else fired[first].sum(0)).flatten(1).argmax(1).numpy()
+        held = self.potentials
+        in_integers = self.network.predictions(
+            (held[first] if first in held else self.integer_spikes[first].sum(0)).numpy()
+        )
+        return QuantReport(
+            bits=self.options.bits,
+            granularity=self.options.granularity,
+            samples=len(self.x),
+            timesteps=self.timesteps,
+            input_unit=float(source.scale),
+            input_clipped=float(((rounded < -limit) | (rounded >= limit)).mean()),
+            accuracy_float=None if self.labels is None else float((in_float == self.labels).mean()),
+            accuracy_integer=None if self.labels is None else float((in_integers == self.labels).mean()),
+            agreement=float((in_float == in_integers).mean()),
+            layers=layers,
+        )
+
+
+def _has_weights(graph: Graph, projection: FloatProjection) -> bool:
+    """Whether any node of a chain has weights of its own; where none has, it is a residual identity."""
+    return any(
+        isinstance(graph.nodes[n], nir.Linear | nir.Affine | nir.Conv1d | nir.Conv2d | nir.Scale)
+        for n in projection.nodes
+    )
+
+
+def _with_weights(operators: tuple[Operator, ...], mantissa: npt.NDArray[np.int64]) -> tuple[Operator, ...]:
+    return tuple(replace(op, weight=mantissa) if isinstance(op, WEIGHTED) else op for op in operators)

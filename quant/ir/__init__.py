@@ -1,0 +1,1 @@
+"""The integer network, and what is proved about it."""

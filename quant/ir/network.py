@@ -1,0 +1,254 @@
+"""The integer network: populations and projections, the only structure that a target knows.
+
+One step, exact and in this order, for every population in order of depth:
+
+    a = sum over projections of (W s) << e, plus bias
+    u = keep(u, current_decay) + (a << f)         where there is a synaptic current, else u = a << f
+    v = keep(v, decay) + u + drift
+    s = 1 if v > threshold << f else 0            strictly greater
+    v = v - (reset_value << f) * s                reset "subtract"
+    v = v_reset << f where s = 1                  reset "zero"
+
+    keep(x, decay) = sign(x) * ((|x| * (2**d - decay)) >> d)      truncated towards zero
+
+f are the fraction bits of the state and d the bits of the decays. A refractory population does not integrate in the
+step after a spike: its v stays as the reset left it, while u goes on. The readout never fires; its v after each step is
+the output. u and v start at 0 for every sample. A projection from a population that does not stand before its target
+is recurrent: it has a delay of at least one step, and what it would bring from before the sample is nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from inflor.converter.errors import InputError
+from inflor.converter.nir.metadata import ModelInfo
+from inflor.quant.operators import IntArray, Operator, Shape, output_shape, weighted
+
+Kind = Literal["input", "if", "lif", "cuba_lif", "readout"]
+Reset = Literal["subtract", "zero", "none"]
+DECAY_BITS = 12
+"""Of the decays of every population that does not say otherwise (as on Loihi)."""
+DECAY_ONE = 1 << DECAY_BITS
+LARGEST = 2.0**40
+"""Bound of every number in a file, so that sums of them stay exact."""
+
+
+@dataclass(frozen=True, eq=False)
+class Population:
+    """A group of neurons with one state each.
+
+    name: the NIR node's name. shape: without batch. kind: "input" is the graded source (signed `input_bits`).
+    threshold, reset_value, v_reset, bias, decay: int64 arrays that broadcast against `shape`, e.g. [] or [C, 1, 1].
+    scale: float64, one integer unit in units of the float network's potential, broadcasts like threshold. For an
+    input it is the float value of one integer unit.
+    weight_bits: what the incoming mantissas fit in, 0 for an input.
+    decay: v keeps (2**decay_bits - decay) / 2**decay_bits of its magnitude, truncated towards zero, before the input is
+    added; 0 for none, 2**decay_bits for no memory at all.
+    current_decay: the same for the synaptic current u; None where there is no such state. drift: added to v at every
+    step, in the state's finest units (unlike bias, which is a part of a). fraction_bits: f, how many more bits u and v
+    have below the unit of weights and thresholds. refractory: loses the step after a spike.
+    """
+
+    name: str
+    shape: Shape
+    kind: Kind
+    threshold: IntArray
+    reset: Reset
+    reset_value: IntArray
+    v_reset: IntArray
+    bias: IntArray
+    decay: IntArray
+    scale: npt.NDArray[np.float64]
+    weight_bits: int = 8
+    current_decay: IntArray | None = None
+    drift: IntArray = field(default_factory=lambda: np.zeros((), np.int64))
+    fraction_bits: int = 0
+    decay_bits: int = DECAY_BITS
+    refractory: bool = False
+
+    @property
+    def size(self) -> int:
+        return int(np.prod(self.shape))
+
+    @property
+    def fades(self) -> bool:
+        """Whether it has a state that loses a part of itself in every step."""
+        return bool(self.decay.any()) or self.current_decay is not None
+
+    def broadcast(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """`values` (e.g. threshold) at the population's full shape."""
+        return np.broadcast_to(values, self.shape)
+
+
+@dataclass(frozen=True, eq=False)
+class Projection:
+    """Synapses from one population to another: `a += (chain(s)) << exponent`, `delay` extra steps in reference time.
+
+    operators: applied left to right; at most one carries weights (a mantissa of `weight_bits`).
+    """
+
+    source: str
+    target: str
+    operators: tuple[Operator, ...]
+    exponent: int = 0
+    delay: int = 0
+
+    @property
+    def name(self) -> str:
+        """The weighted operator's NIR name, or source->target where there is none."""
+        operator = weighted(self.operators)
+        return operator.name if operator is not None else f"{self.source}->{self.target}"
+
+
+@dataclass(frozen=True, eq=False)
+class IntegerNetwork:
+    """Populations in evaluation order (sources first), and projections.
+
+    outputs: the populations whose activity is the answer: the final v of a readout, the spike count of any other.
+    input_bits: width of the signed graded input. info: timesteps, class names, input scaling, provenance.
+    source: the file it came from, for messages.
+    """
+
+    populations: tuple[Population, ...]
+    projections: tuple[Projection, ...]
+    outputs: tuple[str, ...]
+    info: ModelInfo
+    input_bits: int = 8
+    source: str = field(default="", compare=False)
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Population]:
+        return {p.name: p for p in self.populations}
+
+    @cached_property
+    def incoming(self) -> Mapping[str, tuple[Projection, ...]]:
+        """Projections into each population, in a fixed order."""
+        return {p.name: tuple(q for q in self.projections if q.target == p.name) for p in self.populations}
+
+    @cached_property
+    def outgoing(self) -> Mapping[str, tuple[Projection, ...]]:
+        return {p.name: tuple(q for q in self.projections if q.source == p.name) for p in self.populations}
+
+    @cached_property
+    def position(self) -> Mapping[str, int]:
+        """Place of each population in the order of evaluation."""
+        return {p.name: i for i, p in enumerate(self.populations)}
+
+    def is_recurrent(self, projection: Projection) -> bool:
+        """Whether a projection leads back: its source does not stand before its target."""
+        return self.position[projection.source] >= self.position[projection.target]
+
+    @cached_property
+    def depth(self) -> Mapping[str, int]:
+        """Longest path from an input along projections that do not lead back.
+
+        Inputs are 0, and population k sees frame f at chip step f + k.
+        """
+        depth: dict[str, int] = {}
+        for population in self.populations:
+            forward = (q for q in self.incoming[population.name] if not self.is_recurrent(q))
+            depth[population.name] = max((depth[q.source] + 1 for q in forward), default=0)
+        return depth
+
+    @cached_property
+    def components(self) -> tuple[tuple[str, ...], ...]:
+        """Populations that reach each other, together, in order of evaluation; without recurrence, each alone."""
+        count = len(self.populations)
+        rows = [self.position[q.source] for q in self.projections]
+        columns = [self.position[q.target] for q in self.projections]
+        links = coo_array((np.ones(len(rows)), (rows, columns)), shape=(count, count))
+        number, label = connected_components(links, connection="strong")
+        members = [
+            tuple(p.name for p, at in zip(self.populations, label, strict=True) if at == i) for i in range(number)
+        ]
+        sources = [{label[r] for r, c in zip(rows, columns, strict=True) if label[c] == i} - {i} for i in range(number)]
+        waiting = sorted(range(number), key=lambda i: self.position[members[i][0]])
+        done: dict[int, None] = {}
+        while waiting:
+            ready = next(i for i in waiting if sources[i] <= done.keys())
+            waiting.remove(ready)
+            done[ready] = None
+        return tuple(members[i] for i in done)
+
+    @cached_property
+    def rank(self) -> Mapping[str, int]:
+        """Longest path from an input where a cycle counts as one population; without cycles, the depth."""
+        rank: dict[str, int] = {}
+        for component in self.components:
+            sources = {q.source for name in component for q in self.incoming[name]} - set(component)
+            rank.update(dict.fromkeys(component, max((rank[s] + 1 for s in sources), default=0)))
+        return rank
+
+    def recurrent_with(self, name: str) -> tuple[str, ...]:
+        """The populations, itself among them, that a population reaches and is reached by; none if it stands alone."""
+        component = next(c for c in self.components if name in c)
+        alone = len(component) == 1 and not any(q.source == name for q in self.incoming[name])
+        return () if alone else component
+
+    @cached_property
+    def inputs(self) -> tuple[Population, ...]:
+        return tuple(p for p in self.populations if p.kind == "input")
+
+    def quantise_input(self, x: npt.NDArray[np.float32]) -> npt.NDArray[np.int8]:
+        """Normalised images or frames [..., *shape] as signed integers, rounded half to even."""
+        (source,) = self.inputs
+        limit = 2 ** (self.input_bits - 1)
+        return np.clip(np.rint(x / source.scale), -limit, limit - 1).astype(np.int8)
+
+    def predictions(self, final: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+        """Class of each sample [B], by the largest value of the first output.
+
+        final: [B, *shape], the potentials of a readout after the last step, or the spike counts of what fires.
+        Potentials are compared at their scale, where the neurons of a readout have different ones.
+        """
+        output = self.by_name[self.outputs[0]]
+        values = final.reshape(len(final), -1)
+        scale = output.broadcast(output.scale).reshape(-1)
+        if output.kind == "readout" and (scale != scale[0]).any():
+            values = values * scale
+        return values.argmax(1).astype(np.int64)
+
+    def frames(self, inputs: npt.NDArray[Any]) -> npt.NDArray[np.int8]:
+        """Quantised inputs as [samples, 1 or T, *shape].
+
+        inputs: integers [samples, *shape], the same at every step, or [samples, T, *shape], a frame per step.
+
+        Raises:
+            InputError: inputs of another shape or type, or beyond the input's bits.
+        """
+        (source,) = self.inputs
+        in_time = (self.info.timesteps, *source.shape)
+        if inputs.shape[1:] not in (source.shape, in_time) or not np.issubdtype(inputs.dtype, np.integer):
+            raise InputError(
+                f"{self.source}: inputs are {inputs.dtype} {inputs.shape[1:]}, but node {source.name!r} takes "
+                f"integers of {source.shape}, or of {in_time} for a frame per step"
+            )
+        limit = 2 ** (self.input_bits - 1)
+        if inputs.size and (inputs.min() < -limit or inputs.max() >= limit):
+            raise InputError(f"{self.source}: inputs leave the {self.input_bits} bits of node {source.name!r}")
+        values = inputs.astype(np.int8, copy=False)
+        return values if inputs.shape[1:] == in_time else values[:, None]
+
+
+def check_network(network: IntegerNetwork) -> None:
+    """Assert that every chain ends in its target's shape and every projection back has a delay.
+
+    Raises:
+        ValueError: it does not; a programming error.
+    """
+    for projection in network.projections:
+        if projection.delay < int(network.is_recurrent(projection)):
+            raise ValueError(f"{projection.name}: leads back and has no delay")
+        shape = output_shape(projection.operators, network.by_name[projection.source].shape)
+        expected = network.by_name[projection.target].shape
+        if shape != expected:
+            raise ValueError(f"{projection.name}: makes {shape}, but {projection.target} is {expected}")

@@ -1,0 +1,1 @@
+"""From a float graph to chains of linear operators between populations."""

@@ -1,0 +1,1 @@
+"""Running integer populations with torch, exactly."""

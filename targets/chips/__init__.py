@@ -1,0 +1,1 @@
+"""Published figures and limits of chips, as data."""

@@ -1,0 +1,1 @@
+"""Whether targets fire the same spikes, and where they first differ."""

@@ -1,0 +1,311 @@
+"""Do two or more targets fire the same spikes? If not, where, when and at which neuron did they first differ?
+
+The first mismatch is the first in causal order: lowest depth, then time, then neuron (then sample); populations of one
+cycle count as one depth. All that its
+neuron received up to that step is therefore the same on both sides, and what it should have done can be computed.
+
+Two kinds of numbers stand beside it, and they are kept apart because a simulator whose arithmetic went wrong has no
+say in what is right. Due: a, v and the spike that follow from the inputs that this side recorded, by the network's
+own rules, in int64. Seen: a and v that the target itself held, from a second run up to that sample, where the
+target's module offers `observe(plan, inputs, population, sample, timestep, neuron) -> (a, v)`. A side whose spike is
+not the one due is the wrong one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from inflor.converter.errors import InputError
+from inflor.quant.apply import apply_chain, weight_tensor
+from inflor.quant.ir.network import IntegerNetwork, Population
+from inflor.quant.run.synapses import delayed
+from inflor.targets import registry
+from inflor.targets.record.file import Record, recording
+
+CHUNK = 32
+"""Samples whose spikes are unpacked at a time."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """One target at the first mismatch. value: its spike (0, 1), or the potential of a readout.
+
+    a, v: input and potential before the reset, as they are due from what the target's neuron received; threshold:
+    strict, in the units of v (the finest of the state). due: the value that follows. a_seen, v_seen: what the target
+    held, None where it cannot show it.
+    """
+
+    target: str
+    value: int
+    a: int
+    v: int
+    threshold: int | None
+    due: int
+    a_seen: int | None = None
+    v_seen: int | None = None
+
+
+@dataclass(frozen=True)
+class Mismatch:
+    """The first difference. neuron: index in the population's shape; timestep counts from 0."""
+
+    population: str
+    depth: int
+    sample: int
+    timestep: int
+    neuron: tuple[int, ...]
+    sides: tuple[Side, ...]
+
+    def __str__(self) -> str:
+        text = (
+            f"first mismatch: population {self.population!r} (depth {self.depth}), step {self.timestep}, "
+            f"neuron {self.neuron}, sample {self.sample}"
+        )
+        for side in self.sides:
+            seen = "" if side.v_seen is None and side.a_seen is None else f", seen a {side.a_seen} v {side.v_seen}"
+            wrong = "" if side.value == side.due else f"  <- due is {side.due}"
+            text += f"\n  {side.target}: {side.value}   a {side.a}, v {side.v}, threshold {side.threshold}{seen}{wrong}"
+        return text
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Agreement of one population over all targets. fired: spikes on the first target; None for a readout."""
+
+    name: str
+    depth: int
+    compared: int
+    mismatches: int
+    fired: int | None
+
+    @property
+    def agreement(self) -> float:
+        return 1.0 - self.mismatches / self.compared
+
+
+@dataclass(frozen=True)
+class Equivalence:
+    """compared_spikes: neuron-steps compared (each holds a spike or none), per target beyond the first, readouts aside.
+
+    mismatches: those that differ, readout values included.
+    """
+
+    targets: tuple[str, ...]
+    samples: int
+    compared_spikes: int
+    mismatches: int
+    layers: tuple[Layer, ...]
+    first_mismatch: Mismatch | None = None
+
+    @property
+    def equal(self) -> bool:
+        return self.mismatches == 0
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data for `--json`."""
+        layers = [{**asdict(layer), "agreement": layer.agreement} for layer in self.layers]
+        return {**asdict(self), "equal": self.equal, "layers": layers}
+
+
+def check(
+    network: IntegerNetwork,
+    targets: Sequence[str],
+    inputs: npt.NDArray[Any],
+    options: Mapping[str, Mapping[str, Any]] | None = None,
+    progress: registry.Progress | None = None,
+) -> Equivalence:
+    """Run `network` on every target and compare. inputs: quantised, integers [samples, *shape] or [samples, T, *shape].
+
+    options: per target, the options of its `place`.
+
+    Raises:
+        InputError: fewer than two targets, a target that runs no integer networks, or what a target itself refuses.
+        MissingPartError: a target is not installed.
+    """
+    if len(targets) < 2 or len(set(targets)) < len(targets):
+        raise InputError(f"--targets {' '.join(targets)}: name two or more different targets")
+    if not len(inputs):
+        raise InputError("there is nothing to compare in 0 samples; give --samples 1 or more")
+    modules = {name: registry.load(name) for name in targets}
+    for name, module in modules.items():
+        if module.INPUT != "integer":
+            raise InputError(f"target {name!r} runs float networks only; leave it out of --targets")
+    plans = {name: module.place(network, **(options or {}).get(name, {})) for name, module in modules.items()}
+    records = {name: _run(modules[name], plans[name], network, inputs, progress) for name in targets}
+    result = compare(network, records, inputs)
+    if result.first_mismatch is None:
+        return result
+    return _with_states(result, modules, plans, inputs)
+
+
+def compare(network: IntegerNetwork, records: Mapping[str, Record], inputs: npt.NDArray[Any]) -> Equivalence:
+    """Compare records of the same network and inputs; the first one is the reference.
+
+    Raises:
+        InputError: the records are of different populations or numbers of samples.
+    """
+    _check_records(records)
+    layers, first = [], None
+    populations = [p for p in network.populations if p.kind != "input"]
+    for population in sorted(populations, key=lambda p: network.depth[p.name]):
+        layer, found = _compare_population(network, population, records)
+        layers.append(layer)
+        if found is not None and (first is None or _causal(network, found) < _causal(network, first)):
+            first = found
+    if first is not None:
+        first = _with_due_values(network, first, records, inputs)
+    fired = [layer for layer in layers if layer.fired is not None]
+    return Equivalence(
+        tuple(records),
+        next(iter(records.values())).samples,
+        sum(layer.compared for layer in fired),
+        sum(layer.mismatches for layer in layers),
+        tuple(layers),
+        first,
+    )
+
+
+def _run(
+    module: Any, plan: Any, network: IntegerNetwork, inputs: npt.NDArray[Any], progress: registry.Progress | None
+) -> Record:
+    with recording(module.populations(plan), network.info.timesteps, len(inputs)) as recorder:
+        module.run(plan, inputs, recorder, progress)
+        return recorder.finish(None, {})
+
+
+def _check_records(records: Mapping[str, Record]) -> None:
+    shapes = {
+        name: (r.samples, r.timesteps, frozenset((p.name, p.shape) for p in r.populations if p.kind != "input"))
+        for name, r in records.items()
+    }
+    if len(set(shapes.values())) > 1:
+        raise InputError(f"the records of {', '.join(records)} are not of the same network and samples")
+
+
+def _causal(network: IntegerNetwork, mismatch: Mismatch) -> tuple[Any, ...]:
+    rank = network.rank[mismatch.population]
+    return (rank, mismatch.timestep, mismatch.depth, mismatch.neuron, mismatch.sample)
+
+
+def _values(record: Record, population: Population, samples: slice) -> npt.NDArray[np.int64]:
+    """Spikes, or potentials of a readout: [samples, T, *shape]."""
+    if population.kind == "readout":
+        values = record.outputs[population.name][samples]
+        return values.reshape(*values.shape[:2], *population.shape).astype(np.int64)
+    return record.spikes(population.name, samples).astype(np.int64)
+
+
+def _compare_population(
+    network: IntegerNetwork, population: Population, records: Mapping[str, Record]
+) -> tuple[Layer, Mismatch | None]:
+    reference, *others = records
+    depth = network.depth[population.name]
+    compared = mismatches = fired = 0
+    first: Mismatch | None = None
+    for start in range(0, records[reference].samples, CHUNK):
+        samples = slice(start, start + CHUNK)
+        expected = _values(records[reference], population, samples)
+        fired += int((expected != 0).sum())
+        for other in others:
+            got = _values(records[other], population, samples)
+            different = expected != got
+            compared += different.size
+            count = int(different.sum())
+            mismatches += count
+            if not count:
+                continue
+            at = np.argwhere(np.moveaxis(different, 0, -1))[0]  # time, then neuron, then sample
+            index = (int(at[-1]), *(int(i) for i in at[:-1]))
+            sides = tuple(
+                Side(name, int(values[index]), 0, 0, None, 0) for name, values in ((reference, expected), (other, got))
+            )
+            found = Mismatch(population.name, depth, start + index[0], index[1], index[2:], sides)
+            if first is None or _causal(network, found) < _causal(network, first):
+                first = found
+    is_readout = population.kind == "readout"
+    return Layer(population.name, depth, compared, mismatches, None if is_readout else fired), first
+
+
+def _with_due_values(
+    network: IntegerNetwork, mismatch: Mismatch, records: Mapping[str, Record], inputs: npt.NDArray[Any]
+) -> Mismatch:
+    population = network.by_name[mismatch.population]
+    sides = []
+    for side in mismatch.sides:
+        a, v, due = _due(network, population, records[side.target], inputs, mismatch)
+        threshold = None
+        if population.kind != "readout":
+            threshold = int(population.broadcast(population.threshold)[mismatch.neuron]) << population.fraction_bits
+        sides.append(Side(side.target, side.value, a, v, threshold, due))
+    return replace(mismatch, sides=tuple(sides))
+
+
+def _due(
+    network: IntegerNetwork, population: Population, record: Record, inputs: npt.NDArray[Any], mismatch: Mismatch
+) -> tuple[int, int, int]:
+    """a, v before the reset, and the value due at the mismatch, from what this side's sources sent."""
+    current = _current(network, population, record, inputs, mismatch.sample)  # [T, *shape]
+    at, shift = mismatch.neuron, population.fraction_bits
+    decay, current_decay, threshold, reset_value, v_reset, drift = (
+        int(population.broadcast(values)[at])
+        for values in (
+            *(population.decay, np.zeros((), int) if population.current_decay is None else population.current_decay),
+            *(population.threshold, population.reset_value, population.v_reset, population.drift),
+        )
+    )
+    u = v = a = spike = 0
+    for t in range(mismatch.timestep + 1):
+        held = population.refractory and spike
+        if spike:
+            v = v - (reset_value << shift) if population.reset == "subtract" else v_reset << shift
+        a = int(current[t][at])
+        u = (a << shift) + (0 if population.current_decay is None else _kept(u, current_decay, population.decay_bits))
+        v = v if held else _kept(v, decay, population.decay_bits) + u + drift
+        spike = int(population.kind != "readout" and v > threshold << shift)
+    return a, v, v if population.kind == "readout" else spike
+
+
+def _kept(x: int, decay: int, bits: int) -> int:
+    """What a decay leaves, truncated towards zero."""
+    return (1 if x >= 0 else -1) * ((abs(x) * ((1 << bits) - decay)) >> bits)
+
+
+def _current(
+    network: IntegerNetwork, population: Population, record: Record, inputs: npt.NDArray[Any], sample: int
+) -> npt.NDArray[np.int64]:
+    """a of every step of one sample, [T, *shape], in int64."""
+    total = np.zeros((record.timesteps, *population.shape), np.int64) + population.bias
+    for projection in network.incoming[population.name]:
+        source = network.by_name[projection.source]
+        if source.kind == "input":
+            sent = np.broadcast_to(inputs[sample].astype(np.int64), (record.timesteps, *source.shape)).copy()
+        else:
+            sent = _values(record, source, slice(sample, sample + 1))[0]
+        weight = weight_tensor(projection.operators, torch.int64)
+        arrived = delayed(torch.from_numpy(sent), projection.delay, record.timesteps)
+        arriving = apply_chain(projection.operators, arrived, weight)
+        total += arriving.numpy() << projection.exponent
+    return cast("npt.NDArray[np.int64]", total)
+
+
+def _with_states(
+    result: Equivalence, modules: Mapping[str, Any], plans: Mapping[str, Any], inputs: npt.NDArray[Any]
+) -> Equivalence:
+    """Add what the targets themselves held, from a second run of the one sample and those before it."""
+    mismatch = result.first_mismatch
+    assert mismatch is not None
+    sides = []
+    for side in mismatch.sides:
+        observe = getattr(modules[side.target], "observe", None)
+        a_seen = v_seen = None
+        if observe is not None:
+            where = (mismatch.population, mismatch.sample, mismatch.timestep, mismatch.neuron)
+            a_seen, v_seen = observe(plans[side.target], inputs, *where)
+        sides.append(replace(side, a_seen=a_seen, v_seen=v_seen))
+    return replace(result, first_mismatch=replace(mismatch, sides=tuple(sides)))

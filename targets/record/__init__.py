@@ -1,0 +1,1 @@
+"""Records: what a run produced, in memory and on disk."""

@@ -1,0 +1,317 @@
+"""What a run produced: spikes per population, outputs and counts, in memory or streamed to `record.h5`.
+
+Layout of the file:
+
+    attributes                    format "inflor-record", schema, timesteps, samples, run (JSON: what produced it)
+    populations/<name>            attributes shape, kind, depth, size
+    populations/<name>/counts     int64 [samples], spikes of the sample
+    populations/<name>/spikes     uint8 [samples, T, ceil(size / 8)], bit i of byte j is neuron 8 j + i (row-major)
+    outputs/<name>                [samples, T, size], the membrane potential of a readout after each step
+    predictions, labels           int64 [samples]; labels are -1 where unknown
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from inflor.converter.errors import InputError
+from inflor.converter.files import atomic_path
+from inflor.quant.ir.network import IntegerNetwork
+from inflor.targets.record import checks as record_checks
+from inflor.targets.record.spool import Spool
+
+FORMAT, SCHEMA = "inflor-record", 1
+
+
+@dataclass(frozen=True)
+class RecordedPopulation:
+    """name, shape and kind as in the network; depth: longest path from an input."""
+
+    name: str
+    shape: tuple[int, ...]
+    kind: str
+    depth: int
+
+    @property
+    def size(self) -> int:
+        return int(np.prod(self.shape))
+
+
+def recorded_populations(network: IntegerNetwork) -> tuple[RecordedPopulation, ...]:
+    """What a run of an integer network records: every population but the input."""
+    return tuple(
+        RecordedPopulation(p.name, p.shape, p.kind, network.depth[p.name])
+        for p in network.populations
+        if p.kind != "input"
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """A finished run.
+
+    counts: spikes per population, int64 [samples]. outputs: per output readout [samples, T, size]. predictions: int64
+    [samples]. overflows: neuron-steps per population whose state left the arithmetic's width. run: what produced it.
+    """
+
+    populations: tuple[RecordedPopulation, ...]
+    timesteps: int
+    counts: Mapping[str, npt.NDArray[np.int64]]
+    outputs: Mapping[str, npt.NDArray[Any]]
+    predictions: npt.NDArray[np.int64]
+    labels: npt.NDArray[np.int64] | None = None
+    overflows: Mapping[str, int] = field(default_factory=dict)
+    run: Mapping[str, Any] = field(default_factory=dict)
+    packed: Mapping[str, npt.NDArray[np.uint8]] | None = None
+    path: str | None = None
+
+    @property
+    def samples(self) -> int:
+        return len(self.predictions)
+
+    @property
+    def accuracy(self) -> float | None:
+        """Fraction of correct predictions, or None without labels."""
+        return None if self.labels is None else float((self.predictions == self.labels).mean())
+
+    @property
+    def rates(self) -> dict[str, float]:
+        """Spikes per neuron and step of every population that fires."""
+        sizes = {p.name: p.size * self.timesteps * max(self.samples, 1) for p in self.populations}
+        return {name: float(counts.sum()) / sizes[name] for name, counts in self.counts.items()}
+
+    def spikes(self, name: str, samples: slice = slice(None)) -> npt.NDArray[np.bool_]:
+        """Spikes of one population, bool [samples, T, *shape].
+
+        Raises:
+            InputError: the population or its spikes were not recorded.
+        """
+        population = next((p for p in self.populations if p.name == name), None)
+        if population is None or population.kind in record_checks.SILENT_KINDS:
+            raise InputError(f"the record has no spikes of a population {name!r}")
+        if self.packed is not None:
+            packed = self.packed[name][samples]
+        elif self.path is not None:
+            packed = _stored_spikes(self.path, name, samples)
+        else:
+            raise InputError("this run kept no spikes; run it again with spikes=True")
+        bits = np.unpackbits(packed, axis=-1, count=population.size, bitorder="little")
+        return bits.astype(bool).reshape(*packed.shape[:2], *population.shape)
+
+
+def _stored_spikes(path: str, name: str, samples: slice) -> npt.NDArray[np.uint8]:
+    try:
+        with h5py.File(path, "r") as file:
+            group = file["populations"][name]
+            if "spikes" not in group:
+                raise InputError(f"{path}: was written without spikes; run again without --no-spikes")
+            packed: npt.NDArray[np.uint8] = group["spikes"][samples]
+            return packed
+    except (OSError, KeyError) as error:
+        raise InputError(f"{path}: its spikes of {name!r} cannot be read ({error}); make it again") from error
+
+
+def as_recorded(network: IntegerNetwork, record: Record) -> IntegerNetwork:
+    """The network as it ran for a record of it: with the record's timesteps, where it says none of its own.
+
+    Raises:
+        InputError: the record is of another network; says what differs. Or it predicts a class that there is not.
+    """
+    mine, theirs = (
+        {p.name: (p.shape, p.kind == "readout") for p in ps if p.kind != "input"}
+        for ps in (network.populations, record.populations)
+    )
+    info = network.info
+    odd = sorted({name for name, _ in mine.items() ^ theirs.items()})
+    if odd or (info.says_timesteps and record.timesteps != info.timesteps):
+        what = (
+            f"population {', '.join(map(repr, odd))}" if odd else f"{record.timesteps} timesteps, not {info.timesteps}"
+        )
+        raise InputError(
+            f"{record.path or 'the record'}: is no record of {network.source or 'this network'}; they differ in "
+            f"{what}; make one with: inflor run {network.source} --out"
+        )
+    classes, largest = network.by_name[network.outputs[0]].size, int(record.predictions.max(initial=0))
+    if largest >= classes:
+        raise InputError(
+            f"{record.path or 'the record'}: predicts class {largest}, but {network.source or 'this network'} has "
+            f"{classes} classes; make another with: inflor run {network.source} --out"
+        )
+    return replace(network, info=replace(info, timesteps=record.timesteps, says_timesteps=True))
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """What a target hands over for some samples. spikes: bool [T, B, *shape], or None where they are not wanted.
+
+    counts: [B]; outputs: [T, B, *shape] of the readouts; predictions: [B]; overflows: neuron-steps.
+    """
+
+    spikes: Mapping[str, npt.NDArray[np.bool_]] | None
+    counts: Mapping[str, npt.NDArray[np.int64]]
+    outputs: Mapping[str, npt.NDArray[Any]]
+    predictions: npt.NDArray[np.int64]
+    overflows: Mapping[str, int] = field(default_factory=dict)
+
+
+class Recorder:
+    """Collects a run batch by batch, spikes into an open file where there is one and else into memory."""
+
+    def __init__(
+        self,
+        populations: Sequence[RecordedPopulation],
+        timesteps: int,
+        samples: int,
+        keep_spikes: bool,
+        file: h5py.File | None = None,
+        path: str | None = None,
+        check: Callable[[], None] = lambda: None,
+    ):
+        self.populations, self.timesteps, self.samples = tuple(populations), timesteps, samples
+        self.keep_spikes, self.done, self._file, self._path = keep_spikes, 0, file, path
+        self._check = check
+        firing = [p for p in self.populations if p.kind not in record_checks.SILENT_KINDS]
+        self._counts = {p.name: np.zeros(samples, np.int64) for p in firing}
+        self._outputs: dict[str, npt.NDArray[Any]] = {}
+        self._predictions = np.zeros(samples, np.int64)
+        self._overflows: dict[str, int] = {}
+        self._packed: dict[str, Any] = {}
+        for p in self.populations:
+            if file is None:
+                break
+            group = file.create_group(f"populations/{p.name}")
+            group.attrs.update(shape=np.array(p.shape), kind=p.kind, depth=p.depth, size=p.size)
+        for p in firing if keep_spikes else ():
+            shape = (samples, timesteps, -(-p.size // 8))
+            if file is None:
+                self._packed[p.name] = np.zeros(shape, np.uint8)
+            else:
+                self._packed[p.name] = file.create_dataset(
+                    f"populations/{p.name}/spikes", shape, np.uint8, chunks=(1, *shape[1:]), compression="lzf"
+                )
+
+    def add(self, batch: Batch) -> None:
+        """Append the next samples, in their order."""
+        where = slice(self.done, self.done + len(batch.predictions))
+        for name, count in batch.counts.items():
+            self._counts[name][where] = count
+        for name, spikes in (batch.spikes or {}).items() if self.keep_spikes else ():
+            flat = np.moveaxis(spikes, 0, 1).reshape(spikes.shape[1], spikes.shape[0], -1)
+            self._packed[name][where] = np.packbits(flat, axis=-1, bitorder="little")
+        for name, values in batch.outputs.items():
+            flat = np.moveaxis(values, 0, 1).reshape(values.shape[1], values.shape[0], -1)
+            if name not in self._outputs:
+                self._outputs[name] = np.zeros((self.samples, *flat.shape[1:]), flat.dtype)
+            self._outputs[name][where] = flat
+        for name, overflows in batch.overflows.items():
+            self._overflows[name] = self._overflows.get(name, 0) + overflows
+        self._predictions[where] = batch.predictions
+        self.done = where.stop
+        self._check()
+
+    def finish(self, labels: npt.NDArray[np.int64] | None, run: Mapping[str, Any]) -> Record:
+        """The record of all samples; `run` says what produced it (plain data)."""
+        if self._file is not None:
+            self._write_rest(labels, run)
+        return Record(
+            self.populations,
+            self.timesteps,
+            self._counts,
+            self._outputs,
+            self._predictions,
+            labels,
+            self._overflows,
+            run,
+            self._packed if self._file is None and self.keep_spikes else None,
+            self._path,
+        )
+
+    def _write_rest(self, labels: npt.NDArray[np.int64] | None, run: Mapping[str, Any]) -> None:
+        assert self._file is not None
+        self._file.attrs.update(
+            format=FORMAT, schema=SCHEMA, timesteps=self.timesteps, samples=self.samples, run=json.dumps(run)
+        )
+        for name, counts in self._counts.items():
+            self._file[f"populations/{name}/counts"] = counts
+            self._file[f"populations/{name}"].attrs["overflows"] = self._overflows.get(name, 0)
+        for name, values in self._outputs.items():
+            self._file[f"outputs/{name}"] = values
+        self._file["predictions"] = self._predictions
+        self._file["labels"] = np.full(self.samples, -1) if labels is None else labels
+
+
+@contextlib.contextmanager
+def recording(
+    populations: Sequence[RecordedPopulation],
+    timesteps: int,
+    samples: int,
+    path: str | os.PathLike[str] | None = None,
+    keep_spikes: bool = True,
+) -> Iterator[Recorder]:
+    """A recorder for one run. With `path`, the file appears there when the block ends without an error.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    if path is None:
+        yield Recorder(populations, timesteps, samples, keep_spikes)
+        return
+    with atomic_path(path) as temporary, Spool(temporary) as spool, h5py.File(spool, "w") as file:
+        yield Recorder(populations, timesteps, samples, keep_spikes, file, str(path), spool.check)
+
+
+def read(path: str | os.PathLike[str]) -> Record:
+    """Open a record file; spikes are read from it when asked for.
+
+    Raises:
+        InputError: the file is missing, damaged, no record, or holds what no run writes; see
+        `inflor.targets.record.checks`.
+    """
+    record_checks.check_regular(str(path))
+    try:
+        with h5py.File(path, "r") as file:
+            if file.attrs.get("format") != FORMAT or record_checks.attribute(file, "schema", 1) > SCHEMA:
+                raise InputError(f"{path}: is not a record that this version reads; make one with: inflor run --out")
+            return _read(file, str(path))
+    except (OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
+        raise InputError(f"{path}: cannot be read as a record ({error}); make one with: inflor run --out") from error
+
+
+def _read(file: h5py.File, path: str) -> Record:
+    groups: dict[str, h5py.Group] = dict(file["populations"].items())
+    timesteps, samples = record_checks.attribute(file, "timesteps", 1), record_checks.attribute(file, "samples", 0)
+    populations = {n: RecordedPopulation(n, *record_checks.population(g)) for n, g in groups.items()}
+    counts = {}
+    for name, population in populations.items():
+        group, most = groups[name], population.size * timesteps
+        if population.kind not in record_checks.SILENT_KINDS:
+            counts[name] = record_checks.array(group, "counts", (samples,), least=0, most=most)
+        if "spikes" in group:
+            record_checks.packed_spikes(group, samples, timesteps, population.size)
+    outputs = {}
+    for name in file.get("outputs", {}):
+        if name not in populations or populations[name].kind != "readout":
+            raise ValueError(f"/outputs: {name!r} is no readout of the record")
+        shape = (samples, timesteps, populations[name].size)
+        outputs[name] = record_checks.array(file["outputs"], name, shape, "if")
+    labels = record_checks.array(file, "labels", (samples,), least=-1)
+    return Record(
+        tuple(sorted(populations.values(), key=lambda p: p.depth)),
+        timesteps,
+        counts,
+        outputs,
+        record_checks.array(file, "predictions", (samples,), least=0),
+        None if (labels < 0).all() else labels,
+        {n: record_checks.attribute(g, "overflows", 0) for n, g in groups.items() if g.attrs.get("overflows", 0)},
+        record_checks.about(file.attrs["run"]),
+        path=path,
+    )
