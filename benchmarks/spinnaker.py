@@ -26,8 +26,8 @@ from inflor.targets import cpu, spinnaker
 from inflor.targets.equivalence import compare as equivalence
 from inflor.targets.record.file import Recorder
 from inflor.targets.spinnaker.limits import limits
+from inflor.targets.spinnaker.place.tables import compress
 from inflor.targets.spinnaker.plan import SpinnakerPlan
-from inflor.targets.spinnaker.tables import compress
 
 ZERO = np.zeros((), np.int64)
 CHANNELS, LAYERS, TIMESTEPS = 16, 4, 4

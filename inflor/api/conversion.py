@@ -102,7 +102,7 @@ def to_netx(model: PathLike, out: PathLike) -> tuple[str, ...]:
     Raises:
         InputError: a float network, or one that netx cannot express; names the first node that it cannot.
     """
-    from inflor.targets.loihi import netx
+    from inflor.targets.loihi import export_netx as netx
 
     refuse_overwrite(out, model)
     network = load_network(model)
@@ -119,7 +119,7 @@ def to_spynnaker(model: PathLike, out: PathLike, **options: Any) -> tuple[str, .
     Raises:
         InputError: a float network, or one that stock neurons cannot express; names the first such population.
     """
-    from inflor.targets.spinnaker import script
+    from inflor.targets.spinnaker import export_script as script
 
     refuse_overwrite(out, model)
     refuse_overwrite(script.data_path(out), model)

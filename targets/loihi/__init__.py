@@ -37,7 +37,7 @@ CHIPS: Sequence[str] = ("loihi1", "loihi2")
 
 def available() -> str | None:
     """None, or the command that installs Lava."""
-    from inflor.targets.loihi.session import INSTALL, missing
+    from inflor.targets.loihi.simulate.session import INSTALL, missing
 
     return INSTALL if missing() else None
 
@@ -65,7 +65,7 @@ def on_chip(network: IntegerNetwork, chip: str = "loihi2", rates: Mapping[str, f
 
 def describe(plan: LoihiPlan) -> dict[str, Any]:
     """The mapping and the costs of both soft resets as plain data; as text, a line per core and way, under "table"."""
-    from inflor.targets.loihi.costs import table
+    from inflor.targets.loihi.report import table
 
     summary = plan.summary()
     parts = [plan.mapping.table(), "", table(plan.costs, plan.rates)]

@@ -9,9 +9,9 @@ import numpy as np
 from inflor.converter.errors import InputError
 from inflor.quant.ir.network import IntegerNetwork
 from inflor.quant.operators import Conv, IntArray
+from inflor.targets.loihi.layout.linear import Kernel
 from inflor.targets.loihi.limits import limits
-from inflor.targets.loihi.linear import Kernel
-from inflor.targets.loihi.mapper import ON_HOST
+from inflor.targets.loihi.place.pack import ON_HOST
 from inflor.targets.loihi.plan import Synapses
 from inflor.targets.loihi.target import LoihiPlan, place
 from inflor.targets.mapping import CoreMap, Resource, Wiring

@@ -1,7 +1,7 @@
 """What a network must keep to, so that its lowering is exact: one function per rule.
 
 These rules come from the number formats (Lava checks none of them). The limits of cores are in
-`inflor.targets.loihi.mapper`.
+`inflor.targets.loihi.place.pack`.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import numpy as np
 
 from inflor.quant.ir.network import IntegerNetwork, Population
 from inflor.quant.ir.ranges import StateRange, state_ranges
-from inflor.targets.loihi.layout import roles
+from inflor.targets.loihi.layout.groups import roles
+from inflor.targets.loihi.numbers import DECAY_BITS, STATE_BITS, decays, misfits
 from inflor.targets.loihi.plan import STOCK, Options
-from inflor.targets.loihi.registers import DECAY_BITS, STATE_BITS, decays, misfits
 
 USE_MICROCODE = "use --soft-reset microcode"
 

@@ -12,17 +12,18 @@ import numpy.typing as npt
 from inflor.converter.errors import InputError
 from inflor.quant.ir.network import IntegerNetwork
 from inflor.quant.ir.ranges import state_ranges
-from inflor.targets.loihi import CHIPS, simulate
-from inflor.targets.loihi.cores import Mapping
-from inflor.targets.loihi.costs import Cost, soft_resets
-from inflor.targets.loihi.guard import unproved
-from inflor.targets.loihi.layout import plan
+from inflor.targets.loihi import CHIPS
+from inflor.targets.loihi.layout.groups import plan
+from inflor.targets.loihi.layout.guard import unproved
 from inflor.targets.loihi.limits import limits
-from inflor.targets.loihi.mapper import place_on_cores
+from inflor.targets.loihi.place.cores import Mapping
+from inflor.targets.loihi.place.pack import place_on_cores
 from inflor.targets.loihi.plan import STOCK, BalanceBy, FirstLayer, Guard, Options, Plan, SoftReset
+from inflor.targets.loihi.report import Cost, soft_resets
 from inflor.targets.loihi.rules import Violation, broken_rules
-from inflor.targets.loihi.session import require_hardware
-from inflor.targets.loihi.simulate import Place
+from inflor.targets.loihi.simulate import run as simulate
+from inflor.targets.loihi.simulate.run import Place
+from inflor.targets.loihi.simulate.session import require_hardware
 from inflor.targets.record.file import RecordedPopulation, Recorder, recorded_populations
 from inflor.targets.registry import Progress
 
@@ -159,7 +160,7 @@ def run(plan: LoihiPlan, inputs: npt.NDArray[Any], recorder: Recorder, progress:
 def observe(
     plan: LoihiPlan, inputs: npt.NDArray[Any], population: str, sample: int, timestep: int, neuron: tuple[int, ...]
 ) -> tuple[int | None, int | None]:
-    """a and v before the reset, as the simulation held them; see `inflor.targets.loihi.simulate.observe`."""
+    """a and v before the reset, as the simulation held them; see `inflor.targets.loihi.simulate.run.observe`."""
     place = Place(population, sample, timestep, neuron)
     return simulate.observe(plan.network, plan.plan, inputs, place, plan.timeout)
 

@@ -9,9 +9,9 @@ import numpy as np
 from inflor.quant.ir.network import IntegerNetwork
 from inflor.quant.operators import IntArray
 from inflor.targets.mapping import CoreMap, Resource, Wiring
-from inflor.targets.spinnaker.machine import LINKS, Chip
+from inflor.targets.spinnaker.place.machine import LINKS, Chip
+from inflor.targets.spinnaker.place.routing import tree
 from inflor.targets.spinnaker.plan import SpinnakerPlan
-from inflor.targets.spinnaker.routing import tree
 from inflor.targets.spinnaker.target import place
 
 

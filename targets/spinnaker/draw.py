@@ -9,7 +9,7 @@ import numpy as np
 
 from inflor.converter.errors import InputError, MissingPartError
 from inflor.converter.files import atomic_path
-from inflor.targets.spinnaker.machine import LINKS
+from inflor.targets.spinnaker.place.machine import LINKS
 from inflor.targets.spinnaker.plan import SpinnakerPlan
 from inflor.targets.spinnaker.report import link_traffic
 

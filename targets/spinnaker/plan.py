@@ -12,16 +12,16 @@ import numpy as np
 from inflor.converter.errors import InputError
 from inflor.quant.ir.network import IntegerNetwork
 from inflor.quant.operators import IntArray
-from inflor.targets.spinnaker.keys import Keys, allocate
+from inflor.targets.spinnaker.layout.partition import Partition, links, partition
 from inflor.targets.spinnaker.limits import Limits
-from inflor.targets.spinnaker.lowering import Lowering, Violation
-from inflor.targets.spinnaker.machine import Chip, Dead, Machine, make_machine, sizes
-from inflor.targets.spinnaker.memory import Arriving, CoreMemory, dtcm_bytes, pack
-from inflor.targets.spinnaker.packets import Ways, follow
-from inflor.targets.spinnaker.partition import Partition, links, partition
-from inflor.targets.spinnaker.placement import Placement, place_cores, traffic_matrix
-from inflor.targets.spinnaker.routing import core_bit, hops
-from inflor.targets.spinnaker.tables import MISSING, Disagreement, Table, compress, table, verify
+from inflor.targets.spinnaker.numbers import Lowering, Violation
+from inflor.targets.spinnaker.place.keys import Keys, allocate
+from inflor.targets.spinnaker.place.machine import Chip, Dead, Machine, make_machine, sizes
+from inflor.targets.spinnaker.place.memory import Arriving, CoreMemory, dtcm_bytes, pack
+from inflor.targets.spinnaker.place.placement import Placement, place_cores, traffic_matrix
+from inflor.targets.spinnaker.place.routing import core_bit, hops
+from inflor.targets.spinnaker.place.tables import MISSING, Disagreement, Table, compress, table, verify
+from inflor.targets.spinnaker.simulate.packets import Ways, follow
 
 
 @dataclass(frozen=True)

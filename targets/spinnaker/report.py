@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from inflor.targets.spinnaker.limits import Limits
-from inflor.targets.spinnaker.lowering import Violation
-from inflor.targets.spinnaker.machine import Chip
-from inflor.targets.spinnaker.packets import Ways
+from inflor.targets.spinnaker.numbers import Violation
+from inflor.targets.spinnaker.place.machine import Chip
 from inflor.targets.spinnaker.plan import SpinnakerPlan
-from inflor.targets.spinnaker.simulate import Load
+from inflor.targets.spinnaker.simulate.packets import Ways
+from inflor.targets.spinnaker.simulate.run import Load
 
 SECOND = (
     "cores, memory, routing entries and clock are SpiNNaker 2's; boards of 48 chips, keys, rows, neurons per core, "

@@ -15,10 +15,10 @@ from inflor.targets.record.file import RecordedPopulation, Recorder, recorded_po
 from inflor.targets.registry import Progress
 from inflor.targets.spinnaker import report
 from inflor.targets.spinnaker.limits import CHIPS, limits
-from inflor.targets.spinnaker.lowering import Violation, lower
-from inflor.targets.spinnaker.machine import Dead, read_dead
+from inflor.targets.spinnaker.numbers import Violation, lower
+from inflor.targets.spinnaker.place.machine import Dead, read_dead
 from inflor.targets.spinnaker.plan import Options, SpinnakerPlan, build
-from inflor.targets.spinnaker.simulate import Simulator, Watch
+from inflor.targets.spinnaker.simulate.run import Simulator, Watch
 
 NEURONS = ("custom", "stock")
 

@@ -1,6 +1,6 @@
 """Stands in for `pyNN.spiNNaker`: runs a script's populations in s16.15, tick by tick, as SpiNNaker's cores would.
 
-Only what the scripts of `inflor.targets.spinnaker.script` use. sPyNNaker itself fires nothing without a board.
+Only what the scripts of `inflor.targets.spinnaker.export_script` use. sPyNNaker itself fires nothing without a board.
 """
 
 from __future__ import annotations

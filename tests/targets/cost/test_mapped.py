@@ -139,7 +139,7 @@ def assert_as_planned(network, record, plan) -> None:
 
 
 def _unrolled(kernel):
-    from inflor.targets.loihi.linear import unroll
+    from inflor.targets.loihi.layout.linear import unroll
 
     return unroll(kernel).weight
 

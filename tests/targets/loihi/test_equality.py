@@ -17,9 +17,9 @@ from inflor.quant.ir.network import Projection
 from inflor.quant.ir.ranges import state_ranges
 from inflor.quant.operators import Linear
 from inflor.targets import loihi
-from inflor.targets.loihi.guard import fits_stock_state
+from inflor.targets.loihi.layout.guard import fits_stock_state
+from inflor.targets.loihi.numbers import finest_shift
 from inflor.targets.loihi.plan import SILENCE
-from inflor.targets.loihi.registers import finest_shift
 from inflor.targets.record.file import Recorder
 
 EXAMPLES = int(os.environ.get("INFLOR_LOIHI_EXAMPLES", "25"))

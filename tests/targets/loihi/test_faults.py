@@ -11,9 +11,8 @@ import small_networks
 
 from inflor.targets import cpu, loihi
 from inflor.targets.equivalence import compare as equivalence
-from inflor.targets.loihi import session
-from inflor.targets.loihi.lowering import lower
-from inflor.targets.loihi.simulate import collect
+from inflor.targets.loihi.simulate.build import lower
+from inflor.targets.loihi.simulate.run import collect, session
 from inflor.targets.record.file import Recorder
 
 pytestmark = pytest.mark.usefixtures("lava")

@@ -16,13 +16,13 @@ import pytest
 
 from inflor.converter.errors import MissingPartError
 from inflor.targets import loihi
-from inflor.targets.loihi import job as jobs
-from inflor.targets.loihi import session
-from inflor.targets.loihi.job import Connection, Job, ProcessSpec
+from inflor.targets.loihi.simulate.job import Connection, Job, ProcessSpec
+from inflor.targets.loihi.simulate.run import job as jobs
+from inflor.targets.loihi.simulate.run import session
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
-OWN = "inflor.targets.loihi.processes."
+OWN = "inflor.targets.loihi.simulate.processes."
 LONGEST = 10.0
 
 
@@ -126,7 +126,7 @@ SCRIPT = textwrap.dedent(
     import sys
     sys.path[:0] = [{here!r}]
     from test_robustness import make
-    from inflor.targets.loihi import session
+    from inflor.targets.loihi.simulate.run import session
     with session.job_folder() as folder:
         job = make(folder, "slow")[0]
         print(folder, flush=True)

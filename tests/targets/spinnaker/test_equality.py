@@ -18,7 +18,7 @@ from inflor.converter.errors import InputError
 from inflor.quant.ir.ranges import state_ranges
 from inflor.targets import spinnaker
 from inflor.targets.equivalence import compare as equivalence
-from inflor.targets.spinnaker.machine import Dead
+from inflor.targets.spinnaker.place.machine import Dead
 from inflor.targets.spinnaker.verify import compare_synapses
 
 

@@ -11,10 +11,10 @@ from spinnaker_networks import on_cpu, on_spinnaker, recurrent, residual
 
 from inflor.targets import cpu, spinnaker
 from inflor.targets.equivalence import compare as equivalence
-from inflor.targets.spinnaker import keys as keys_module
-from inflor.targets.spinnaker import simulate
-from inflor.targets.spinnaker.memory import HEADER
-from inflor.targets.spinnaker.routing import FIRST_CORE_BIT
+from inflor.targets.spinnaker.place import keys as keys_module
+from inflor.targets.spinnaker.place.memory import HEADER
+from inflor.targets.spinnaker.place.routing import FIRST_CORE_BIT
+from inflor.targets.spinnaker.simulate import run as simulate
 from inflor.targets.spinnaker.verify import compare_synapses
 
 
@@ -197,7 +197,7 @@ def test_a_delay_off_by_one(network, reference, plan, inputs):
         word = int(memory.rows[at])
         changed += not mismatches(network, reference, with_rows(plan, core, at, word + unit), inputs).equal
     assert changed
-    from inflor.targets.spinnaker.lowering import lower
+    from inflor.targets.spinnaker.numbers import lower
     from inflor.targets.spinnaker.plan import build
 
     lowering = lower(network)

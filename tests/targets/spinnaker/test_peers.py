@@ -22,7 +22,7 @@ from inflor.converter.nir.metadata import ModelInfo
 from inflor.quant.ir.network import IntegerNetwork, Projection
 from inflor.quant.operators import Linear
 from inflor.targets import spinnaker
-from inflor.targets.spinnaker import script
+from inflor.targets.spinnaker import export_script as script
 
 
 def pacman_table(chip, table, default):

@@ -1,0 +1,1 @@
+"""Lava's simulation, in a worker process."""

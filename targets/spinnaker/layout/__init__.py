@@ -1,0 +1,1 @@
+"""Slices of populations, and when each of them works."""

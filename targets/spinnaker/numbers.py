@@ -1,0 +1,275 @@
+"""From the integer network to SpiNNaker's numbers: neuron models, units, delays, weights and ring-buffer shifts.
+
+The finest unit of a population's state is 2**grain raw units of s16.15, and an integer unit 2**unit of them: the
+largest power of two up to 1.0 with which its proved range fits 32 bits. A weight is stored as a magnitude
+of 16 bits, `|w| << unit >> shift`, and its sign is the synapse type. `>= threshold` on the chip is `> threshold - 1`.
+
+The graded input needs no spikes: the host computes the current that it causes, exactly, and writes it as source
+currents of the neurons it reaches, per sample or where every step has a frame of its own per step. When what happens:
+see `inflor.targets.spinnaker.layout.schedule`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from inflor.quant.ir.network import IntegerNetwork, Population
+from inflor.quant.ir.ranges import StateRange, state_ranges
+from inflor.quant.operators import IntArray
+from inflor.quant.unroll import unrolled
+from inflor.targets.spinnaker.layout.schedule import Schedule, make_schedule
+from inflor.targets.spinnaker.simulate.arithmetic import FRACTION_BITS, ONE, RING_MAX, STATE_BITS, Model, Neurons
+
+STANDARD_DELAYS = 16
+"""Time slots of a ring buffer, unless a longer delay needs more."""
+MOST_DELAYS = 1 << 13
+"""Time slots of a ring buffer of one neuron: 14 index bits, of which one is the synapse type."""
+
+
+@dataclass(frozen=True)
+class Violation:
+    """A limit that a population breaks. number: what it needs; allowed: what there is.
+
+    fatal: nothing can be placed. The others are proofs that fail; a run detects and counts what they would have ruled
+    out.
+    """
+
+    population: str
+    limit: str
+    number: Any
+    allowed: Any
+    mend: str
+    fatal: bool = True
+
+    def __str__(self) -> str:
+        return f"population {self.population!r}: {self.limit} {self.number}, allowed is {self.allowed}; {self.mend}"
+
+
+@dataclass(frozen=True, eq=False)
+class Connection:
+    """All synapses of one delay from one population to another.
+
+    matrix: scipy CSR, int64 [source, target], integer units. delay: ticks from spike to arrival, at least 1. waits:
+    those of them that only balance a shorter path.
+    """
+
+    source: str
+    target: str
+    matrix: Any
+    delay: int
+    waits: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Lowered:
+    """A population in SpiNNaker's numbers. neurons: in row-major order.
+
+    stage: when it works, see `inflor.targets.spinnaker.layout.schedule`. shifts: of its ring buffers, excitatory and
+    inhibitory. slots: of time in them. host: of the graded input, by delay in steps, scipy CSR [source, target] in
+    integer units. bound: largest sums of stored weights that one tick can bring. reach: what no state leaves, in
+    integer units.
+    """
+
+    population: Population
+    stage: int
+    neurons: Neurons
+    shifts: tuple[int, int]
+    bound: tuple[int, int]
+    slots: int
+    reach: int
+    host: Mapping[int, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Lowering:
+    """populations: all but the input, in order of evaluation."""
+
+    network: IntegerNetwork
+    schedule: Schedule
+    populations: tuple[Lowered, ...]
+    connections: tuple[Connection, ...]
+    violations: tuple[Violation, ...]
+
+    def stored(self, connection: Connection) -> tuple[IntArray, IntArray]:
+        """Weights as stored, and synapse types, of a connection's synapses in the order of its matrix."""
+        target = next(p for p in self.populations if p.population.name == connection.target)
+        weights = connection.matrix.data
+        types = (weights < 0).astype(np.int64)
+        shifts = np.array(target.shifts)[types]
+        return (np.abs(weights) << target.neurons.unit) >> shifts, types
+
+
+def lower(network: IntegerNetwork, neurons: str = "custom") -> Lowering:
+    """Lower a network. neurons: "custom" (exact programs of our own), or "stock" (hard reset on sPyNNaker's own)."""
+    ranges = state_ranges(network)
+    schedule = make_schedule(network)
+    connections: list[Connection] = []
+    populations: list[Lowered] = []
+    violations: list[Violation] = []
+    for population in network.populations:
+        if population.kind == "input":
+            violations += _input_rules(network, population)
+            continue
+        spiking, host = _incoming(network, schedule, population)
+        lowered, broken = _population(population, ranges[population.name], spiking, neurons)
+        connections += spiking
+        populations.append(replace(lowered, stage=schedule.stage[population.name], host=host))
+        violations += broken
+    return Lowering(network, schedule, tuple(populations), tuple(connections), tuple(violations))
+
+
+def _input_rules(network: IntegerNetwork, population: Population) -> list[Violation]:
+    if len(network.inputs) == 1:
+        return []
+    return [Violation(population.name, "graded inputs", len(network.inputs), 1, "merge them into one")]
+
+
+def _incoming(
+    network: IntegerNetwork, schedule: Schedule, population: Population
+) -> tuple[list[Connection], dict[int, Any]]:
+    """Connections from spiking populations, one per source and delay, and the matrices of the graded input by delay."""
+    matrices: dict[tuple[str, int], Any] = {}
+    for projection in network.incoming[population.name]:
+        matrix = unrolled(projection.operators, network.by_name[projection.source].shape).T.tocsr()
+        matrix.data <<= projection.exponent
+        at = (projection.source, projection.delay)
+        matrices[at] = matrices.get(at, 0) + matrix
+    spiking: list[Connection] = []
+    host: dict[int, Any] = {}
+    for (source, delay), matrix in matrices.items():
+        matrix.eliminate_zeros()
+        matrix.sort_indices()
+        if network.by_name[source].kind == "input":
+            host[delay] = matrix
+        else:
+            ticks = schedule.ticks(source, population.name, delay)
+            waits = max(0, schedule.stage[population.name] - schedule.stage[source] - 1)
+            spiking.append(Connection(source, population.name, matrix, ticks, waits))
+    return spiking, host
+
+
+def _population(
+    population: Population, state: StateRange, incoming: list[Connection], kind: str
+) -> tuple[Lowered, list[Violation]]:
+    model = _model(population, kind)
+    violations = _stock_rules(population, model, state)
+    largest = max(state.partial, *_largest(population))
+    needed = largest.bit_length() + 1
+    if needed > STATE_BITS:
+        mend = "use fewer weight bits, fewer fraction bits or fewer timesteps"
+        violations.append(Violation(population.name, "bits of state", needed, STATE_BITS, mend))
+    grain = max(0, min(FRACTION_BITS - population.fraction_bits, STATE_BITS - needed))
+    neurons = _neurons(population, model, grain)
+    shifts, bound, broken = _ring_buffers(population, incoming, neurons.unit)
+    violations += broken
+    slots = max([STANDARD_DELAYS, *(1 << (c.delay - 1).bit_length() for c in incoming if c.delay > 1)])
+    if slots > MOST_DELAYS:
+        mend = "shorten the longest of its paths and delays"
+        violations.append(Violation(population.name, "delay slots", slots, MOST_DELAYS, mend))
+    reach = -(-largest >> population.fraction_bits)
+    return Lowered(population, 0, neurons, shifts, bound, slots, reach), violations
+
+
+def _largest(population: Population) -> list[int]:
+    """Magnitudes of the parameters of a state, in finest units."""
+    values = (population.threshold, population.reset_value, population.v_reset)
+    return [(int(np.abs(v).max(initial=0)) << population.fraction_bits) + 1 for v in values]
+
+
+def _model(population: Population, kind: str) -> Model:
+    if population.kind == "readout":
+        return "readout"
+    if kind == "stock":
+        return "stock_lif" if population.decay.any() else "stock_if"
+    soft = population.reset == "subtract"
+    if population.current_decay is not None:
+        return "srcuba_lif" if soft else "cuba_lif"
+    if population.decay.any():
+        return "srlif" if soft else "lif"
+    return "srif" if soft else "if"
+
+
+def _neurons(population: Population, model: Model, grain: int) -> Neurons:
+    unit, one = grain + population.fraction_bits, 1 << population.decay_bits
+
+    def raw(values: IntArray, shift: int = unit) -> IntArray:
+        return population.broadcast(values).reshape(-1).astype(np.int64) << shift
+
+    def kept(decay: IntArray) -> IntArray:
+        return one - raw(decay, 0)
+
+    exp_tc = (kept(population.decay) << FRACTION_BITS) >> population.decay_bits
+    return Neurons(
+        model,
+        unit,
+        grain,
+        raw((population.threshold << population.fraction_bits) + 1, grain),
+        population.reset,
+        raw(population.reset_value),
+        raw(population.v_reset),
+        raw(population.bias),
+        raw(population.drift, grain),
+        kept(population.decay) if population.decay.any() else None,
+        None if population.current_decay is None else kept(population.current_decay),
+        population.decay_bits,
+        population.refractory,
+        exp_tc,
+        np.rint(ONE * ONE / np.maximum(ONE - exp_tc, 1)).astype(np.int64),
+    )
+
+
+def _ring_buffers(
+    population: Population, incoming: list[Connection], unit: int
+) -> tuple[tuple[int, int], tuple[int, int], list[Violation]]:
+    """Shift and largest sum per synapse type. The smallest shift whose sums fit 16 bits, if it loses no bit."""
+    shifts, bounds, violations = [], [], []
+    for sign, kind in ((1, "excitatory"), (-1, "inhibitory")):
+        parts = [np.maximum(sign * c.matrix.data, 0) for c in incoming]
+        sums = [
+            np.bincount(c.matrix.indices, p, minlength=population.size) for c, p in zip(incoming, parts, strict=True)
+        ]
+        bound = int(np.sum(sums, axis=0).max(initial=0)) if sums else 0
+        used = int(np.bitwise_or.reduce(np.concatenate([*parts, np.zeros(1, np.int64)])))
+        largest = max((int(p.max(initial=0)) for p in parts), default=0)
+        common = (used & -used).bit_length() - 1 if used else 0
+        # the chip shifts left only: a raw unit is the finest that can arrive
+        spare = min(max(0, bound.bit_length() - 16), max(common, 0))
+        shift = unit + spare
+        shifts.append(shift)
+        bounds.append(bound >> spare)
+        if largest >> spare > RING_MAX:
+            mend = "quantise with fewer bits"
+            violations.append(Violation(population.name, f"{kind} weight", largest >> spare, RING_MAX, mend))
+        elif bound >> spare > RING_MAX:
+            mend = "quantise with fewer bits; runs count every sum that saturates"
+            limit = f"{kind} sum that one tick may bring to a ring buffer"
+            violations.append(Violation(population.name, limit, bound >> spare, RING_MAX, mend, fatal=False))
+    return (shifts[0], shifts[1]), (bounds[0], bounds[1]), violations
+
+
+def _stock_rules(population: Population, model: Model, state: StateRange) -> list[Violation]:
+    """What a stock neuron does not do, and where its arithmetic is not the network's."""
+    if not model.startswith("stock"):
+        return []
+    found = []
+    own = "use --neurons custom: "
+    if population.reset == "subtract":
+        mend = own + "no stock neuron resets by subtraction"
+        found.append(Violation(population.name, "reset", population.reset, "zero", mend))
+    if population.current_decay is not None or population.drift.any() or population.refractory:
+        what = "drift" if population.current_decay is None else "synaptic current"
+        what = "refractory step" if population.refractory else what
+        mend = own + "stock neurons are simulated without it"
+        found.append(Violation(population.name, what, "there", "none", mend))
+    if model == "stock_lif":
+        mend = own + "a stock LIF rounds its decay and its input otherwise"
+        return [*found, Violation(population.name, "decay", int(population.decay.max()), 0, mend, fatal=False)]
+    lowest, floor = int(state.state.low.min()), int(population.v_reset.min()) << population.fraction_bits
+    if lowest < floor:
+        mend = own + "a stock IF does not go below its reset potential"
+        found.append(Violation(population.name, "lowest potential", lowest, floor, mend, fatal=False))
+    return found

@@ -1,0 +1,1 @@
+"""Cores, keys, routes, tables and memory of a machine."""

@@ -1,0 +1,1 @@
+"""Cores and routers in SpiNNaker's arithmetic, packet by packet."""
