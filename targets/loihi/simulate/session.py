@@ -23,7 +23,7 @@ from typing import Any
 
 import inflor
 from inflor.converter.errors import InflorError, MissingPartError
-from inflor.targets.loihi.simulate.run import job as jobs
+from inflor.targets.loihi.simulate import job as jobs
 from inflor.targets.loihi.simulate.worker import remove_segments
 
 INSTALL = "pip install 'inflor[lava]' && pip install --ignore-requires-python --no-deps lava-nc==0.10.0"

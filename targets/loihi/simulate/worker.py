@@ -27,8 +27,8 @@ from typing import Any
 
 import numpy as np
 
-from inflor.targets.loihi.simulate.run import job as jobs
-from inflor.targets.loihi.simulate.run import patches
+from inflor.targets.loihi.simulate import job as jobs
+from inflor.targets.loihi.simulate import patches
 
 LOOK_EVERY = 0.2
 STACKS = "stacks.txt"

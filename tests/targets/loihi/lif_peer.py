@@ -8,7 +8,7 @@ import numpy as np
 
 
 def main() -> None:
-    from inflor.targets.loihi.simulate.run import patches
+    from inflor.targets.loihi.simulate import patches
 
     patches.apply()
     from lava.proc.lif.models import PyLifModelBitAcc

@@ -16,9 +16,9 @@ from inflor.quant.ir.network import Projection
 from inflor.quant.operators import Flatten, Linear, SumPool
 from inflor.targets.loihi import export_netx as netx
 from inflor.targets.loihi.plan import chip_order
+from inflor.targets.loihi.simulate import job as jobs
+from inflor.targets.loihi.simulate import session
 from inflor.targets.loihi.simulate.job import Connection, Job, ProcessSpec
-from inflor.targets.loihi.simulate.run import job as jobs
-from inflor.targets.loihi.simulate.run import session
 
 HERE = Path(__file__).parent
 OWN = "inflor.targets.loihi.simulate.processes."

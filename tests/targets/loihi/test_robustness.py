@@ -16,9 +16,9 @@ import pytest
 
 from inflor.converter.errors import MissingPartError
 from inflor.targets import loihi
+from inflor.targets.loihi.simulate import job as jobs
+from inflor.targets.loihi.simulate import session
 from inflor.targets.loihi.simulate.job import Connection, Job, ProcessSpec
-from inflor.targets.loihi.simulate.run import job as jobs
-from inflor.targets.loihi.simulate.run import session
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
@@ -126,7 +126,7 @@ SCRIPT = textwrap.dedent(
     import sys
     sys.path[:0] = [{here!r}]
     from test_robustness import make
-    from inflor.targets.loihi.simulate.run import session
+    from inflor.targets.loihi.simulate import session
     with session.job_folder() as folder:
         job = make(folder, "slow")[0]
         print(folder, flush=True)
