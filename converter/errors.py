@@ -1,15 +1,46 @@
-"""The errors that a user sees. Every one is a single message that says what, where and how to mend it."""
+"""The errors that a user sees. Every one is a single message that says what, where and how to mend it.
+
+A message names a function's argument between backticks, alone or with a value: "`bits` 9: choose 2 to 8" or
+"give `reset='zero'`". Python users read it so; the command line shows its own spelling, --bits and --reset zero.
+"""
 
 from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+_ARGUMENT = re.compile(r"`([a-z_]+)(?:=('?)([^`']*)\2)?`")
 
 
 class InflorError(Exception):
     """Base of every error that this project raises on purpose.
 
-    The message names the file and node concerned and what to do. `exit_code` is what the command line ends with.
+    The message names the file and node concerned and what to do.
+
+    Attributes:
+        path: the file that is at fault, where there is one.
+        node: the node or population that is at fault.
+        option: the name of the argument that is at fault.
+        mend: what to do, a part of the message.
+        exit_code: what the command line ends with.
     """
 
     exit_code = 2
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        path: object = None,
+        node: str | None = None,
+        option: str | None = None,
+        mend: str | None = None,
+    ) -> None:
+        where = "" if path is None else f"{path}: "
+        self.path, self.node, self.option, self.mend = (None if path is None else str(path)), node, option, mend
+        if node is not None:
+            where += f"node {node!r}: "
+        super().__init__(where + message + ("" if mend is None else f"; {mend}"))
 
 
 class InputError(InflorError):
@@ -20,3 +51,23 @@ class MissingPartError(InflorError):
     """An optional part is not installed; the message ends in the command that installs it (exit code 3)."""
 
     exit_code = 3
+
+
+class SimulationError(InflorError):
+    """A simulator or a worker process failed or took too long (exit code 4)."""
+
+    exit_code = 4
+
+
+def with_flags(message: str, flag: Callable[[str], str]) -> str:
+    """A message with every argument that it names between backticks in another spelling.
+
+    Args:
+        flag: the option of the command line for the name of an argument: "bits" to "--bits".
+    """
+
+    def spelt(match: re.Match[str]) -> str:
+        value = match[3]
+        return flag(match[1]) + (f" {value}" if value and value != "True" else "")
+
+    return _ARGUMENT.sub(spelt, message)

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from inflor.converter.errors import SimulationError
 from inflor.quant.ir.network import IntegerNetwork
 from inflor.targets.loihi.numbers import finest_shift
 from inflor.targets.loihi.plan import SILENCE, STOCK, Group, Plan, chip_order
 from inflor.targets.loihi.simulate.build import Outputs, lower
-from inflor.targets.loihi.simulate.session import SimulationError, job_folder, run
+from inflor.targets.loihi.simulate.session import job_folder, run
 from inflor.targets.record.file import Batch, Recorder
 from inflor.targets.registry import Progress
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import inflor
-from inflor.converter.errors import InflorError, MissingPartError
+from inflor.converter.errors import MissingPartError, SimulationError
 from inflor.targets.loihi.simulate import job as jobs
 from inflor.targets.loihi.simulate.worker import remove_segments
 
@@ -32,10 +32,6 @@ LOG_TAIL = 2_000
 TICK = 0.2
 LONGEST_END = 5.0
 """Seconds that killed processes are given to be gone."""
-
-
-class SimulationError(InflorError):
-    """The simulation ended without a result; the message says which process failed, and how."""
 
 
 def missing() -> list[str]:

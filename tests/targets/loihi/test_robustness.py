@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from inflor.converter.errors import MissingPartError
+from inflor.converter.errors import MissingPartError, SimulationError
 from inflor.targets import loihi
 from inflor.targets.loihi.simulate import job as jobs
 from inflor.targets.loihi.simulate import session
@@ -96,7 +96,7 @@ FAULTS = {
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_ends_in_one_message(fault):
     started = time.monotonic()
-    with session.job_folder() as folder, pytest.raises(session.SimulationError) as caught:
+    with session.job_folder() as folder, pytest.raises(SimulationError) as caught:
         session.run(folder, make(folder, fault)[0])
     assert time.monotonic() - started < LONGEST
     for words in FAULTS[fault]:
@@ -115,7 +115,7 @@ def test_the_folder_that_a_run_is_started_in_lends_it_no_modules(tmp_path, monke
 
 @pytest.mark.usefixtures("lava")
 def test_a_timeout_ends_a_process_that_never_ends():
-    with session.job_folder() as folder, pytest.raises(session.SimulationError, match="not done after 3 s"):
+    with session.job_folder() as folder, pytest.raises(SimulationError, match="not done after 3 s"):
         session.run(folder, make(folder, "slow")[0], timeout=3)
     assert_clean(folder)
     assert_a_run_works()
@@ -173,7 +173,7 @@ def test_a_killed_worker_is_reported():
                         if int(parent) == os.getpid() and str(folder).encode() in (pid / "cmdline").read_bytes():
                             os.kill(int(pid.name), signal.SIGKILL)
 
-        with pytest.raises(session.SimulationError, match="ended by SIGKILL without a result"):
+        with pytest.raises(SimulationError, match="ended by SIGKILL without a result"):
             session.run(folder, make(folder, "slow")[0], timeout=30, tick=kill)
     assert_clean(folder)
     assert_a_run_works()
