@@ -154,7 +154,7 @@ def _result(folder: Path, code: int | None, timeout: float | None) -> dict[str, 
     raise _error(result, code, log)
 
 
-def _error(result: dict[str, Any], code: int | None, log: str) -> InflorError:
+def _error(result: dict[str, Any], code: int | None, log: str) -> SimulationError | MissingPartError:
     kind, message, process = result["kind"], result["message"], result["process"]
     trace = f"\n{result['traceback'].strip()}" if result["traceback"] else ""
     if kind == "missing":
