@@ -63,7 +63,7 @@ def make_plan(network: IntegerNetwork, memory: int, threads: int | None, device:
     groups = tuple(
         tuple(Kernel(network, network.by_name[name], ranges[name], profile, device) for name in component)
         for component in network.components
-        if network.by_name[component[0]].kind != "input"
+        if network.by_name[component[0]].role != "input"
     )
     last_use = {q.source: i for i, group in enumerate(groups) for kernel in group for q in kernel.projections}
     needed = _bytes_per_sample(network, groups, last_use)
