@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from inflor.api.checking import check
 from inflor.api.comparing import compare
-from inflor.api.conversion import Conversion, convert, to_netx, to_spynnaker
+from inflor.api.conversion import Conversion, convert, export_to, exports
 from inflor.api.estimating import estimate
 from inflor.api.listing import TargetInfo, list_targets
 from inflor.api.loading import (
@@ -42,6 +42,8 @@ __all__ = [
     "compare",
     "convert",
     "estimate",
+    "export_to",
+    "exports",
     "kind_of",
     "list_targets",
     "load_dataset",
@@ -52,7 +54,5 @@ __all__ = [
     "refuse_twice",
     "report",
     "run",
-    "to_netx",
-    "to_spynnaker",
     "train",
 ]

@@ -8,11 +8,11 @@ from typing import Any
 import click
 
 from inflor import console
+from inflor.command import Command
 from inflor.console import Column
 from inflor.options import (
     FILE,
     WHOLE,
-    SeveralNames,
     data_dir_option,
     dataset_option,
     example,
@@ -22,7 +22,7 @@ from inflor.options import (
 
 
 @click.command(
-    cls=SeveralNames,
+    cls=Command,
     short_help="Compare networks by bits, accuracy and cost.",
     epilog=example("inflor compare 4.int.nir 8.int.nir --dataset digits --out compare.html"),
 )

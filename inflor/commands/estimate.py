@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from inflor import console
+from inflor.command import Command
 from inflor.console import Column
-from inflor.options import FILE, SeveralNames, data_dir_option, example, json_option
+from inflor.options import FILE, data_dir_option, example, json_option
 
 if TYPE_CHECKING:
     from inflor.targets.cost.result import CostReport
@@ -29,7 +30,7 @@ COUNTED = ("spikes", "synaptic_events", "dense_events", "input_macs", "neuron_up
 
 
 @click.command(
-    cls=SeveralNames,
+    cls=Command,
     short_help="Say what a run costs: energy, latency, memory.",
     epilog=example("inflor estimate model.int.nir --record record.h5 --hardware loihi1 cmos45"),
 )

@@ -9,11 +9,12 @@ from typing import Any
 import click
 
 from inflor import console
+from inflor.command import Command
 from inflor.console import Column, Row
 from inflor.options import FILE, example, json_option, time_options
 
 
-@click.command(short_help="Say what a file holds.", epilog=example("inflor info model.int.nir"))
+@click.command(cls=Command, short_help="Say what a file holds.", epilog=example("inflor info model.int.nir"))
 @click.argument("file", type=FILE)
 @time_options
 @json_option

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from inflor import console
+from inflor.command import Command
 from inflor.console import Column
 from inflor.options import FILE, SEED, WHOLE, Whole, beside, data_dir_option, example, json_option, time_options
 
@@ -35,6 +36,8 @@ LARGE_DEVIATION = 0.01
 
 
 @click.command(
+    cls=Command,
+    dumps=True,
     short_help="Fix weights and thresholds to integers.",
     epilog=example("inflor quantize model.nir --bits 8 --calibrate digits --out model.int.nir"),
 )

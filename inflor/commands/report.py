@@ -8,11 +8,12 @@ from typing import Any
 import click
 
 from inflor import console
-from inflor.options import FILE, SEED, WHOLE, SeveralNames, data_dir_option, example, json_option, time_options
+from inflor.command import Command
+from inflor.options import FILE, SEED, WHOLE, data_dir_option, example, json_option, time_options
 
 
 @click.command(
-    cls=SeveralNames,
+    cls=Command,
     short_help="Show a run as one HTML page.",
     epilog=example("inflor report model.int.nir --record record.h5 --float-model model.nir"),
 )

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from inflor import console
+from inflor.command import Command
 from inflor.options import (
     FILE,
     SEED,
@@ -29,6 +30,7 @@ DEVICES = ("auto", "cpu", "cuda")
 
 
 @click.command(
+    cls=Command,
     short_help="Train a spiking network.",
     epilog=example("inflor train --dataset digits --model convnet --out runs/digits"),
 )

@@ -13,13 +13,13 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from integer_networks import images, integer_networks
 from spinnaker_networks import on_cpu, on_spinnaker, recurrent, residual
+from spinnaker_synapses import compare_synapses
 
 from inflor.converter.errors import InputError
 from inflor.quant.ir.ranges import state_ranges
 from inflor.targets import spinnaker
 from inflor.targets.equivalence import compare as equivalence
 from inflor.targets.spinnaker.place.machine import Dead
-from inflor.targets.spinnaker.verify import compare_synapses
 
 
 @st.composite

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from integer_networks import images
 from spinnaker_networks import on_cpu, on_spinnaker, recurrent, residual
+from spinnaker_synapses import compare_synapses
 
 from inflor.targets import cpu, spinnaker
 from inflor.targets.equivalence import compare as equivalence
@@ -15,7 +16,6 @@ from inflor.targets.spinnaker.place import keys as keys_module
 from inflor.targets.spinnaker.place.memory import HEADER
 from inflor.targets.spinnaker.place.routing import FIRST_CORE_BIT
 from inflor.targets.spinnaker.simulate import run as simulate
-from inflor.targets.spinnaker.verify import compare_synapses
 
 
 @pytest.fixture(scope="module")

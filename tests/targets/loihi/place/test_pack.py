@@ -17,7 +17,7 @@ from inflor.targets.loihi.layout.linear import as_matrix, compose
 from inflor.targets.loihi.limits import limits
 from inflor.targets.loihi.place import pack as mapper
 from inflor.targets.loihi.place.pack import place_on_cores
-from inflor.targets.loihi.plan import Options
+from inflor.targets.loihi.plan import LayoutOptions
 
 
 def residual():
@@ -29,7 +29,7 @@ def residual():
 def test_every_neuron_has_one_core_and_every_synapse_is_counted(chip, neurons):
     network = residual()
     known = replace(limits(chip), neurons=neurons)
-    laid = plan(network, Options(soft_reset="microcode", balance="relay"))
+    laid = plan(network, LayoutOptions(soft_reset="microcode", balance="relay"))
     mapping = place_on_cores(laid, known)
     for group in laid.groups:
         if group.role == "input":
@@ -53,7 +53,7 @@ def test_every_neuron_has_one_core_and_every_synapse_is_counted(chip, neurons):
 def test_axons_against_a_count_over_the_unrolled_matrix():
     """n3 on one core, n4 on two channel blocks: axons into each, and out of n3, by looking at every weight."""
     network = residual()
-    laid = plan(network, Options(balance="relay"))
+    laid = plan(network, LayoutOptions(balance="relay"))
     mapping = place_on_cores(laid, replace(limits("loihi1"), neurons=168, thresholds=None))
     cores = [c for c in mapping.cores if c.population == "n4"]
     assert len(cores) == 1
