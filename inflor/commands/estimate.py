@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from inflor import console
+from inflor.command import Command
 from inflor.console import Column
-from inflor.options import FILE, SeveralNames, data_dir_option, example, json_option
+from inflor.options import FILE, data_dir_option, example, json_option
 
 if TYPE_CHECKING:
     from inflor.targets.cost.result import CostReport
@@ -29,7 +30,7 @@ COUNTED = ("spikes", "synaptic_events", "dense_events", "input_macs", "neuron_up
 
 
 @click.command(
-    cls=SeveralNames,
+    cls=Command,
     short_help="Say what a run costs: energy, latency, memory.",
     epilog=example("inflor estimate model.int.nir --record record.h5 --hardware loihi1 cmos45"),
 )
@@ -67,12 +68,12 @@ def command(
     Each figure comes with its source, its kind and how far it was checked;
     where nothing is published, that is the answer.
     """
-    from inflor import api
+    import inflor
     from inflor.targets.cost.table import FORMATS
 
     chosen = {"hardware": hardware} if hardware else {}
     with console.progress("estimating") as progress:
-        report = api.estimate(model, record, dataset=dataset, data_dir=data_dir, progress=progress, **chosen)
+        report = inflor.estimate(model, record, dataset=dataset, data_dir=data_dir, progress=progress, **chosen)
     if as_json:
         console.print_json({"model": model, **report.as_dict()})
         return
