@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import brute_force
 import numpy as np
 import pytest
+import small_networks
+import specified
 import torch
 from chip_networks import networks
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from integer_networks import ZERO, images, integer_networks
+from integer_networks import images, integer_networks
 from on_target import placed, recorded, violated
 
 from inflor.converter.errors import InputError
@@ -19,7 +20,7 @@ from inflor.converter.nir import file as nir_file
 from inflor.converter.nir.metadata import ModelInfo
 from inflor.converter.simulate import execute
 from inflor.quant import file as integer_nir
-from inflor.quant.ir.network import IntegerNetwork, Population, Projection
+from inflor.quant.ir.network import IntegerNetwork, Projection
 from inflor.quant.ir.ranges import prove_no_overflow, state_ranges
 from inflor.quant.operators import Linear
 from inflor.quant.run import kernel as semantics
@@ -37,7 +38,7 @@ def emulate(network: IntegerNetwork, x: np.ndarray, **options: object) -> Record
 
 def assert_equal(network: IntegerNetwork, record: Record, x: np.ndarray) -> None:
     for sample, image in enumerate(x):
-        expected = brute_force.run(network, image)
+        expected = specified.run(network, image)
         for p in record.populations:
             if p.kind == "readout":
                 actual = record.outputs[p.name][sample].reshape(-1, *p.shape)
@@ -49,14 +50,14 @@ def assert_equal(network: IntegerNetwork, record: Record, x: np.ndarray) -> None
 
 @given(integer_networks(delays=True))
 @RELAXED
-def test_equals_the_brute_force_loop(network: IntegerNetwork) -> None:
+def test_equals_the_specification(network: IntegerNetwork) -> None:
     x = images(network, 2)
     assert_equal(network, emulate(network, x), x)
 
 
 @given(integer_networks(delays=True, current=True, recurrent=True), st.booleans())
 @settings(RELAXED, max_examples=80)
-def test_currents_and_cycles_equal_the_brute_force_loop(network: IntegerNetwork, frames: bool) -> None:
+def test_currents_and_cycles_equal_the_specification(network: IntegerNetwork, frames: bool) -> None:
     x = images(network, 2, frames=frames)
     assert_equal(network, emulate(network, x), x)
 
@@ -69,7 +70,7 @@ def test_every_state_equals_the_loop_and_stays_in_its_range(network: IntegerNetw
     for name, states in found.items():
         population, proved = network.by_name[name], ranges[name]
         for sample, image in enumerate(x):
-            u, v = brute_force.states(network, image)[name]
+            u, v = specified.states(network, image)[name]
             np.testing.assert_array_equal(states.v[sample], v)
             channels = (population.shape[0], -1)
             for seen, interval in ((v, proved.state), (u, proved.synaptic)):
@@ -84,7 +85,7 @@ def test_every_state_equals_the_loop_and_stays_in_its_range(network: IntegerNetw
 
 @given(networks())
 @settings(RELAXED, max_examples=40)
-def test_equals_the_brute_force_loop_on_networks_for_chips(drawn: tuple[IntegerNetwork, np.ndarray]) -> None:
+def test_equals_the_specification_on_networks_for_chips(drawn: tuple[IntegerNetwork, np.ndarray]) -> None:
     network, x = drawn
     assert_equal(network, emulate(network, x), x)
 
@@ -144,9 +145,9 @@ def narrow(threshold: int = 1000) -> IntegerNetwork:
     one = np.ones((1, 1), np.int64)
     return IntegerNetwork(
         (
-            Population("input", (1,), "input", ZERO, "none", ZERO, ZERO, ZERO, ZERO, np.asarray(1.0), 0),
-            Population("n", (1,), "if", value, "subtract", value, ZERO, ZERO, ZERO, np.asarray(1.0)),
-            Population("out", (1,), "readout", ZERO, "none", ZERO, ZERO, ZERO, ZERO, np.asarray(1.0)),
+            small_networks.population("input", (1,), "input"),
+            small_networks.population("n", (1,), "spiking", value, "subtract", value),
+            small_networks.population("out", (1,), "readout"),
         ),
         (Projection("input", "n", (Linear("w", one * 100),)), Projection("n", "out", (Linear("o", one),))),
         ("out",),
