@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
+from inflor.converter.datasets.registry import named
 from inflor.converter.errors import InputError
 from inflor.converter.train.augment import Augment
 from inflor.converter.train.layer import is_whole
@@ -74,28 +76,18 @@ class TrainConfig:
 
 
 def default_config(dataset_name: str, network: str, **overrides: Any) -> TrainConfig:
-    """Settings that train `network` well on a data set, by its name; `overrides` replace single ones.
+    """Return settings that train a network well on a data set.
+
+    Args:
+        dataset_name: of a data set that says what works for it; any other takes the defaults of `TrainConfig`.
+        network: a name of `NETWORKS`.
+        overrides: settings that replace these.
 
     Raises:
         InputError: an unknown network, or an override out of range.
     """
     values: dict[str, Any] = {"network": network}
-    values |= _BY_DATASET.get(dataset_name, {})
-    values |= _BY_BOTH.get((dataset_name, network), {})
+    with contextlib.suppress(InputError):  # a user's file may have the name of a data set that is broken
+        if (source := named(dataset_name)) is not None:
+            values |= {**source.training, **source.training_of.get(network, {})}
     return TrainConfig(**(values | overrides))
-
-
-_SMALL_GREY = {"epochs": 5, "learning_rate": 2e-2, "augment": "shift"}
-_CIFAR = {"epochs": 200, "optimizer": "sgd", "learning_rate": 0.1, "weight_decay": 5e-4, "augment": "crop_flip"}
-_BY_DATASET: dict[str, dict[str, Any]] = {
-    "digits": {"epochs": 40, "batch_size": 64, "learning_rate": 4e-3, "augment": "shift"},
-    "mnist": _SMALL_GREY,
-    "fashion_mnist": _SMALL_GREY | {"epochs": 20},
-    "kmnist": _SMALL_GREY | {"epochs": 20},
-    "cifar10": _CIFAR,
-    "cifar100": _CIFAR,
-}
-_BY_BOTH: dict[tuple[str, str], dict[str, Any]] = {
-    ("digits", "convnet"): {"channels": 32, "epochs": 30, "learning_rate": 1e-2},
-    ("digits", "resnet8"): {"epochs": 20},
-}

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from inflor.converter.datasets import Dataset
+from inflor.converter.datasets.dataset import Dataset
 from inflor.converter.errors import InputError
 from inflor.converter.files import atomic_path
 from inflor.converter.nir.metadata import ModelInfo

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from inflor.converter.datasets import Dataset
+from inflor.converter.datasets.dataset import Dataset
 from inflor.converter.errors import InputError
 from inflor.converter.nir.metadata import ModelInfo
 from inflor.converter.train.architecture import SpikingNetwork

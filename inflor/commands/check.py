@@ -13,7 +13,7 @@ from inflor.options import (
     FILE,
     WHOLE,
     SeveralNames,
-    data_dir_option,
+    data_options,
     dataset_option,
     example,
     json_option,
@@ -45,7 +45,7 @@ LAYERS = (
 @click.option("--samples", type=WHOLE, default=4, show_default=True, metavar="N", help="Compare the first N.")
 @loihi_options
 @spinnaker_options(hidden=True)
-@data_dir_option
+@data_options
 @json_option
 def command(model: Path, targets: tuple[str, ...], as_json: bool, **options: Any) -> int:
     """Run MODEL (an integer .nir) on several targets and compare every spike.

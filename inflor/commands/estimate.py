@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from inflor import console
 from inflor.console import Column
-from inflor.options import FILE, SeveralNames, data_dir_option, example, json_option
+from inflor.options import FILE, SeveralNames, data_options, example, json_option
 
 if TYPE_CHECKING:
     from inflor.targets.cost.result import CostReport
@@ -50,7 +50,7 @@ COUNTED = ("spikes", "synaptic_events", "dense_events", "input_macs", "neuron_up
     metavar="FORMAT",
     help="text, markdown or latex.",
 )
-@data_dir_option
+@data_options
 @json_option
 def command(
     model: Path,
@@ -59,6 +59,7 @@ def command(
     dataset: str | None,
     table: str,
     data_dir: Path | None,
+    layout: Any,
     as_json: bool,
 ) -> None:
     """Count what MODEL (an integer .nir) did in a record, and multiply by
@@ -72,7 +73,9 @@ def command(
 
     chosen = {"hardware": hardware} if hardware else {}
     with console.progress("estimating") as progress:
-        report = api.estimate(model, record, dataset=dataset, data_dir=data_dir, progress=progress, **chosen)
+        report = api.estimate(
+            model, record, dataset=dataset, data_dir=data_dir, layout=layout, progress=progress, **chosen
+        )
     if as_json:
         console.print_json({"model": model, **report.as_dict()})
         return

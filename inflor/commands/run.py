@@ -14,7 +14,7 @@ from inflor.options import (
     WHOLE,
     Memory,
     Whole,
-    data_dir_option,
+    data_options,
     dataset_option,
     example,
     json_option,
@@ -62,7 +62,7 @@ POPULATIONS = (
 @loihi_options
 @spinnaker_options(hidden=True)
 @threads_option
-@data_dir_option
+@data_options
 @json_option
 def command(
     model: Path,

@@ -13,7 +13,7 @@ from inflor.options import (
     SEED,
     WHOLE,
     Whole,
-    data_dir_option,
+    data_options,
     dataset_option,
     example,
     json_option,
@@ -62,7 +62,7 @@ DEVICES = ("auto", "cpu", "cuda")
 @click.option("--seed", type=SEED, default=0, show_default=True, metavar="N", help="Of everything random.")
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint in the --out folder.")
 @threads_option
-@data_dir_option
+@data_options
 @json_option
 def command(dataset: str, model: str, out: Path | None, resume: bool, as_json: bool, **options: Any) -> None:
     """Train a spiking network: writes model.pt and metrics.json.
