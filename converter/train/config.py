@@ -19,14 +19,25 @@ Optimizer = Literal["sgd", "adam", "adamw"]
 Device = Literal["auto", "cpu", "cuda"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TrainConfig:
-    """One training. Everything here but the device decides the weights, together with the data.
+    """What one training is to do. Everything here but the device decides the weights, together with the data.
 
-    network: a name of `NETWORKS`. channels: its base width, None for the usual. timesteps: T. optimizer: "sgd" (with
-    `momentum`), "adam" or "adamw"; its learning rate falls from `learning_rate` to 0 along a cosine over all steps.
-    weight_decay: of the weights of conv and linear layers only. label_smoothing: 0 to below 1.
-    augment: "none", "shift" (by 1 pixel) or "crop_flip". device: "auto" takes CUDA where there is one.
+    Attributes:
+        network: a name of `NETWORKS`.
+        channels: its base width; None for the usual one.
+        timesteps: T, steps per sample.
+        neuron: how the neurons behave.
+        epochs: passes over the train split.
+        batch_size: samples per update of the weights.
+        optimizer: "sgd" (with `momentum`), "adam" or "adamw".
+        learning_rate: at the start; it falls to 0 along a cosine over all steps.
+        momentum: of "sgd".
+        weight_decay: of the weights of conv and linear layers only.
+        label_smoothing: 0 to below 1.
+        augment: "none", "shift" (by 1 pixel) or "crop_flip" (by 4 pixels, and mirrored).
+        seed: of everything random.
+        device: "cpu", "cuda", or "auto" for CUDA where there is one.
 
     Raises:
         InputError: a value is outside its range; the message names it.
@@ -49,29 +60,32 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         choices: tuple[tuple[str, tuple[str, ...]], ...] = (
-            ("network", tuple(NETWORKS)),
             ("optimizer", get_args(Optimizer)),
             ("augment", get_args(Augment)),
             ("device", get_args(Device)),
         )
+        if self.network not in NETWORKS:
+            raise InputError(f"unknown network {self.network!r}; known are {', '.join(NETWORKS)}")
         for name, known in choices:
             if getattr(self, name) not in known:
-                raise InputError(f"{name} {getattr(self, name)!r}: choose one of {', '.join(known)}")
+                raise InputError(f"`{name}` {getattr(self, name)!r}: choose one of {', '.join(known)}", option=name)
         for name, least in (("timesteps", 1), ("epochs", 1), ("batch_size", 2), ("seed", 0)):
             if not is_whole(getattr(self, name), least):
-                raise InputError(f"{name} {getattr(self, name)!r}: must be a whole number of at least {least}")
+                text = f"`{name}` {getattr(self, name)!r}: must be a whole number of at least {least}"
+                raise InputError(text, option=name)
         if self.channels is not None and not is_whole(self.channels, 1):
-            raise InputError(f"channels {self.channels!r}: must be a whole number of at least 1")
+            text = f"`channels` {self.channels!r}: must be a whole number of at least 1"
+            raise InputError(text, option="channels")
         ranges = (("learning_rate", math.inf), ("weight_decay", math.inf), ("momentum", 1.0), ("label_smoothing", 1.0))
         for name, end in ranges:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < end:
-                raise InputError(f"{name} {value!r}: must be a number from 0 to below {end}")
+                raise InputError(f"`{name}` {value!r}: must be a number from 0 to below {end}", option=name)
         if self.learning_rate == 0:
-            raise InputError("learning_rate 0 would not train; give a number above 0")
+            raise InputError("`learning_rate` 0 would not train; give a number above 0", option="learning_rate")
 
     def to_plain(self) -> dict[str, Any]:
-        """Nested dicts of numbers and texts, as JSON takes them."""
+        """Return nested dicts of numbers and texts, as JSON takes them."""
         return dataclasses.asdict(self)
 
 

@@ -44,7 +44,7 @@ DEVICES = ("auto", "cpu", "cuda")
 @click.option("--timesteps", type=WHOLE, metavar="T", help="Steps per sample.  [default: 4]")
 @click.option("--epochs", type=WHOLE, metavar="N", help="Passes over the data.")
 @click.option("--batch-size", type=Whole(2), metavar="N", help="Samples per update.")
-@click.option("--lr", type=float, metavar="X", help="Learning rate; falls to 0 along a cosine.")
+@click.option("--lr", "learning_rate", type=float, metavar="X", help="Learning rate; falls to 0 along a cosine.")
 @click.option("--optimizer", type=click.Choice(OPTIMIZERS), metavar="NAME", help="sgd (momentum 0.9), adam or adamw.")
 @click.option("--weight-decay", type=float, metavar="X", help="Of conv and linear weights.")
 @click.option("--channels", type=WHOLE, metavar="N", help="Base width of the network.")
@@ -72,7 +72,6 @@ def command(dataset: str, model: str, out: Path | None, resume: bool, as_json: b
     from inflor import api
 
     out = out or Path("runs") / f"{Path(dataset).stem}-{model}"
-    options["learning_rate"] = options.pop("lr")
     with console.progress("training") as progress:
         result = api.train(dataset, model, out=out, resume=resume, progress=progress, **options)
     metrics = result.metrics

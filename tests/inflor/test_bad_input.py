@@ -40,7 +40,10 @@ def refused(*arguments: object, code: int = 2) -> str:
         (["train", "--dataset", "digits", "--neuron", "hh"], "'hh' is not one of 'srif', 'if', 'lif'"),
         (["train", "--dataset", "digits", "--model", "vgg99"], "vgg19"[:3]),
         (["train", "--dataset", "digits", "--model", "vgg16"], "would be empty"),
-        (["train", "--dataset", "mnsit"], "give one of digits, mnist, fashion_mnist"),
+        (
+            ["train", "--dataset", "mnsit"],
+            "did you mean mnist? give one of cifar10, cifar100, digits, fashion_mnist, kmnist, mnist or",
+        ),
         (["train", "--dataset", "mnist"], "--data-dir"),
         (["train"], "Missing option '--dataset'"),
         (["quantize", "model.nir", "--calibrate", "digits", "--bits", "9"], "9 is not a whole number from 2 to 8"),

@@ -11,11 +11,11 @@ possum rabbit raccoon ray road rocket rose sea seal shark shrew skunk skyscraper
 sunflower sweet_pepper table tank telephone television tiger tractor train trout tulip turtle wardrobe whale
 willow_tree wolf woman worm
 """
-_FILES = CifarFiles(
+FILES = CifarFiles(
     folders=("cifar-100-binary", "cifar-100-python"),
     train=("train",),
     test="test",
     label_bytes=2,
     labels="fine_labels",
 )
-SOURCE = cifar_style("cifar100", _FILES, tuple(_CLASSES.split()))
+SOURCE = cifar_style("cifar100", FILES, tuple(_CLASSES.split()))
