@@ -13,6 +13,7 @@ from inflor.converter.errors import InputError
 from inflor.fit import fitted
 from inflor.quant.ir.network import IntegerNetwork
 from inflor.targets import registry
+from inflor.targets.api import options_of
 from inflor.targets.equivalence import compare as equivalence
 from inflor.targets.equivalence.compare import Equivalence
 
@@ -47,18 +48,32 @@ def check(
     data = load_dataset(dataset, data_dir, loaded, layout=layout)
     loaded = fitted(loaded, data)
     given = {name: value for name, value in options.items() if value is not None}
-    chosen = {name: _options(name, given) for name in targets}
-    unknown = sorted(set(given) - set().union(*chosen.values()))
-    if unknown:
-        named = ", ".join(f"the chip {given['chip']}" if name == "chip" else registry.flags([name]) for name in unknown)
-        raise InputError(f"none of the targets {', '.join(targets)} has {named}")
+    chosen = options_by_target(targets, given)
     images, _ = data.split(split)
     inputs = loaded.quantise_input(loaded.info.normalise(images[:samples]))
     watch = None if progress is None else lambda done, total: progress(done, total, "samples")
     return equivalence.check(loaded, targets, inputs, chosen, watch)
 
 
-def _options(target: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Those that the target has. A chip is named after its target, with a number."""
-    known = registry.load(target).OPTIONS
-    return {k: v for k, v in given.items() if k in known and (k != "chip" or v.startswith(target))}
+def options_by_target(targets: Sequence[str], given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The options of each target: those of its own name, "loihi.chip", before those that all share, "chip".
+
+    A choice goes to the targets that offer it.
+
+    Raises:
+        InputError: an option, or a choice, that none of the targets has.
+    """
+    known = {name: options_of(registry.find(name)) for name in targets}
+    chosen: dict[str, dict[str, Any]] = {name: {} for name in targets}
+    for key, value in sorted(given.items(), key=lambda item: "." in item[0]):
+        owner, _, option = key.rpartition(".")
+        able = [n for n in targets if owner in ("", n) and option in known[n]]
+        takers = [n for n in able if value in known[n][option].choices or not known[n][option].choices]
+        for name in takers:
+            chosen[name][option] = value
+        if not able:
+            raise InputError(f"none of the targets {', '.join(targets)} has `{key}`", option=key)
+        if not takers:
+            offered = ", ".join(dict.fromkeys(c for n in able for c in known[n][option].choices))
+            raise InputError(f"`{key}` {value}: choose one of {offered}", option=key)
+    return chosen

@@ -8,9 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
+import h5py
+
+from inflor.converter.datasets import load as datasets
 from inflor.converter.datasets.dataset import Dataset
 from inflor.converter.datasets.layout import Layout
-from inflor.converter.datasets.load import load
 from inflor.converter.errors import InputError
 from inflor.converter.nir import file as nir_file
 from inflor.converter.nir.graph import Graph
@@ -18,6 +20,8 @@ from inflor.converter.passes.conventions import Conventions
 from inflor.fit import input_shape
 from inflor.quant import file as integer_nir
 from inflor.quant.ir.network import IntegerNetwork
+from inflor.targets.record import file as records
+from inflor.targets.record.file import Record
 
 PathLike: TypeAlias = str | os.PathLike[str]
 Network: TypeAlias = Graph | IntegerNetwork
@@ -47,7 +51,7 @@ def load_dataset(
             text = f"`layout` {layout!r}: {dataset.name} is in memory, with its channels first; leave `layout` out"
             raise InputError(text, option="layout")
         return dataset
-    return load(dataset, data_dir, frame=None if network is None else input_shape(network), layout=layout)
+    return datasets.load(dataset, data_dir, frame=None if network is None else input_shape(network), layout=layout)
 
 
 def load_network(path: PathLike, conventions: Conventions | None = None) -> Network:
@@ -62,6 +66,24 @@ def load_network(path: PathLike, conventions: Conventions | None = None) -> Netw
         raise InputError(f"{path}: is a model.pt; make a .nir of it first with: inflor convert {path}")
     graph = nir_file.read(path, conventions)
     return integer_nir.from_graph(graph) if graph.info.stage == "integer" else graph
+
+
+def load(path: PathLike, conventions: Conventions | None = None) -> Graph | IntegerNetwork | Record:
+    """Open a .nir, an .int.nir or a record; what it is follows from what it holds.
+
+    Raises:
+        InputError: the file is none of these, or damaged.
+    """
+    return records.read(path) if is_record(path) else load_network(path, conventions)
+
+
+def is_record(path: PathLike) -> bool:
+    """Whether the file is HDF5 with a record's mark; a damaged file is left to the reader of NIR, which says why."""
+    try:
+        with h5py.File(path, "r") as file:
+            return bool(file.attrs.get("format") == records.FORMAT)
+    except (OSError, RuntimeError, ValueError, TypeError, KeyError):
+        return False
 
 
 def kind_of(path: PathLike) -> str:
@@ -80,7 +102,7 @@ def kind_of(path: PathLike) -> str:
     return "checkpoint" if archive or Path(path).suffix in (".pt", ".pth") else "hdf5"
 
 
-def refuse_overwrite(out: PathLike | None, *sources: object, option: str = "--out") -> None:
+def refuse_overwrite(out: PathLike | None, *sources: object, option: str = "out") -> None:
     """Refuse to write over an input.
 
     sources: the inputs; those that are no paths, such as the name of a built-in data set, hold nothing to lose.
@@ -89,7 +111,7 @@ def refuse_overwrite(out: PathLike | None, *sources: object, option: str = "--ou
         InputError: `out` is the file or folder of one of them.
     """
     if any(_same(out, source) for source in sources):
-        raise InputError(f"{out}: is the input itself; name another file with {option}")
+        raise InputError(f"{out}: is the input itself; name another file with `{option}`", option=option)
 
 
 def refuse_twice(*outs: PathLike | None) -> None:

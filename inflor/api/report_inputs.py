@@ -25,7 +25,7 @@ from inflor.page.contents import Chip, Missing, Potentials, Source, Verdict
 from inflor.provenance import sha256
 from inflor.quant.ir.network import IntegerNetwork
 from inflor.targets.cost.activity import Activity
-from inflor.targets.cost.estimate import HARDWARE, WITHOUT_CORES, estimate, refuse_float_run
+from inflor.targets.cost.estimate import REFERENCES, estimate, refuse_float_run, title
 from inflor.targets.cost.placing import place
 from inflor.targets.cost.result import CostReport
 from inflor.targets.mapping import CoreMap
@@ -195,7 +195,7 @@ class ReportInputs:
         if isinstance(data, Dataset):
             inputs = self.network.quantise_input(self._normalised(data))
         try:
-            found = estimate(self.network, self.record, HARDWARE if hardware is None else tuple(hardware), inputs)
+            found = estimate(self.network, self.record, None if hardware is None else tuple(hardware), inputs)
         except InputError as error:
             if hardware is not None:
                 raise
@@ -205,7 +205,7 @@ class ReportInputs:
 
     def chips(self, hardware: Sequence[str] | None, costed: CostReport | Missing) -> tuple[Chip | Missing, ...]:
         """The cores of the hardware that has some, as the estimate placed them."""
-        wanted = CHIPS if hardware is None else tuple(h for h in dict.fromkeys(hardware) if h not in WITHOUT_CORES)
+        wanted = CHIPS if hardware is None else tuple(h for h in dict.fromkeys(hardware) if h not in REFERENCES)
         if not wanted:
             return (Missing("None of the hardware that was asked for has cores that can be drawn."),)
         known = {} if isinstance(costed, Missing) else costed.core_maps
@@ -216,7 +216,7 @@ class ReportInputs:
         try:
             return chips.chip(known[name] if name in known else place(Activity(self.network, self.record), name))
         except InputError as error:
-            return Missing(f"{chips.title(name)}: the network cannot be placed: {error}.")
+            return Missing(f"{title(name)}: the network cannot be placed: {error}.")
 
 
 def _losses(found: Mapping[str, Any], name: str, network: IntegerNetwork) -> dict[str, Mapping[str, Any]]:

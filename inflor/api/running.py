@@ -62,7 +62,7 @@ def run(
         y,
         out=out,
         keep_spikes=spikes,
-        options={name: value for name, value in options.items() if value is not None},
+        options=options,
         provenance=about,
         progress=None if progress is None else lambda done, total: progress(done, total, "samples"),
     )

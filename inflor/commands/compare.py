@@ -8,11 +8,11 @@ from typing import Any
 import click
 
 from inflor import console
+from inflor.command import Command
 from inflor.console import Column
 from inflor.options import (
     FILE,
     WHOLE,
-    SeveralNames,
     data_options,
     dataset_option,
     example,
@@ -22,7 +22,7 @@ from inflor.options import (
 
 
 @click.command(
-    cls=SeveralNames,
+    cls=Command,
     short_help="Compare networks by bits, accuracy and cost.",
     epilog=example("inflor compare 4.int.nir 8.int.nir --dataset digits --out compare.html"),
 )
@@ -39,11 +39,11 @@ def command(models: tuple[Path, ...], as_json: bool, hardware: tuple[str, ...], 
 
     For choosing bits, timesteps and chip; all of them run on the same samples.
     """
-    from inflor import api
+    import inflor
     from inflor.page.comparison import describe, table
 
     with console.progress("comparing") as progress:
-        result = api.compare(models, hardware=hardware or None, progress=progress, **options)
+        result = inflor.compare(models, hardware=hardware or None, progress=progress, **options)
     if as_json:
         console.print_json({"out": result.path, **result.as_dict()})
         return

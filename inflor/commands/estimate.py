@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from inflor import console
+from inflor.command import Command
 from inflor.console import Column
-from inflor.options import FILE, SeveralNames, data_options, example, json_option
+from inflor.options import FILE, data_options, example, json_option
 
 if TYPE_CHECKING:
     from inflor.targets.cost.result import CostReport
@@ -29,7 +30,7 @@ COUNTED = ("spikes", "synaptic_events", "dense_events", "input_macs", "neuron_up
 
 
 @click.command(
-    cls=SeveralNames,
+    cls=Command,
     short_help="Say what a run costs: energy, latency, memory.",
     epilog=example("inflor estimate model.int.nir --record record.h5 --hardware loihi1 cmos45"),
 )
@@ -68,12 +69,12 @@ def command(
     Each figure comes with its source, its kind and how far it was checked;
     where nothing is published, that is the answer.
     """
-    from inflor import api
+    import inflor
     from inflor.targets.cost.table import FORMATS
 
     chosen = {"hardware": hardware} if hardware else {}
     with console.progress("estimating") as progress:
-        report = api.estimate(
+        report = inflor.estimate(
             model, record, dataset=dataset, data_dir=data_dir, layout=layout, progress=progress, **chosen
         )
     if as_json:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from inflor import console
+from inflor.command import Command
 from inflor.console import Column
 from inflor.options import FILE, SEED, WHOLE, Whole, beside, data_options, example, json_option, time_options
 
@@ -35,6 +36,8 @@ LARGE_DEVIATION = 0.01
 
 
 @click.command(
+    cls=Command,
+    dumps=True,
     short_help="Fix weights and thresholds to integers.",
     epilog=example("inflor quantize model.nir --bits 8 --calibrate digits --out model.int.nir"),
 )
@@ -87,15 +90,16 @@ def command(
     Prints what each population lost. "same": spikes equal to the float network's; "diverges": the first step with one
     that is not.
     """
-    from inflor import api
+    import inflor
+    from inflor.api.loading import refuse_overwrite, refuse_twice
 
     out = out or beside(model, ".int.nir")
-    api.refuse_overwrite(report, model, calibrate, option="--report")
-    api.refuse_twice(out, report)
+    refuse_overwrite(report, model, calibrate, option="report")
+    refuse_twice(out, report)
     with console.progress("quantising") as progress:
-        result = api.quantize(
+        result = inflor.quantize(
             model,
-            conventions=api.Conventions(**time),
+            conventions=inflor.Conventions(**time),
             calibrate=calibrate,
             bits=bits,
             granularity="channel" if granularity == "channel" else "population",

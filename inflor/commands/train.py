@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from inflor import console
+from inflor.command import Command
 from inflor.options import (
     FILE,
     SEED,
@@ -29,6 +30,7 @@ DEVICES = ("auto", "cpu", "cuda")
 
 
 @click.command(
+    cls=Command,
     short_help="Train a spiking network.",
     epilog=example("inflor train --dataset digits --model convnet --out runs/digits"),
 )
@@ -69,11 +71,11 @@ def command(dataset: str, model: str, out: Path | None, resume: bool, as_json: b
 
     Settings that you leave out are those that work well for the data.
     """
-    from inflor import api
+    import inflor
 
     out = out or Path("runs") / f"{Path(dataset).stem}-{model}"
     with console.progress("training") as progress:
-        result = api.train(dataset, model, out=out, resume=resume, progress=progress, **options)
+        result = inflor.train(dataset, model, out=out, resume=resume, progress=progress, **options)
     metrics = result.metrics
     if as_json:
         console.print_json({"model": result.model_path, **metrics})

@@ -17,8 +17,9 @@ from inflor.converter.simulate import execute
 from inflor.converter.simulate.stepping import potentials
 from inflor.converter.train.neurons import MPR_THRESHOLD, mpr
 from inflor.quant.ir.network import IntegerNetwork
-from inflor.targets.cpu import place as make_plan
 from inflor.targets.cpu.emulator import states as cpu_states
+from inflor.targets.cpu.options import CpuOptions
+from inflor.targets.cpu.plan import place
 
 FloatArray = npt.NDArray[np.float64]
 SRIF_RESET = 2.0
@@ -65,7 +66,7 @@ def histograms(
         graph, frames.transpose(0, 1) if in_time else frames, timesteps, keep=(), currents=names, dtype=torch.float64
     )
     found = []
-    found_states = cpu_states(make_plan(network), network.quantise_input(x))
+    found_states = cpu_states(place(network, CpuOptions(), {}), network.quantise_input(x))
     for name in names:
         state = found_states.pop(name)
         assert state.spikes is not None

@@ -25,8 +25,9 @@ from inflor.converter.errors import InputError
 from inflor.quant.apply import apply_chain, weight_tensor
 from inflor.quant.ir.network import IntegerNetwork, Population
 from inflor.quant.run.synapses import delayed
-from inflor.targets import registry
-from inflor.targets.record.file import Record, recording
+from inflor.targets import registry, running
+from inflor.targets.api import Plan, Progress, Target
+from inflor.targets.record.file import Record
 
 CHUNK = 32
 """Samples whose spikes are unpacked at a time."""
@@ -93,7 +94,7 @@ class Layer:
 class Equivalence:
     """compared_spikes: neuron-steps compared (each holds a spike or none), per target beyond the first, readouts aside.
 
-    mismatches: those that differ, readout values included.
+    mismatches: those that differ, readout values included. not_compared: populations that not every target records.
     """
 
     targets: tuple[str, ...]
@@ -102,6 +103,7 @@ class Equivalence:
     mismatches: int
     layers: tuple[Layer, ...]
     first_mismatch: Mismatch | None = None
+    not_compared: tuple[str, ...] = ()
 
     @property
     def equal(self) -> bool:
@@ -118,7 +120,7 @@ def check(
     targets: Sequence[str],
     inputs: npt.NDArray[Any],
     options: Mapping[str, Mapping[str, Any]] | None = None,
-    progress: registry.Progress | None = None,
+    progress: Progress | None = None,
 ) -> Equivalence:
     """Run `network` on every target and compare. inputs: quantised, integers [samples, *shape] or [samples, T, *shape].
 
@@ -129,19 +131,19 @@ def check(
         MissingPartError: a target is not installed.
     """
     if len(targets) < 2 or len(set(targets)) < len(targets):
-        raise InputError(f"--targets {' '.join(targets)}: name two or more different targets")
+        raise InputError(f"`targets` {' '.join(targets)}: name two or more different targets", option="targets")
     if not len(inputs):
-        raise InputError("there is nothing to compare in 0 samples; give --samples 1 or more")
-    modules = {name: registry.load(name) for name in targets}
-    for name, module in modules.items():
-        if module.INPUT != "integer":
-            raise InputError(f"target {name!r} runs float networks only; leave it out of --targets")
-    plans = {name: module.place(network, **(options or {}).get(name, {})) for name, module in modules.items()}
-    records = {name: _run(modules[name], plans[name], network, inputs, progress) for name in targets}
+        raise InputError("there is nothing to compare in 0 samples; give `samples=1` or more")
+    found = {name: registry.load(name) for name in targets}
+    for name, target in found.items():
+        if target.input != "integer":
+            raise InputError(f"target {name!r} runs float networks only; leave it out of `targets`")
+    plans = {name: running.place(target, network, (options or {}).get(name)) for name, target in found.items()}
+    records = {n: running.record(target, plans[n], network, inputs, progress) for n, target in found.items()}
     result = compare(network, records, inputs)
     if result.first_mismatch is None:
         return result
-    return _with_states(result, modules, plans, inputs)
+    return _with_states(result, found, plans, inputs)
 
 
 def compare(network: IntegerNetwork, records: Mapping[str, Record], inputs: npt.NDArray[Any]) -> Equivalence:
@@ -152,7 +154,11 @@ def compare(network: IntegerNetwork, records: Mapping[str, Record], inputs: npt.
     """
     _check_records(records)
     layers, first = [], None
-    populations = [p for p in network.populations if p.kind != "input"]
+    recorded = set.intersection(*({p.name for p in r.populations} for r in records.values()))
+    wanted = [p for p in network.populations if p.kind != "input"]
+    populations = [p for p in wanted if p.name in recorded]
+    if not populations:
+        raise InputError(f"{network.source}: there is nothing to compare: {', '.join(records)} record no population")
     for population in sorted(populations, key=lambda p: network.depth[p.name]):
         layer, found = _compare_population(network, population, records)
         layers.append(layer)
@@ -168,23 +174,14 @@ def compare(network: IntegerNetwork, records: Mapping[str, Record], inputs: npt.
         sum(layer.mismatches for layer in layers),
         tuple(layers),
         first,
+        tuple(p.name for p in wanted if p.name not in recorded),
     )
 
 
-def _run(
-    module: Any, plan: Any, network: IntegerNetwork, inputs: npt.NDArray[Any], progress: registry.Progress | None
-) -> Record:
-    with recording(module.populations(plan), network.info.timesteps, len(inputs)) as recorder:
-        module.run(plan, inputs, recorder, progress)
-        return recorder.finish(None, {})
-
-
 def _check_records(records: Mapping[str, Record]) -> None:
-    shapes = {
-        name: (r.samples, r.timesteps, frozenset((p.name, p.shape) for p in r.populations if p.kind != "input"))
-        for name, r in records.items()
-    }
-    if len(set(shapes.values())) > 1:
+    sizes = {(r.samples, r.timesteps) for r in records.values()}
+    shapes = {(p.name, p.shape) for r in records.values() for p in r.populations if p.kind != "input"}
+    if len(sizes) > 1 or len({name for name, _ in shapes}) < len(shapes):
         raise InputError(f"the records of {', '.join(records)} are not of the same network and samples")
 
 
@@ -295,14 +292,14 @@ def _current(
 
 
 def _with_states(
-    result: Equivalence, modules: Mapping[str, Any], plans: Mapping[str, Any], inputs: npt.NDArray[Any]
+    result: Equivalence, targets: Mapping[str, Target], plans: Mapping[str, Plan], inputs: npt.NDArray[Any]
 ) -> Equivalence:
     """Add what the targets themselves held, from a second run of the one sample and those before it."""
     mismatch = result.first_mismatch
     assert mismatch is not None
     sides = []
     for side in mismatch.sides:
-        observe = getattr(modules[side.target], "observe", None)
+        observe = targets[side.target].observe
         a_seen = v_seen = None
         if observe is not None:
             where = (mismatch.population, mismatch.sample, mismatch.timestep, mismatch.neuron)

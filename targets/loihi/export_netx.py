@@ -41,7 +41,7 @@ class _Layer:
     neuron: dict[str, int | npt.NDArray[np.int64]] | None = None
 
 
-def write(path: str | os.PathLike[str], network: IntegerNetwork) -> list[str]:
+def write(network: IntegerNetwork, path: str | os.PathLike[str]) -> list[str]:
     """Write `network`; returns notes for the user.
 
     Raises:
@@ -200,4 +200,4 @@ def _dense(
 
 def _refusal(network: IntegerNetwork, population: Population, reason: str) -> InputError:
     file = f"{network.source}: " if network.source else ""
-    return InputError(f"{file}node {population.name!r} {reason}; run it with --target loihi instead")
+    return InputError(f"{file}node {population.name!r} {reason}; run it with `target='loihi'` instead")

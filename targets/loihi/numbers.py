@@ -14,12 +14,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from inflor.quant.ir.network import Population
 from inflor.quant.operators import IntArray
+
+if TYPE_CHECKING:
+    from inflor.quant.run.kernel import Profile
 
 INPUT_SHIFT = 6
 DECAY_BITS = 12
@@ -36,6 +39,13 @@ FORGET = 1 << DECAY_BITS
 """Decay of a state that keeps nothing."""
 LARGEST_STATE = (1 << (STATE_BITS - 1)) - (1 << INPUT_SHIFT)
 """In 1/64 of a unit: no threshold lets more through, and nothing wraps or saturates below."""
+
+
+def profile() -> Profile:
+    """u wraps at 24 bits, v is clipped to +-(2**23 - 1) (lava-nc 0.10.0, proc/lif/models.py); so does our program."""
+    from inflor.quant.run.kernel import Profile  # torch: the worker does without
+
+    return Profile(STATE_BITS, "saturate", STATE_BITS, "wrap", symmetric=True)
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from inflor.converter.files import atomic_path
 from inflor.quant.ir.network import IntegerNetwork, Population
 from inflor.quant.operators import IntArray
 from inflor.targets.spinnaker.numbers import Lowered
+from inflor.targets.spinnaker.options import SpinnakerOptions
 from inflor.targets.spinnaker.plan import SpinnakerPlan
 from inflor.targets.spinnaker.target import place
 
@@ -29,10 +30,10 @@ STATE = 1 << 15
 """Largest potential, in units of 1.0, that the script's scale leaves room for; s16.15 ends at 65,536."""
 
 
-def write(network: IntegerNetwork, path: str | os.PathLike[str], **options: Any) -> tuple[str, ...]:
+def write(
+    network: IntegerNetwork, path: str | os.PathLike[str], options: SpinnakerOptions | None = None
+) -> tuple[str, ...]:
     """Write the script to `path` (.py) and its arrays beside it (.py.npz); returns notes for the user.
-
-    options: those of `inflor.targets.spinnaker.place`.
 
     Raises:
         InputError: the path is no .py, or a population needs what no stock neuron does: reset by subtraction, or a
@@ -45,9 +46,9 @@ def write(network: IntegerNetwork, path: str | os.PathLike[str], **options: Any)
         if population.reset == "subtract":
             raise InputError(
                 f"{network.source}: population {population.name!r} resets by subtraction, which no stock neuron of "
-                "sPyNNaker does; train with --neuron if or lif, or run it with: inflor run --target spinnaker"
+                "sPyNNaker does; train with `neuron='if'` or `neuron='lif'`, or run it with `target='spinnaker'`"
             )
-    plan = place(network, **options)
+    plan = place(network, options or SpinnakerOptions(), {})
     _refuse_slow_steps(plan)
     arrays, cores, links = layout(plan)
     data = data_path(out)
@@ -66,6 +67,11 @@ def write(network: IntegerNetwork, path: str | os.PathLike[str], **options: Any)
         temporary.write_text(text, encoding="utf-8")
     how = f"python {shlex.quote(out.name)} image.npy"
     return (f"Run it with sPyNNaker 1!7.4.1, an image as its argument: {how}", *_notes(plan))
+
+
+def written_beside(path: str | os.PathLike[str]) -> tuple[Path, ...]:
+    """The arrays, which are written beside the script."""
+    return (data_path(path),)
 
 
 def data_path(path: str | os.PathLike[str]) -> Path:
@@ -101,7 +107,7 @@ def _refuse_slow_steps(plan: SpinnakerPlan) -> None:
             raise InputError(
                 f"{network.source}: projection {projection.name!r} leads from population {projection.source!r} back to "
                 f"{projection.target!r} with a delay of {projection.delay}, and stock neurons of sPyNNaker, which work "
-                f"every tick, need {least}; delay it so, or run it with: inflor run --target spinnaker"
+                f"every tick, need {least}; delay it so, or run it with `target='spinnaker'`"
             )
 
 

@@ -21,6 +21,7 @@ from inflor.quant.ir.network import IntegerNetwork, Population
 from inflor.quant.ir.ranges import StateRange, state_ranges
 from inflor.quant.operators import IntArray
 from inflor.quant.unroll import unrolled
+from inflor.targets.api import Violation
 from inflor.targets.spinnaker.layout.schedule import Schedule, make_schedule
 from inflor.targets.spinnaker.simulate.arithmetic import FRACTION_BITS, ONE, RING_MAX, STATE_BITS, Model, Neurons
 
@@ -28,25 +29,6 @@ STANDARD_DELAYS = 16
 """Time slots of a ring buffer, unless a longer delay needs more."""
 MOST_DELAYS = 1 << 13
 """Time slots of a ring buffer of one neuron: 14 index bits, of which one is the synapse type."""
-
-
-@dataclass(frozen=True)
-class Violation:
-    """A limit that a population breaks. number: what it needs; allowed: what there is.
-
-    fatal: nothing can be placed. The others are proofs that fail; a run detects and counts what they would have ruled
-    out.
-    """
-
-    population: str
-    limit: str
-    number: Any
-    allowed: Any
-    mend: str
-    fatal: bool = True
-
-    def __str__(self) -> str:
-        return f"population {self.population!r}: {self.limit} {self.number}, allowed is {self.allowed}; {self.mend}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -256,7 +238,7 @@ def _stock_rules(population: Population, model: Model, state: StateRange) -> lis
     if not model.startswith("stock"):
         return []
     found = []
-    own = "use --neurons custom: "
+    own = "use `neurons='custom'`: "
     if population.reset == "subtract":
         mend = own + "no stock neuron resets by subtraction"
         found.append(Violation(population.name, "reset", population.reset, "zero", mend))

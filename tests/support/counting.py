@@ -7,18 +7,16 @@ from dataclasses import replace
 
 import brute_force
 import numpy as np
+from on_target import placed, recorded
 
 from inflor.quant.ir.network import IntegerNetwork, Projection
 from inflor.quant.operators import Conv, Linear, Scale
-from inflor.targets import cpu
-from inflor.targets.record.file import Record, recording
+from inflor.targets.record.file import Record
 
 
 def emulate(network: IntegerNetwork, inputs: np.ndarray) -> Record:
-    plan = cpu.place(network)
-    with recording(cpu.populations(plan), network.info.timesteps, len(inputs)) as recorder:
-        cpu.run(plan, inputs, recorder)
-        return recorder.finish(None, {})
+    plan = placed("cpu", network)
+    return recorded("cpu", plan, inputs)
 
 
 class Loop:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from on_target import placed
 
 from inflor.converter.nir.metadata import ModelInfo
 from inflor.quant.ir.network import IntegerNetwork, Population, Projection
@@ -95,7 +96,7 @@ def record(target, plan, inputs):
 
 
 def on_cpu(network, inputs):
-    return record(cpu, cpu.place(network), inputs)
+    return record(cpu, placed("cpu", network), inputs)
 
 
 def on_spinnaker(plan, inputs):

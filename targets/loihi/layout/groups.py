@@ -15,12 +15,13 @@ from inflor.targets.loihi.layout.guard import (
     short_guard_is_exact,
 )
 from inflor.targets.loihi.numbers import misfits
-from inflor.targets.loihi.plan import STOCK, Balance, Group, Options, Plan, Role, SoftReset, Synapses
+from inflor.targets.loihi.options import SoftReset
+from inflor.targets.loihi.plan import STOCK, Balance, Group, LayoutOptions, Plan, Role, Synapses
 
 
-def plan(network: IntegerNetwork, options: Options | None = None) -> Plan:
+def plan(network: IntegerNetwork, options: LayoutOptions | None = None) -> Plan:
     """Lay the network out. It is expected to pass `inflor.targets.loihi.rules`."""
-    options = options or Options()
+    options = options or LayoutOptions()
     role = roles(network, options)
     late = sends_late(network)
     groups = [
@@ -51,7 +52,7 @@ def plan(network: IntegerNetwork, options: Options | None = None) -> Plan:
     return Plan(tuple(sending), tuple(synapses), tuple(balances), period, active, interval, options)
 
 
-def roles(network: IntegerNetwork, options: Options) -> dict[str, Role]:
+def roles(network: IntegerNetwork, options: LayoutOptions) -> dict[str, Role]:
     """What every population becomes."""
     ranges, late = state_ranges(network), sends_late(network)
     found: dict[str, Role] = {}

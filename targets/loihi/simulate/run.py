@@ -11,12 +11,12 @@ import numpy.typing as npt
 
 from inflor.converter.errors import SimulationError
 from inflor.quant.ir.network import IntegerNetwork
+from inflor.targets.api import Progress
 from inflor.targets.loihi.numbers import finest_shift
 from inflor.targets.loihi.plan import SILENCE, STOCK, Group, Plan, chip_order
 from inflor.targets.loihi.simulate.build import Outputs, lower
 from inflor.targets.loihi.simulate.session import job_folder, run
 from inflor.targets.record.file import Batch, Recorder
-from inflor.targets.registry import Progress
 
 CHUNK = 64
 """Samples that are read back at a time."""
@@ -162,7 +162,11 @@ def _check_silence(plan: Plan, outputs: Outputs, samples: int) -> None:
         rows = np.load(outputs.rows[group.name], mmap_mode="r")
         steps = np.arange(group.depth + (samples - 1) * plan.period)
         if rows[steps[(steps - group.depth) % plan.period >= plan.active]].any():
-            mend = "--soft-reset microcode, or --guard long" if group.role == "integrator" else "--soft-reset microcode"
+            mend = (
+                "`soft_reset='microcode'`, or `guard='long'`"
+                if group.role == "integrator"
+                else "`soft_reset='microcode'`"
+            )
             raise SimulationError(
                 f"target loihi: population {group.name!r} left +-{SILENCE}, the range in which its stock lowering is "
                 f"exact; use {mend}"
@@ -172,7 +176,7 @@ def _check_silence(plan: Plan, outputs: Outputs, samples: int) -> None:
 def _check_stock_states(plan: Plan, overflows: Mapping[str, int]) -> None:
     for group in plan.groups:
         if group.role in STOCK and overflows.get(group.name):
-            wider = "" if group.population.fraction_bits else "--soft-reset microcode, "  # whose units are the same
+            wider = "" if group.population.fraction_bits else "`soft_reset='microcode'`, "  # whose units are the same
             raise SimulationError(
                 f"target loihi: population {group.name!r}: {overflows[group.name]} states left 24 bits; use {wider}"
                 "fewer weight bits or fewer timesteps"

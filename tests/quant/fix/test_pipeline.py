@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from brute_force import run_all
+from on_target import placed
 
 from inflor.converter.errors import InputError
 from inflor.converter.nir.graph import Graph
@@ -22,7 +23,7 @@ from inflor.converter.train.networks import build
 from inflor.converter.train.neurons import NeuronConfig
 from inflor.quant.fix.pipeline import Options, quantize
 from inflor.quant.operators import Scale, weighted
-from inflor.targets import cpu
+from inflor.targets.cpu.emulator import states
 from inflor.targets.equivalence import compare as equivalence
 from inflor.targets.running import run
 
@@ -236,7 +237,7 @@ def test_recurrent_current_based_networks_keep_their_rates(subtract: bool, leak:
         assert layer.time_constant_error is not None
         assert layer.time_constant_error < 0.005  # half of 1/4096 of a decay that is no less than 1/30
     record = run(network, "cpu", FRAMES, keep_spikes=True)
-    states = cpu.states(cpu.place(network, profile="loihi"), network.quantise_input(FRAMES))
+    states = states(placed("cpu", network, profile="loihi"), network.quantise_input(FRAMES))
     assert record.spikes("cuba").mean() == pytest.approx(report.layers[0].spike_rate_integer)
     assert all(np.abs(s.v).max() < 1 << 23 for s in states.values())
 
@@ -363,7 +364,7 @@ def test_states_that_fade_slowly_stay_within_half_of_24_bits() -> None:
     graph = chain(fire, readout, rng.normal(size=(20, 16)), nir.Linear(rng.uniform(0.1, 1, (5, 20))), 100)
     x = rng.uniform(0, 1, (32, 16)).astype(np.float32)
     network, report = quantize(graph, x)
-    states = cpu.states(cpu.place(network), network.quantise_input(x))["readout"]
+    states = states(placed("cpu", network), network.quantise_input(x))["readout"]
     assert 1 << 20 < np.abs(states.v).max() <= 1 << 22
     layer = report.layers[-1]
     assert layer.narrowed

@@ -12,6 +12,7 @@ from chip_networks import networks
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from integer_networks import ZERO, images, integer_networks
+from on_target import placed, recorded, violated
 
 from inflor.converter.errors import InputError
 from inflor.converter.nir import file as nir_file
@@ -23,17 +24,15 @@ from inflor.quant.ir.ranges import prove_no_overflow, state_ranges
 from inflor.quant.operators import Linear
 from inflor.quant.run import kernel as semantics
 from inflor.quant.run import synapses
-from inflor.targets import cpu
-from inflor.targets.record.file import Record, recording
+from inflor.targets.cpu.emulator import states
+from inflor.targets.record.file import Record
 
 RELAXED = settings(max_examples=60, suppress_health_check=list(HealthCheck))
 
 
 def emulate(network: IntegerNetwork, x: np.ndarray, **options: object) -> Record:
-    plan = cpu.place(network, **options)
-    with recording(cpu.populations(plan), network.info.timesteps, len(x)) as recorder:
-        cpu.run(plan, x, recorder)
-        return recorder.finish(None, {})
+    plan = placed("cpu", network, **options)
+    return recorded("cpu", plan, x)
 
 
 def assert_equal(network: IntegerNetwork, record: Record, x: np.ndarray) -> None:
@@ -66,7 +65,7 @@ def test_currents_and_cycles_equal_the_brute_force_loop(network: IntegerNetwork,
 @settings(RELAXED, max_examples=40)
 def test_every_state_equals_the_loop_and_stays_in_its_range(network: IntegerNetwork) -> None:
     x = images(network, 2)
-    found, ranges = cpu.states(cpu.place(network), x), state_ranges(network)
+    found, ranges = states(placed("cpu", network), x), state_ranges(network)
     for name, states in found.items():
         population, proved = network.by_name[name], ranges[name]
         for sample, image in enumerate(x):
@@ -177,10 +176,10 @@ def test_wrapping_keeps_the_low_bits() -> None:
 
 
 def test_a_proved_width_is_not_checked() -> None:
-    plan = cpu.place(narrow(), state_bits=24)
+    plan = placed("cpu", narrow(), state_bits=24)
     assert not any(kernel.may_overflow for group in plan.groups for kernel in group)
-    assert cpu.check(narrow(), state_bits=24) == []
-    assert "n" in str(cpu.check(narrow(), state_bits=8)[0])
+    assert violated("cpu", narrow(), state_bits=24) == []
+    assert "n" in str(violated("cpu", narrow(), state_bits=8)[0])
 
 
 @given(integer_networks())
@@ -188,10 +187,8 @@ def test_a_proved_width_is_not_checked() -> None:
 def test_batches_do_not_matter(network: IntegerNetwork) -> None:
     x = images(network, 5)
     whole = emulate(network, x)
-    plan = replace(cpu.place(network), batch=2)
-    with recording(cpu.populations(plan), network.info.timesteps, len(x)) as recorder:
-        cpu.run(plan, x, recorder)
-        parts = recorder.finish(None, {})
+    plan = replace(placed("cpu", network), batch=2)
+    parts = recorded("cpu", plan, x)
     for p in whole.populations:
         if p.kind != "readout":
             np.testing.assert_array_equal(whole.spikes(p.name), parts.spikes(p.name))
@@ -200,7 +197,7 @@ def test_batches_do_not_matter(network: IntegerNetwork) -> None:
 
 def test_too_little_memory_is_said() -> None:
     with pytest.raises(InputError, match="--memory"):
-        cpu.place(narrow(), memory=1)
+        placed("cpu", narrow(), memory=1)
 
 
 @pytest.mark.parametrize(
@@ -209,7 +206,7 @@ def test_too_little_memory_is_said() -> None:
 )
 def test_bad_options_are_named(option: str, value: object) -> None:
     with pytest.raises(InputError, match=option.replace("_", "-")):
-        cpu.place(narrow(), **{option: value})
+        placed("cpu", narrow(), **{option: value})
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")

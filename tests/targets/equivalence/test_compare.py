@@ -11,13 +11,13 @@ import small_networks
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from integer_networks import images, integer_networks
+from on_target import placed, recorded
 
 from inflor.converter.errors import InputError
 from inflor.quant.ir.network import IntegerNetwork, Projection
 from inflor.quant.operators import Conv, Flatten, Linear, Scale
-from inflor.targets import cpu
+from inflor.targets.cpu.emulator import states
 from inflor.targets.equivalence import compare as equivalence
-from inflor.targets.record.file import Recorder
 
 
 def small(rng, timesteps=4):
@@ -43,10 +43,8 @@ def small(rng, timesteps=4):
 
 
 def on_cpu(network, inputs):
-    plan = cpu.place(network)
-    recorder = Recorder(cpu.populations(plan), network.info.timesteps, len(inputs), True)
-    cpu.run(plan, inputs, recorder)
-    return recorder.finish(None, {})
+    plan = placed("cpu", network)
+    return recorded("cpu", plan, inputs)
 
 
 def with_population(network, name, **changes):
@@ -155,6 +153,6 @@ def test_a_spike_turned_round_is_the_first_mismatch_and_not_the_one_due(network,
     right, wrong = found.sides
     assert right.value == right.due
     assert wrong.value != wrong.due
-    states = cpu.states(cpu.place(network), inputs)[chosen.name]
+    states = states(placed("cpu", network), inputs)[chosen.name]
     assert right.v == states.v[1, step][at]
     assert right.value == int(right.v > right.threshold)

@@ -12,25 +12,22 @@ import small_networks
 from chip_networks import networks, networks_in_time
 from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
+from on_target import observed, placed, recorded
 
 from inflor.quant.ir.network import Projection
 from inflor.quant.ir.ranges import state_ranges
 from inflor.quant.operators import Linear
-from inflor.targets import loihi
 from inflor.targets.loihi.layout.guard import fits_stock_state
 from inflor.targets.loihi.numbers import finest_shift
 from inflor.targets.loihi.plan import SILENCE
-from inflor.targets.record.file import Recorder
 
 EXAMPLES = int(os.environ.get("INFLOR_LOIHI_EXAMPLES", "25"))
 pytestmark = pytest.mark.usefixtures("lava")
 
 
 def simulated(net, inputs, **options):
-    plan = loihi.place(net, timeout=120, **options)
-    recorder = Recorder(loihi.populations(plan), net.info.timesteps, len(inputs), True)
-    loihi.run(plan, inputs, recorder)
-    return recorder.finish(None, {}), plan
+    plan = placed("loihi", net, timeout=120, **options)
+    return recorded("loihi", plan, inputs), plan
 
 
 def assert_equal(record, expected):
@@ -142,13 +139,13 @@ def test_names_that_look_like_those_of_relays_and_helpers(names, soft_reset):
     )
     record, plan = simulated(renamed, inputs, soft_reset=soft_reset, balance="relay")
     assert_equal(record, {new[name]: values for name, values in brute_force.run_all(net, inputs).items()})
-    later = {(g.population.name, g.later, g.role) for g in plan.plan.groups if g.later}
+    later = {(g.population.name, g.later, g.role) for g in plan.layout.groups if g.later}
     n1, n3 = new["n1"], new["n3"]
     assert later == {(n1, 1, "relay"), (n3, 1, "relay"), (n3, 2, "relay"), ("input", 2, "input")}
-    assert len({g.name for g in plan.plan.groups}) == len(plan.plan.groups)
-    usual = loihi.place(net, soft_reset=soft_reset, balance="relay")
-    assert loihi.observe(plan, inputs, new["n2"], 1, 3, (2, 4, 1)) == loihi.observe(
-        usual, inputs, "n2", 1, 3, (2, 4, 1)
+    assert len({g.name for g in plan.layout.groups}) == len(plan.layout.groups)
+    usual = placed("loihi", net, soft_reset=soft_reset, balance="relay")
+    assert observed("loihi", plan, inputs, new["n2"], 1, 3, (2, 4, 1)) == observe(
+        "loihi", usual, inputs, "n2", 1, 3, (2, 4, 1)
     )
 
 

@@ -8,8 +8,8 @@ import brute_force
 import numpy as np
 import pytest
 import small_networks
+from on_target import observed, placed, recorded
 
-from inflor.targets import cpu, loihi
 from inflor.targets.equivalence import compare as equivalence
 from inflor.targets.loihi.simulate.build import lower
 from inflor.targets.loihi.simulate.run import collect, session
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("lava")
 def recorded(plan, network, inputs, change_plan=lambda p: p, change_job=lambda j, f: j):
     """The record of a plan with faults in the plan or in the job."""
     changed = change_plan(plan.plan)
-    recorder = Recorder(loihi.populations(plan), network.info.timesteps, len(inputs), True)
+    recorder = Recorder(plan.populations, network.info.timesteps, len(inputs), True)
     with session.job_folder() as folder:
         job, outputs = lower(changed, inputs[:, None], folder, False)
         session.run(folder, change_job(job, folder), timeout=120)
@@ -30,10 +30,8 @@ def recorded(plan, network, inputs, change_plan=lambda p: p, change_job=lambda j
 
 
 def on_cpu(network, inputs):
-    plan = cpu.place(network)
-    recorder = Recorder(cpu.populations(plan), network.info.timesteps, len(inputs), True)
-    cpu.run(plan, inputs, recorder)
-    return recorder.finish(None, {})
+    plan = placed("cpu", network)
+    return recorded("cpu", plan, inputs)
 
 
 def flip_weight_bit(plan):
@@ -85,7 +83,7 @@ FAULTS = {
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_in_the_simulation_is_located(fault):
     network, inputs = small_networks.residual(np.random.default_rng(5))
-    plan = loihi.place(network, balance="delay")
+    plan = placed("loihi", network, balance="delay")
     where, changes = FAULTS[fault]
     records = {"cpu": on_cpu(network, inputs), "loihi": recorded(plan, network, inputs, **changes)}
     result = equivalence.compare(network, records, inputs)
@@ -100,7 +98,7 @@ def test_a_fault_in_the_simulation_is_located(fault):
 @pytest.mark.parametrize("soft_reset", ["microcode", "stock"])
 def test_the_simulation_shows_its_own_state(soft_reset):
     network, inputs = small_networks.residual(np.random.default_rng(5))
-    plan = loihi.place(network, soft_reset=soft_reset)
+    plan = placed("loihi", network, soft_reset=soft_reset)
     spikes = brute_force.run_all(network, inputs)
     for population, sample, timestep, neuron in (
         ("n3", 1, 3, (2, 4, 1)),
@@ -111,7 +109,7 @@ def test_the_simulation_shows_its_own_state(soft_reset):
         record = on_cpu(network, inputs)
         place = equivalence.Mismatch(population, 0, sample, timestep, neuron, ())
         a, v, _ = equivalence._due(network, target, record, inputs, place)
-        seen = loihi.observe(plan, inputs, population, sample, timestep, neuron)
+        seen = observed("loihi", plan, inputs, population, sample, timestep, neuron)
         fired = spikes[population][(sample, timestep, *neuron)]
         assert seen[0] == a
         assert seen[1] == v or (fired and seen[1] is None and target.reset == "zero" and soft_reset == "microcode")

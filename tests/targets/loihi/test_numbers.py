@@ -13,10 +13,12 @@ import pytest
 import small_networks
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from on_target import placed, violated
 
 from inflor.quant.ir.network import Projection
 from inflor.quant.operators import Linear
 from inflor.targets import cpu, loihi
+from inflor.targets.cpu.emulator import states
 from inflor.targets.loihi.numbers import RANGES, bias_registers, misfits
 from inflor.targets.record.file import Recorder
 
@@ -65,7 +67,7 @@ def on_cpu(case):
     projection = Projection("input", "n", (Linear("w", weight),))
     network = small_networks.network([source, stock_population(case)], [projection], len(a))
     frames = np.concatenate(digits, axis=1)[None].astype(np.int8)
-    return network, cpu.states(cpu.place(network, profile="loihi"), frames)["n"]
+    return network, states(placed("cpu", network, profile="loihi"), frames)["n"]
 
 
 @pytest.mark.usefixtures("lava")
@@ -151,7 +153,7 @@ def test_neuron_programs_beyond_24_bits(seed):
         recorder = Recorder(target.populations(plan), 12, len(images), True)
         target.run(plan, images, recorder)
         records[target] = recorder.finish(None, {})
-    assert {g.role for g in plan.plan.groups} == {"input", "program"}
+    assert {g.role for g in plan.layout.groups} == {"input", "program"}
     for p in populations:
         if p.kind == "readout":
             np.testing.assert_array_equal(records[cpu].outputs[p.name], records[loihi].outputs[p.name], err_msg=str(p))
@@ -199,7 +201,7 @@ def test_what_no_register_holds_is_refused(changes, limit):
         ),
     ]
     network = small_networks.network(made, [Projection("input", "n", (Linear("w", np.eye(2, dtype=np.int64)),))], 3)
-    (violation,) = loihi.check(network, soft_reset="stock", first_layer="chip")
+    (violation,) = violated("loihi", network, soft_reset="stock", first_layer="chip")
     assert f"population 'n': {limit}" in str(violation)
     needs_stock = violation.mend.endswith("--soft-reset microcode")
-    assert bool(loihi.check(network, soft_reset="microcode", first_layer="chip")) != needs_stock
+    assert bool(violated("loihi", network, soft_reset="microcode", first_layer="chip")) != needs_stock

@@ -8,11 +8,12 @@ import brute_force
 import numpy as np
 import pytest
 import small_networks
+from on_target import observed, placed, recorded, violated
 
 from inflor.converter.errors import InputError
 from inflor.quant.ir.network import Projection
 from inflor.quant.operators import Linear
-from inflor.targets import cpu, loihi
+from inflor.targets.cpu.emulator import states
 from inflor.targets.equivalence import compare as equivalence
 from inflor.targets.loihi.simulate.build import lower
 from inflor.targets.loihi.simulate.run import collect, session
@@ -52,9 +53,9 @@ def recurrent(rng):
 
 
 def simulated(net, inputs, change_plan=lambda p: p, change_job=lambda j, f: j, **options):
-    placed = loihi.place(net, timeout=120, **options)
+    placed = placed("loihi", net, timeout=120, **options)
     changed = change_plan(placed.plan)
-    recorder = Recorder(loihi.populations(placed), net.info.timesteps, len(inputs), True)
+    recorder = Recorder(placed.populations, net.info.timesteps, len(inputs), True)
     with session.job_folder() as folder:
         job, outputs = lower(changed, net.frames(inputs), folder, placed.exact_lava)
         session.run(folder, change_job(job, folder), timeout=120)
@@ -63,10 +64,8 @@ def simulated(net, inputs, change_plan=lambda p: p, change_job=lambda j, f: j, *
 
 
 def on_cpu(net, inputs):
-    plan = cpu.place(net)
-    recorder = Recorder(cpu.populations(plan), net.info.timesteps, len(inputs), True)
-    cpu.run(plan, inputs, recorder)
-    return recorder.finish(None, {})
+    plan = placed("cpu", net)
+    return recorded("cpu", plan, inputs)
 
 
 @pytest.mark.usefixtures("lava")
@@ -75,7 +74,7 @@ def on_cpu(net, inputs):
 )
 def test_samples_back_to_back(options):
     net, inputs = recurrent(np.random.default_rng(3))
-    plan = loihi.place(net, **options).plan
+    plan = placed("loihi", net, **options).plan
     roles = {g.name: g.role for g in plan.groups}
     assert roles["h1"] == roles["h2"] == ("program" if options["soft_reset"] == "microcode" else "lif")
     assert plan.period == TIMESTEPS + 2
@@ -136,10 +135,10 @@ def test_a_planted_fault_is_located(fault):
 )
 def test_the_simulation_shows_its_own_state(soft_reset, population, neuron):
     net, inputs = recurrent(np.random.default_rng(3))
-    plan = loihi.place(net, soft_reset=soft_reset)
-    trace = cpu.states(cpu.place(net), inputs)
+    plan = placed("loihi", net, soft_reset=soft_reset)
+    trace = states(placed("cpu", net), inputs)
     fired = on_cpu(net, inputs)
-    a, v = loihi.observe(plan, inputs, population, 1, 4, neuron)
+    a, v = observed("loihi", plan, inputs, population, 1, 4, neuron)
     place = equivalence.Mismatch(population, 0, 1, 4, neuron, ())
     assert a == equivalence._due(net, net.by_name[population], fired, inputs, place)[0]
     spiked = bool(fired.spikes(population)[(1, 4, *neuron)])
@@ -155,18 +154,18 @@ def test_what_a_chip_has_no_time_for_is_refused():
     net, _ = recurrent(np.random.default_rng(3))
     back = replace(net.projections[-1], operators=(replace(net.projections[-1].operators[0], name="back"),))
     net = replace(net, projections=(*net.projections[:-1], back))
-    (violation,) = loihi.check(with_delay(net, "back", 1))
+    (violation,) = violated("loihi", with_delay(net, "back", 1))
     assert str(violation) == (
         "population 'h1': projection 'back' leads back over 2 synapses with a delay of 1, allowed is 2 or more; "
         "give it a delay of 2 steps before training, or use another target"
     )
     with pytest.raises(InputError, match="use --guard short"):
-        loihi.place(net, soft_reset="stock", guard="long")
+        placed("loihi", net, soft_reset="stock", guard="long")
     soft = tuple(
         replace(p, reset="subtract", reset_value=p.threshold) if p.name == "h1" else p for p in net.populations
     )
     with pytest.raises(InputError, match=r"'h1': soft reset with a leak.*--soft-reset microcode"):
-        loihi.place(replace(net, populations=soft), soft_reset="stock")
+        placed("loihi", replace(net, populations=soft), soft_reset="stock")
 
 
 def test_a_state_that_cannot_be_silenced_is_refused_where_nothing_would_notice():
@@ -175,8 +174,8 @@ def test_a_state_that_cannot_be_silenced_is_refused_where_nothing_would_notice()
     kept = tuple(replace(p, current_decay=np.array(0)) if p.name == "h1" else p for p in net.populations)
     net = replace(net, populations=kept, info=replace(net.info, timesteps=200))
     with pytest.raises(InputError, match=r"'h1' may leave the 24 bits.*--exact-lava"):
-        loihi.place(net, soft_reset="stock", exact_lava=True)
-    assert loihi.place(net, soft_reset="stock").plan.guard == "short"
+        placed("loihi", net, soft_reset="stock", exact_lava=True)
+    assert placed("loihi", net, soft_reset="stock").plan.guard == "short"
 
 
 def test_a_core_holds_so_many_pairs_of_decays():
@@ -190,5 +189,5 @@ def test_a_core_holds_so_many_pairs_of_decays():
         Projection("h", "out", (Linear("b", np.ones((3, 40), np.int64)),)),
     ]
     net = small_networks.network([made[0], wide, made[1]], links, 3)
-    cores = loihi.place(net, chip="loihi1", soft_reset="stock", first_layer="chip").mapping.cores
+    cores = placed("loihi", net, chip="loihi1", soft_reset="stock", first_layer="chip").mapping.cores
     assert [c.decays for c in cores if c.population == "h"] == [20, 20]

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import spynnaker_stand_in
 from integer_networks import images
+from on_target import placed
 from spinnaker_networks import on_cpu, on_spinnaker, population, recurrent, residual, source
 
 from inflor.converter.errors import InputError
@@ -42,7 +43,7 @@ def test_pacman_proves_the_compressed_tables_and_rejects_a_changed_one():
     checker = pytest.importorskip("pacman.operations.router_compressors.routing_compression_checker")
     from pacman.exceptions import PacmanRoutingException
 
-    plan = spinnaker.place(residual(), neurons_per_core=24, cores_per_chip=2)
+    plan = placed("spinnaker", residual(), neurons_per_core=24, cores_per_chip=2)
     assert sum(map(len, plan.tables.values())) < sum(map(len, plan.original.values()))
     changed = 0
     for chip, original in plan.original.items():
@@ -80,7 +81,7 @@ def test_brian2_fires_the_same_spikes_with_soft_reset():
     info = ModelInfo(timesteps=timesteps, stage="integer")
     network = IntegerNetwork(populations, projections, ("n1",), info, 8, "brian")
     x = images(network, 2)[1] // 16
-    got = on_spinnaker(spinnaker.place(network, neurons_per_core=3, cores_per_chip=2), x[None])
+    got = on_spinnaker(placed("spinnaker", network, neurons_per_core=3, cores_per_chip=2), x[None])
     task = {
         "sizes": [12, 10],
         "thresholds": thresholds,
@@ -152,7 +153,7 @@ LAYOUT = {"neurons_per_core": 4, "cores_per_chip": 2}
 def test_the_scripts_own_spikes_in_a_stand_in_for_spynnaker(tmp_path, monkeypatch, kind):
     """Its neurons round otherwise, so a few spikes are others; each core's agree with the network's all the same."""
     network, inputs = SCRIPTED[kind]()
-    plan = spinnaker.place(network, **LAYOUT)
+    plan = placed("spinnaker", network, **LAYOUT)
     script.write(network, tmp_path / "net.py", **LAYOUT)
     expected = on_cpu(network, inputs)
     agree = fired = total = 0
@@ -228,7 +229,7 @@ def test_spynnaker_takes_the_script_and_lays_it_out_as_we_did(tmp_path, kind):
         for row in json.loads((report / "json_files" / "placements.json").read_text())
         if not row["vertex_label"].startswith("SYSTEM")
     }
-    plan = spinnaker.place(network, **LAYOUT)
+    plan = placed("spinnaker", network, **LAYOUT)
     wanted = {f"{r['population']}.{r['core']}": (r["x"], r["y"], r["p"]) for r in report_of(plan)}
     assert placed == wanted
     assert len({at[:2] for at in wanted.values()}) >= 3

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from inflor.quant.ir.ranges import Interval, StateRange
 from inflor.targets.loihi.layout.guard import repeated_input, silence_holds
 from inflor.targets.loihi.numbers import FORGET, keep
-from inflor.targets.loihi.plan import SILENCE, Options, Plan
+from inflor.targets.loihi.plan import SILENCE, LayoutOptions, Plan
 
 NEURONS, ACTIVE = 200, 2
 
@@ -43,7 +43,7 @@ def test_silence(seed, steps, current_decay, decay, drift, peak, arriving):
         return rng.choice([-peak, peak, 0, *rng.integers(-peak, peak + 1, 3)], NEURONS)
 
     period = ACTIVE + steps
-    plan = Plan((), (), (), period, ACTIVE, period, Options())
+    plan = Plan((), (), (), period, ACTIVE, period, LayoutOptions())
     zeros = np.zeros(NEURONS, np.int64)
     pushed, _ = repeated_input(plan, 0, zeros, zeros, SILENCE, np.full(NEURONS, current_decay))
     u, v = anything(peak), np.minimum(anything(1 << 22), 100 << 6)
@@ -55,7 +55,7 @@ def test_silence(seed, steps, current_decay, decay, drift, peak, arriving):
 
 
 def test_the_bias_comes_at_the_steps_that_count_and_the_first_value_once():
-    plan = Plan((), (), (), 5, 3, 5, Options())
+    plan = Plan((), (), (), 5, 3, 5, LayoutOptions())
     bias, first, none = np.array([7, -2]), np.array([100, 0]), np.zeros(2, np.int64)
     assert repeated_input(plan, 0, bias, first, 0, none)[0].tolist() == [[107, 7, 7, 0, 0], [-2, -2, -2, 0, 0]]
     assert repeated_input(plan, 2, bias, first, 0, none)[0].tolist() == [[0, 0, 107, 7, 7], [0, 0, -2, -2, -2]]
@@ -67,7 +67,7 @@ def test_the_bias_comes_at_the_steps_that_count_and_the_first_value_once():
 def test_what_begins_in_the_midst_of_a_guard_is_pushed_down_already():
     """Step by step, what is driven from there on has the current that it has at the same phase of later periods."""
     zeros, forgets = np.zeros(3, np.int64), np.array([0, 700, FORGET])
-    plan = Plan((), (), (), 8, 4, 8, Options())
+    plan = Plan((), (), (), 8, 4, 8, LayoutOptions())
     for depth in range(9):
         pattern, u = repeated_input(plan, depth, zeros, zeros, SILENCE, forgets)
         currents = []
