@@ -36,7 +36,7 @@ def refused(*arguments: object, code: int = 2) -> str:
         (["train", "--dataset", "digits", "--timesteps", "0"], "0 is not a whole number of at least 1"),
         (["train", "--dataset", "digits", "--epochs", "2.5"], "2.5 is not a whole number"),
         (["train", "--dataset", "digits", "--seed", "-1"], "-1 is not a whole number of at least 0"),
-        (["train", "--dataset", "digits", "--lr", "nan"], "learning_rate nan"),
+        (["train", "--dataset", "digits", "--lr", "nan"], "--lr nan"),
         (["train", "--dataset", "digits", "--neuron", "hh"], "'hh' is not one of 'srif', 'if', 'lif'"),
         (["train", "--dataset", "digits", "--model", "vgg99"], "vgg19"[:3]),
         (["train", "--dataset", "digits", "--model", "vgg16"], "would be empty"),
