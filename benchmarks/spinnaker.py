@@ -20,6 +20,7 @@ from support.networks import exported, processor, random_images, random_network
 
 from inflor.converter.nir.metadata import ModelInfo
 from inflor.quant.ir.network import IntegerNetwork, Population, Projection
+from inflor.quant.ir.neuron import NeuronRule, Subtract
 from inflor.quant.operators import Conv, Flatten, Linear, Operator
 from inflor.quant.unroll import unrolled
 from inflor.targets import cpu, spinnaker
@@ -29,7 +30,6 @@ from inflor.targets.spinnaker.limits import limits
 from inflor.targets.spinnaker.place.tables import compress
 from inflor.targets.spinnaker.plan import SpinnakerPlan
 
-ZERO = np.zeros((), np.int64)
 CHANNELS, LAYERS, TIMESTEPS = 16, 4, 4
 
 
@@ -92,12 +92,13 @@ def convolutions(side: int) -> IntegerNetwork:
 
     def neurons(name: str, threshold: int) -> Population:
         value = np.asarray(threshold)
-        return Population(name, shape, "if", value, "subtract", 2 * (value + 1), ZERO, ZERO, ZERO, np.asarray(0.5))
+        rule = NeuronRule(threshold=value, reset=Subtract(2 * (value + 1)))
+        return Population(name=name, shape=shape, role="spiking", rule=rule, scale=np.asarray(0.5))
 
     names = [f"layer{i}" for i in range(1, LAYERS + 1)]
-    source = Population("input", (3, side, side), "input", ZERO, "none", ZERO, ZERO, ZERO, ZERO, np.asarray(0.1), 0)
+    source = Population(name="input", shape=(3, side, side), role="input", scale=np.asarray(0.1), weight_bits=0)
     layers = [neurons(name, 20_000 if i == 0 else 800) for i, name in enumerate(names)]
-    readout = Population("readout", (10,), "readout", ZERO, "none", ZERO, ZERO, ZERO, ZERO, np.asarray(0.5))
+    readout = Population(name="readout", shape=(10,), role="readout", scale=np.asarray(0.5))
     final = (Flatten("flatten", 0, 2), Linear("final", rng.integers(-20, 20, (10, CHANNELS * side * side))))
     chain = ["input", *names]
     projections = [

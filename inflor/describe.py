@@ -126,9 +126,9 @@ def _integer(path: PathLike, network: IntegerNetwork) -> Description:
             "shape": p.shape,
             "depth": network.depth[p.name],
             "bits": p.weight_bits or network.input_bits,
-            "threshold": _ends(p.threshold) if p.kind not in ("input", "readout") else None,
+            "threshold": _ends(p.rule.threshold) if p.role not in ("input", "readout") else None,
             "reset": _reset(p),
-            "bias": _ends(p.bias) if p.kind != "input" else None,
+            "bias": _ends(p.rule.bias) if p.role != "input" else None,
             "unit": _ends(p.scale),
             "state_bits": ranges[p.name].state_bits if p.name in ranges else None,
         }
@@ -169,11 +169,11 @@ def _operator(operator: Operator) -> str:
 
 
 def _reset(population: Population) -> str | None:
-    if population.reset == "none":
+    if population.rule.reset_kind == "none":
         return None
-    if population.reset == "subtract":
-        return f"minus {_one(population.reset_value)}"
-    return f"to {_one(population.v_reset)}"
+    if population.rule.reset_kind == "subtract":
+        return f"minus {_one(population.rule.reset_value)}"
+    return f"to {_one(population.rule.v_reset)}"
 
 
 def _record(path: PathLike) -> Description:

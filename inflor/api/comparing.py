@@ -84,7 +84,7 @@ def compare(
 
 
 def _candidate(path: PathLike, network: IntegerNetwork, record: Record, costed: CostReport) -> Candidate:
-    bits = [p.weight_bits for p in network.populations if p.kind != "input"]
+    bits = [p.weight_bits for p in network.populations if p.role != "input"]
     plain = costs.costs(costed)
     return Candidate(
         "",
@@ -92,7 +92,7 @@ def _candidate(path: PathLike, network: IntegerNetwork, record: Record, costed: 
         sha256(path),
         (min(bits), max(bits)),
         network.info.timesteps,
-        sum(p.size for p in network.populations if p.kind != "input"),
+        sum(p.size for p in network.populations if p.role != "input"),
         record.accuracy,
         plain.counts["spikes"],
         plain.counts["synaptic_events"],

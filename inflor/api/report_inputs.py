@@ -235,7 +235,7 @@ def _losses(found: Mapping[str, Any], name: str, network: IntegerNetwork) -> dic
 
 def _differ(found: Mapping[str, Any], layers: Mapping[str, Mapping[str, Any]], network: IntegerNetwork) -> str:
     """What a quantisation's report says otherwise than the network, or nothing."""
-    mine = {p.name: p for p in network.populations if p.kind != "input"}
+    mine = {p.name: p for p in network.populations if p.role != "input"}
     if layers.keys() != mine.keys():
         return f"it has the populations {', '.join(layers)}"
     options = network.info.provenance.get("options")
@@ -244,7 +244,7 @@ def _differ(found: Mapping[str, Any], layers: Mapping[str, Mapping[str, Any]], n
         if known is not None and found[key] != known:
             return f"its {key} is {found[key]}, not {known}"
     for name, p in mine.items():
-        threshold = None if p.kind == "readout" else [int(p.threshold.min()), int(p.threshold.max())]
+        threshold = None if p.role == "readout" else [int(p.rule.threshold.min()), int(p.rule.threshold.max())]
         said = layers[name]["threshold"]
         pairs = {
             "bits": (layers[name]["bits"], p.weight_bits),

@@ -123,7 +123,7 @@ def _run_facts(given: ReportInputs) -> dict[str, Any]:
         "dataset": " ".join(str(run[k]) for k in ("dataset", "split") if run.get(k)),
         "samples": given.record.samples,
         "timesteps": given.record.timesteps,
-        "neurons": sum(p.size for p in given.network.populations if p.kind != "input"),
+        "neurons": sum(p.size for p in given.network.populations if p.role != "input"),
         "version": versions()["inflor"],
         "facts": {name: str(value) for name, value in facts.items() if value not in (None, "")},
     }
@@ -139,7 +139,7 @@ def _with_populations(
 ) -> Report:
     """The report with its table of populations, and the share of spikes that differ from the float network's."""
     ordered = sorted(given.network.populations, key=lambda p: given.network.depth[p.name])
-    names = [p.name for p in ordered if p.kind != "input"]
+    names = [p.name for p in ordered if p.role != "input"]
     colours = dict(zip(names, ramp(len(names)), strict=True))
     rows = gather.populations(given.network, given.record, reference, losses, colours)
     differ: dict[str, float] = {}

@@ -76,7 +76,7 @@ def place(network: IntegerNetwork, options: CpuOptions, rates: Rates) -> CpuPlan
     groups = tuple(
         tuple(Kernel(network, network.by_name[name], ranges[name], profile, device) for name in component)
         for component in network.components
-        if network.by_name[component[0]].kind != "input"
+        if network.by_name[component[0]].role != "input"
     )
     last_use = {q.source: i for i, group in enumerate(groups) for kernel in group for q in kernel.projections}
     needed = _bytes_per_sample(network, groups, last_use)

@@ -59,7 +59,7 @@ def histograms(
         InputError: the graph cannot be run, or x does not fit it.
     """
     timesteps = network.info.timesteps
-    names = [p.name for p in network.populations if p.kind not in ("input", "readout") and p.name in graph.nodes]
+    names = [p.name for p in network.populations if p.role not in ("input", "readout") and p.name in graph.nodes]
     frames = torch.from_numpy(x)
     in_time = frames.ndim > len(network.inputs[0].shape) + 1
     real = execute.run(
@@ -77,7 +77,9 @@ def histograms(
             continue
         potential, spikes = potentials(graph, name, current)
         before = potential.numpy() / step.threshold
-        integer = reached * (population.broadcast(population.scale) / 2.0**population.fraction_bits / step.threshold)
+        integer = reached * (
+            population.broadcast(population.scale) / 2.0**population.rule.fraction_bits / step.threshold
+        )
         rectified = None
         if step.reset == "subtract" and np.allclose(step.reset_value, SRIF_RESET * step.threshold):
             unit = torch.from_numpy(before * MPR_THRESHOLD)

@@ -155,7 +155,7 @@ def compare(network: IntegerNetwork, records: Mapping[str, Record], inputs: npt.
     _check_records(records)
     layers, first = [], None
     recorded = set.intersection(*({p.name for p in r.populations} for r in records.values()))
-    wanted = [p for p in network.populations if p.kind != "input"]
+    wanted = [p for p in network.populations if p.role != "input"]
     populations = [p for p in wanted if p.name in recorded]
     if not populations:
         raise InputError(f"{network.source}: there is nothing to compare: {', '.join(records)} record no population")
@@ -192,7 +192,7 @@ def _causal(network: IntegerNetwork, mismatch: Mismatch) -> tuple[Any, ...]:
 
 def _values(record: Record, population: Population, samples: slice) -> npt.NDArray[np.int64]:
     """Spikes, or potentials of a readout: [samples, T, *shape]."""
-    if population.kind == "readout":
+    if population.role == "readout":
         values = record.outputs[population.name][samples]
         return values.reshape(*values.shape[:2], *population.shape).astype(np.int64)
     return record.spikes(population.name, samples).astype(np.int64)
@@ -225,7 +225,7 @@ def _compare_population(
             found = Mismatch(population.name, depth, start + index[0], index[1], index[2:], sides)
             if first is None or _causal(network, found) < _causal(network, first):
                 first = found
-    is_readout = population.kind == "readout"
+    is_readout = population.role == "readout"
     return Layer(population.name, depth, compared, mismatches, None if is_readout else fired), first
 
 
@@ -237,8 +237,9 @@ def _with_due_values(
     for side in mismatch.sides:
         a, v, due = _due(network, population, records[side.target], inputs, mismatch)
         threshold = None
-        if population.kind != "readout":
-            threshold = int(population.broadcast(population.threshold)[mismatch.neuron]) << population.fraction_bits
+        if population.role != "readout":
+            held = int(population.broadcast(population.rule.threshold)[mismatch.neuron])
+            threshold = held << population.rule.fraction_bits
         sides.append(Side(side.target, side.value, a, v, threshold, due))
     return replace(mismatch, sides=tuple(sides))
 
@@ -248,24 +249,24 @@ def _due(
 ) -> tuple[int, int, int]:
     """a, v before the reset, and the value due at the mismatch, from what this side's sources sent."""
     current = _current(network, population, record, inputs, mismatch.sample)  # [T, *shape]
-    at, shift = mismatch.neuron, population.fraction_bits
+    at, rule, shift = mismatch.neuron, population.rule, population.rule.fraction_bits
     decay, current_decay, threshold, reset_value, v_reset, drift = (
         int(population.broadcast(values)[at])
         for values in (
-            *(population.decay, np.zeros((), int) if population.current_decay is None else population.current_decay),
-            *(population.threshold, population.reset_value, population.v_reset, population.drift),
+            *(rule.decay, np.zeros((), int) if rule.current_decay is None else rule.current_decay),
+            *(rule.threshold, rule.reset_value, rule.v_reset, rule.drift),
         )
     )
     u = v = a = spike = 0
     for t in range(mismatch.timestep + 1):
-        held = population.refractory and spike
+        held = rule.refractory and spike
         if spike:
-            v = v - (reset_value << shift) if population.reset == "subtract" else v_reset << shift
+            v = v - (reset_value << shift) if rule.reset_kind == "subtract" else v_reset << shift
         a = int(current[t][at])
-        u = (a << shift) + (0 if population.current_decay is None else _kept(u, current_decay, population.decay_bits))
-        v = v if held else _kept(v, decay, population.decay_bits) + u + drift
-        spike = int(population.kind != "readout" and v > threshold << shift)
-    return a, v, v if population.kind == "readout" else spike
+        u = (a << shift) + (0 if rule.current_decay is None else _kept(u, current_decay, rule.decay_bits))
+        v = v if held else _kept(v, decay, rule.decay_bits) + u + drift
+        spike = int(population.role != "readout" and v > threshold << shift)
+    return a, v, v if population.role == "readout" else spike
 
 
 def _kept(x: int, decay: int, bits: int) -> int:
@@ -277,10 +278,10 @@ def _current(
     network: IntegerNetwork, population: Population, record: Record, inputs: npt.NDArray[Any], sample: int
 ) -> npt.NDArray[np.int64]:
     """a of every step of one sample, [T, *shape], in int64."""
-    total = np.zeros((record.timesteps, *population.shape), np.int64) + population.bias
+    total = np.zeros((record.timesteps, *population.shape), np.int64) + population.rule.bias
     for projection in network.incoming[population.name]:
         source = network.by_name[projection.source]
-        if source.kind == "input":
+        if source.role == "input":
             sent = np.broadcast_to(inputs[sample].astype(np.int64), (record.timesteps, *source.shape)).copy()
         else:
             sent = _values(record, source, slice(sample, sample + 1))[0]

@@ -34,7 +34,7 @@ def broken_rules(network: IntegerNetwork, options: LayoutOptions) -> list[Violat
 
 
 def input_of_eight_bits(network: IntegerNetwork, population: Population, _: StateRange | None) -> Iterator[Violation]:
-    if population.kind == "input" and network.input_bits > 8:
+    if population.role == "input" and network.input_bits > 8:
         yield Violation(population.name, "input width", network.input_bits, 8, "quantise the input to 8 bits")
 
 
@@ -55,9 +55,10 @@ def time_for_every_synapse(
 
 
 def decays_of_12_bits(network: IntegerNetwork, population: Population, _: StateRange | None) -> Iterator[Violation]:
-    one = 1 << population.decay_bits
-    for decay in (population.decay, population.current_decay):
-        if decay is not None and (decay.min() < 0 or decay.max() > one):
+    rule = population.rule
+    one = 1 << rule.decay_bits
+    for decay in rule.decays:
+        if decay.min() < 0 or decay.max() > one:
             worst = int(decay.min() if decay.min() < 0 else decay.max())
             yield Violation(population.name, "decay", worst, f"0 to {one}", "quantise it anew")
             return
@@ -65,7 +66,7 @@ def decays_of_12_bits(network: IntegerNetwork, population: Population, _: StateR
         yield Violation(
             population.name,
             "bits of its decays",
-            population.decay_bits,
+            rule.decay_bits,
             DECAY_BITS,
             "quantise it with `decay_bits=12`",
         )
@@ -100,8 +101,8 @@ def silent_without_help(network: IntegerNetwork) -> Iterator[Violation]:
             what = f"projection {projection.name!r} has a delay of"
             yield Violation(projection.target, what, projection.delay, "0 with `guard='long'`", "use `guard='short'`")
     for population in network.populations:
-        if population.drift.any() and population.kind != "readout":
-            most = int(np.abs(population.drift).max())
+        if population.rule.drift.any() and population.role != "readout":
+            most = int(np.abs(population.rule.drift).max())
             yield Violation(population.name, "drift", most, "0 with `guard='long'`", "use `guard='short'`")
 
 

@@ -51,7 +51,7 @@ def recorded_populations(network: IntegerNetwork) -> tuple[RecordedPopulation, .
     return tuple(
         RecordedPopulation(p.name, p.shape, p.kind, network.depth[p.name])
         for p in network.populations
-        if p.kind != "input"
+        if p.role != "input"
     )
 
 

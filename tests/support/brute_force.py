@@ -31,12 +31,12 @@ def _run(network: IntegerNetwork, image: np.ndarray) -> tuple[dict, dict]:
     (source,) = network.inputs
     frames = image if image.ndim > len(source.shape) else [image] * timesteps
     sent = {p.name: [] for p in network.populations}
-    neurons = {p.name: Neurons(p) for p in network.populations if p.kind != "input"}
+    neurons = {p.name: Neurons(p) for p in network.populations if p.role != "input"}
     seen = {name: ([], []) for name in neurons}
     for t in range(timesteps):
         sent[source.name].append(np.asarray(frames[t]).astype(np.int64))
         for p in network.populations:
-            if p.kind != "input":
+            if p.role != "input":
                 sent[p.name].append(neurons[p.name].step(_current(network, p, sent, t)))
                 for kept, values in zip(seen[p.name], (neurons[p.name].u, neurons[p.name].before), strict=True):
                     kept.append(np.array(values, dtype=np.int64).reshape(p.shape))
@@ -47,7 +47,7 @@ def _run(network: IntegerNetwork, image: np.ndarray) -> tuple[dict, dict]:
 
 
 def _current(network: IntegerNetwork, p: Population, sent: dict, t: int) -> np.ndarray:
-    a = np.zeros(p.shape, dtype=object) + p.bias.astype(object)
+    a = np.zeros(p.shape, dtype=object) + p.rule.bias.astype(object)
     for q in network.incoming[p.name]:
         if t >= q.delay:
             x = sent[q.source][t - q.delay]
@@ -65,32 +65,32 @@ class Neurons:
         self.u, self.v, self.fired, self.before = ([0] * p.size for _ in range(4))
 
     def step(self, a: np.ndarray) -> np.ndarray:
-        p, f = self.p, self.p.fraction_bits
+        p, f = self.p, self.p.rule.fraction_bits
         threshold, reset, target, drift, decay, current_decay = (
             [int(x) for x in np.broadcast_to(values, p.shape).ravel()]
             for values in (
-                p.threshold,
-                p.reset_value,
-                p.v_reset,
-                p.drift,
-                p.decay,
-                0 if p.current_decay is None else p.current_decay,
+                p.rule.threshold,
+                p.rule.reset_value,
+                p.rule.v_reset,
+                p.rule.drift,
+                p.rule.decay,
+                0 if p.rule.current_decay is None else p.rule.current_decay,
             )
         )
         for i, arriving in enumerate(a.ravel()):
             driving = int(arriving) << f
-            if p.current_decay is not None:
-                driving += keep(self.u[i], current_decay[i], p.decay_bits)
+            if p.rule.current_decay is not None:
+                driving += keep(self.u[i], current_decay[i], p.rule.decay_bits)
                 self.u[i] = driving
-            if not (p.refractory and self.fired[i]):
-                self.v[i] = keep(self.v[i], decay[i], p.decay_bits) + driving + drift[i]
+            if not (p.rule.refractory and self.fired[i]):
+                self.v[i] = keep(self.v[i], decay[i], p.rule.decay_bits) + driving + drift[i]
             self.before[i] = self.v[i]
-            self.fired[i] = int(p.kind != "readout" and self.v[i] > threshold[i] << f)
-            if self.fired[i] and p.reset == "subtract":
+            self.fired[i] = int(p.role != "readout" and self.v[i] > threshold[i] << f)
+            if self.fired[i] and p.rule.reset_kind == "subtract":
                 self.v[i] -= reset[i] << f
-            elif self.fired[i] and p.reset == "zero":
+            elif self.fired[i] and p.rule.reset_kind == "zero":
                 self.v[i] = target[i] << f
-        return np.array(self.v if p.kind == "readout" else self.fired, dtype=np.int64).reshape(p.shape)
+        return np.array(self.v if p.role == "readout" else self.fired, dtype=np.int64).reshape(p.shape)
 
 
 def keep(x: int, decay: int, bits: int) -> int:

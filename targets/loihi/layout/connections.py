@@ -134,6 +134,6 @@ def _synapses(
 
 def self_inhibition(group: Group) -> list[Synapses]:
     """Every neuron to itself, with minus its reset value: arrives one step later, before the next comparison."""
-    values: IntArray = -group.population.broadcast(group.population.reset_value).reshape(-1)
+    values: IntArray = -group.population.broadcast(group.population.rule.reset_value).reshape(-1)
     matrix = Matrix(scipy.sparse.diags(values, dtype=np.int64, format="csr"))
     return _synapses(f"reset {group.name}", group.name, group.name, matrix, 0, 0, "")

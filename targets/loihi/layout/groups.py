@@ -59,7 +59,7 @@ def roles(network: IntegerNetwork, options: LayoutOptions) -> dict[str, Role]:
     for population in network.populations:
         name = population.name
         role = found[name] = _role(population, options.soft_reset, name in late)
-        sources = {network.by_name[q.source].kind for q in network.incoming[name]}
+        sources = {network.by_name[q.source].role for q in network.incoming[name]}
         if role not in ("integrator", "lif") or sources != {"input"}:
             continue
         proved = fits_stock_state(population, ranges[name])
@@ -72,11 +72,11 @@ def roles(network: IntegerNetwork, options: LayoutOptions) -> dict[str, Role]:
 
 def _role(population: Population, soft_reset: SoftReset, late: bool) -> Role:
     """With microcode, stock neurons only where they do all of it, and need no help to be silent between samples."""
-    if population.kind == "input":
+    if population.role == "input":
         return "input"
-    if population.kind == "readout":
+    if population.role == "readout":
         return "program" if soft_reset == "microcode" else "readout"
     if soft_reset == "microcode":
-        stock = population.reset == "zero" and not population.v_reset.any() and not late
+        stock = population.rule.reset_kind == "zero" and not population.rule.v_reset.any() and not late
         return "lif" if stock and not any(misfits(population)) else "program"
-    return "integrator" if population.reset == "subtract" else "lif"
+    return "integrator" if population.rule.reset_kind == "subtract" else "lif"

@@ -171,8 +171,9 @@ def _core(group: Group, fans: list[_Fan], channels: tuple[int, int], rows: tuple
     loads = tuple(_load(fan, group, channels, rows, limits) for fan in fans)
     synapses, bits, axons = (sum(getattr(load, name) for load in loads) for name in ("synapses", "bits", "axons"))
     stock = group.role in ("integrator", "lif")
-    thresholds = _different(group, channels, group.population.threshold) if stock else 1
-    both = [d for d in (group.population.decay, group.population.current_decay) if d is not None]
+    thresholds = _different(group, channels, group.population.rule.threshold) if stock else 1
+    rule = group.population.rule
+    both = [d for d in (rule.decay, rule.current_decay) if d is not None]
     arriving = (fan for fan, load in zip(fans, loads, strict=True) if load.synapses)
     formats = len({(f.bits, f.index_bits, f.synapses.kind, f.synapses.exponent, f.synapses.delay) for f in arriving})
     decays = _different(group, channels, *both) if group.role in STOCK else 1

@@ -207,7 +207,7 @@ class Simulator:
 
     def _batch(self, sample: Sample, keep_spikes: bool) -> Batch:
         network = self.plan.network
-        readouts = {n for n in sample if network.by_name[n].kind == "readout"}
+        readouts = {n for n in sample if network.by_name[n].role == "readout"}
         spikes = {n: v for n, v in sample.items() if n not in readouts}
         answer = network.outputs[0]
         scores = sample[answer][-1] if answer in readouts else sample[answer].sum(0)

@@ -91,7 +91,7 @@ def test_ratios_are_exact_in_a_residual_network(bits: int, granularity: str) -> 
     identities = 0
     for p in network.populations:
         if p.kind == "if":
-            assert np.array_equal(p.reset_value, 2 * (p.threshold + 1)), p.name
+            assert np.array_equal(p.rule.reset_value, 2 * (p.rule.threshold + 1)), p.name
         for q in network.incoming[p.name]:
             operator = weighted(q.operators)
             assert operator is not None
@@ -99,9 +99,9 @@ def test_ratios_are_exact_in_a_residual_network(bits: int, granularity: str) -> 
             if isinstance(operator, Scale):
                 identities += 1
                 integer_scale = np.broadcast_to(operator.weight << q.exponent, p.shape)
-                assert np.array_equal(integer_scale, p.broadcast(2 * (p.threshold + 1)))
+                assert np.array_equal(integer_scale, p.broadcast(2 * (p.rule.threshold + 1)))
             if granularity == "population" and p.kind == "if":
-                assert p.threshold.min() == p.threshold.max()
+                assert p.rule.threshold.min() == p.rule.threshold.max()
     assert identities == 1
     assert all(layer.exact_ratios for layer in report.layers)
 
@@ -129,9 +129,9 @@ def test_bias_correction_brings_the_rate_back() -> None:
 @pytest.mark.parametrize("kind", ["if", "lif"])
 def test_hard_reset_and_leaky_networks_keep_their_spikes(kind: str) -> None:
     network, report = quantize(random_graph("convnet", kind=kind), IMAGES)
-    firing = [p for p in network.populations if p.kind not in ("input", "readout")]
+    firing = [p for p in network.populations if p.role not in ("input", "readout")]
     assert {p.kind for p in firing} == {kind}
-    assert {p.reset for p in firing} == {"zero"}
+    assert {p.rule.reset_kind for p in firing} == {"zero"}
     assert all(layer.agreement > 0.96 for layer in report.layers if layer.agreement is not None)
     assert any((layer.spike_rate_float or 0) > 0.05 for layer in report.layers)
 
@@ -225,9 +225,9 @@ def test_recurrent_current_based_networks_keep_their_rates(subtract: bool, leak:
     network, report = quantize(recurrent_graph(subtract, leak), FRAMES)
     cuba, lif, readout = (network.by_name[name] for name in ("cuba", "lif", "readout"))
     assert (cuba.kind, lif.kind, readout.kind) == ("cuba_lif", "lif", "readout")
-    assert [p.fraction_bits for p in (cuba, lif, readout)] == [6, 6, 6]
+    assert [p.rule.fraction_bits for p in (cuba, lif, readout)] == [6, 6, 6]
     assert {q.name: q.delay for q in network.projections} == {"w_in": 0, "w_rec": 1, "w_2": 2, "fc": 0}
-    assert cuba.drift.any() == bool(leak)
+    assert cuba.rule.drift.any() == bool(leak)
     for layer in report.layers:
         if layer.spike_rate_float is not None:
             assert layer.spike_rate_float > 0.02
@@ -399,7 +399,7 @@ def test_thresholds_of_one_channel_are_counted_from_the_least() -> None:
         fire = nir.IF(np.ones(4), np.array(thresholds))
         graph = chain(fire, nir.I(np.ones(2)), weights, nir.Linear(rng.normal(size=(2, 4))), 6)
         network, report = quantize(graph, x, options=Options(granularity="population"))
-        held = network.by_name["n"].threshold + 1.0
+        held = network.by_name["n"].rule.threshold + 1.0
         assert held.min() >= 64
         np.testing.assert_allclose(held / held.min(), np.array(thresholds) / 0.02, rtol=0.02)
         assert report.layers[0].agreement > 0.98

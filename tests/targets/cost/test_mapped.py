@@ -39,7 +39,7 @@ def scattered(network, rng: np.random.Generator) -> CoreMap:
     """Every population on its own cores, neurons in any order, cores anywhere on two small chips."""
     cores, first = {}, 0
     for p in network.populations:
-        if p.kind != "input":
+        if p.role != "input":
             local = np.unique(rng.integers(0, 3, p.size), return_inverse=True)[1]
             cores[p.name] = local + first
             first += int(local.max()) + 1
@@ -71,7 +71,7 @@ def test_packets_and_hops_equal_a_loop_over_spikes(network, seed: int) -> None:
                     for target in loop.reached(number, neuron):
                         core = core_map.cores[q.target][target]
                         events[sample, step + network.depth[name], core] += 1
-            if network.by_name[name].kind == "input":
+            if network.by_name[name].role == "input":
                 continue
             here = core_map.cores[name][neuron]
             for there in loop.cores_reached(name, neuron, core_map.cores):

@@ -7,11 +7,12 @@ from dataclasses import replace
 import brute_force
 import numpy as np
 import pytest
+import small_networks
 import torch
 from chip_networks import networks
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from integer_networks import ZERO, images, integer_networks
+from integer_networks import images, integer_networks
 from on_target import placed, recorded, violated
 
 from inflor.converter.errors import InputError
@@ -19,7 +20,7 @@ from inflor.converter.nir import file as nir_file
 from inflor.converter.nir.metadata import ModelInfo
 from inflor.converter.simulate import execute
 from inflor.quant import file as integer_nir
-from inflor.quant.ir.network import IntegerNetwork, Population, Projection
+from inflor.quant.ir.network import IntegerNetwork, Projection
 from inflor.quant.ir.ranges import prove_no_overflow, state_ranges
 from inflor.quant.operators import Linear
 from inflor.quant.run import kernel as semantics
@@ -144,9 +145,9 @@ def narrow(threshold: int = 1000) -> IntegerNetwork:
     one = np.ones((1, 1), np.int64)
     return IntegerNetwork(
         (
-            Population("input", (1,), "input", ZERO, "none", ZERO, ZERO, ZERO, ZERO, np.asarray(1.0), 0),
-            Population("n", (1,), "if", value, "subtract", value, ZERO, ZERO, ZERO, np.asarray(1.0)),
-            Population("out", (1,), "readout", ZERO, "none", ZERO, ZERO, ZERO, ZERO, np.asarray(1.0)),
+            small_networks.population("input", (1,), "input"),
+            small_networks.population("n", (1,), "spiking", value, "subtract", value),
+            small_networks.population("out", (1,), "readout"),
         ),
         (Projection("input", "n", (Linear("w", one * 100),)), Projection("n", "out", (Linear("o", one),))),
         ("out",),

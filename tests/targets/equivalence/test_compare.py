@@ -15,6 +15,7 @@ from on_target import placed, recorded
 
 from inflor.converter.errors import InputError
 from inflor.quant.ir.network import IntegerNetwork, Projection
+from inflor.quant.ir.neuron import Subtract
 from inflor.quant.operators import Conv, Flatten, Linear, Scale
 from inflor.targets.cpu.emulator import states
 from inflor.targets.equivalence import compare as equivalence
@@ -25,10 +26,10 @@ def small(rng, timesteps=4):
     made = [
         small_networks.population("input", (2, 5, 5), "input"),
         small_networks.population(
-            "n1", (3, 5, 5), "if", threshold - 1, "subtract", 2 * threshold, bias=rng.integers(-9, 9, (3, 1, 1))
+            "n1", (3, 5, 5), "spiking", threshold - 1, "subtract", 2 * threshold, bias=rng.integers(-9, 9, (3, 1, 1))
         ),
-        small_networks.population("n2", (3, 5, 5), "if", 60, "subtract", 122, bias=rng.integers(-9, 9, (3, 1, 1))),
-        small_networks.population("n3", (3, 5, 5), "if", 60, "zero", bias=-3),
+        small_networks.population("n2", (3, 5, 5), "spiking", 60, "subtract", 122, bias=rng.integers(-9, 9, (3, 1, 1))),
+        small_networks.population("n3", (3, 5, 5), "spiking", 60, "zero", bias=-3),
         small_networks.population("out", (4,), "readout"),
     ]
     weight = rng.integers(-127, 128, (4, 75))
@@ -48,7 +49,7 @@ def on_cpu(network, inputs):
 
 
 def with_population(network, name, **changes):
-    made = tuple(replace(p, **changes) if p.name == name else p for p in network.populations)
+    made = tuple(p.with_rule(**changes) if p.name == name else p for p in network.populations)
     return IntegerNetwork(made, network.projections, network.outputs, network.info)
 
 
@@ -67,7 +68,7 @@ def with_weight_bit(network, operator_name, index, bit):
 def first_by_brute_force(network, one, two):
     """The first difference by the plainest loop there is."""
     for p in sorted(network.populations, key=lambda p: network.depth[p.name]):
-        if p.kind == "input":
+        if p.role == "input":
             continue
         for t in range(network.info.timesteps):
             for neuron in np.ndindex(*p.shape):
@@ -81,7 +82,7 @@ FAULTS = {
     "weight bit": lambda n: with_weight_bit(n, "identity", (1, 0, 0), 5),
     "threshold by one": lambda n: with_population(n, "n2", threshold=np.array(61)),
     "dropped bias": lambda n: with_population(n, "n2", bias=np.array(0)),
-    "reset value": lambda n: with_population(n, "n2", reset_value=np.array(61)),
+    "reset value": lambda n: with_population(n, "n2", reset=Subtract(np.array(61))),
     "readout weight": lambda n: with_weight_bit(n, "readout", (2, 7), 0),
 }
 

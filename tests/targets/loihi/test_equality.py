@@ -87,11 +87,11 @@ def within_silence(net, x):
 
 def test_what_drifts_before_the_first_sample_is_not_felt_in_it():
     """n1 begins in the midst of a guard, driven by a drift; "out" would get three steps later what it sends."""
-    n0 = replace(small_networks.population("n0", (4,), "if", 3, "zero"), drift=np.array(5))
+    n0 = small_networks.population("n0", (4,), "spiking", 3, "zero").with_rule(drift=np.array(5))
     made = [
         small_networks.population("input", (4,), "input"),
         n0,
-        small_networks.population("n1", (4,), "if", 9, "subtract", 10),
+        small_networks.population("n1", (4,), "spiking", 9, "subtract", 10),
         small_networks.population("out", (4,), "readout"),
     ]
     eye = np.eye(4, dtype=np.int64)
@@ -171,7 +171,7 @@ def test_connections_of_zeros_and_neurons_with_nothing_but_a_bias(soft_reset):
     net = replace(
         net,
         projections=tuple(map(silenced, net.projections)),
-        populations=tuple(replace(p, bias=p.bias + 900) if p.name == "n1" else p for p in net.populations),
+        populations=tuple(p.with_rule(bias=p.rule.bias + 900) if p.name == "n1" else p for p in net.populations),
     )
     expected = brute_force.run_all(net, inputs)
     assert expected["n2"].any()

@@ -28,10 +28,12 @@ def chain(rng, timesteps=4):
     made = [
         small_networks.population("input", (2, 8, 7), "input"),
         small_networks.population(
-            "n1", (4, 8, 7), "if", rng.integers(500, 900, (4, 1, 1)), "zero", bias=rng.integers(-90, 90, (4, 1, 1))
+            "n1", (4, 8, 7), "spiking", rng.integers(500, 900, (4, 1, 1)), "zero", bias=rng.integers(-90, 90, (4, 1, 1))
         ),
-        small_networks.population("n2", (6, 4, 4), "if", 120, "zero", bias=rng.integers(-20, 20, (6, 1, 1))),
-        small_networks.population("n3", (9,), "if", rng.integers(50, 90, 9), "zero", bias=rng.integers(-20, 20, 9)),
+        small_networks.population("n2", (6, 4, 4), "spiking", 120, "zero", bias=rng.integers(-20, 20, (6, 1, 1))),
+        small_networks.population(
+            "n3", (9,), "spiking", rng.integers(50, 90, 9), "zero", bias=rng.integers(-20, 20, 9)
+        ),
         small_networks.population("out", (5,), "readout", bias=rng.integers(-50, 50, 5)),
     ]
     projections = [
@@ -56,12 +58,7 @@ def with_currents(rng):
         "n3": {"decay": np.array(0), "current_decay": np.array(2500), "bias": np.array(0), "drift": np.array(-7 << 6)},
         "out": {"decay": np.array(120), "current_decay": None},
     }
-    made = tuple(
-        replace(p, kind="readout" if p.kind == "readout" else "cuba_lif", fraction_bits=6, **memory[p.name])
-        if p.name in memory
-        else p
-        for p in net.populations
-    )
+    made = tuple(p.with_rule(fraction_bits=6, **memory[p.name]) if p.name in memory else p for p in net.populations)
     return replace(net, populations=made), inputs
 
 

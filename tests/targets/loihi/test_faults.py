@@ -53,7 +53,7 @@ def one_step_late(plan):
 
 def changed_population(plan, name, **changes):
     groups = tuple(
-        replace(g, population=replace(g.population, **changes)) if g.name == name else g for g in plan.groups
+        replace(g, population=g.population.with_rule(**changes)) if g.name == name else g for g in plan.groups
     )
     return replace(plan, groups=groups)
 
@@ -72,7 +72,7 @@ FAULTS = {
     "weight bit": ("n2", {"change_plan": flip_weight_bit}),
     "threshold by one": (
         "n2",
-        {"change_plan": lambda p: changed_population(p, "n2", threshold=p.groups[2].population.threshold + 1)},
+        {"change_plan": lambda p: changed_population(p, "n2", threshold=p.groups[2].population.rule.threshold + 1)},
     ),
     "delay by one": ("n3", {"change_plan": one_step_late}),
     "dropped bias": ("n2", {"change_plan": lambda p: changed_population(p, "n2", bias=np.array(0))}),
@@ -112,7 +112,9 @@ def test_the_simulation_shows_its_own_state(soft_reset):
         seen = observed("loihi", plan, inputs, population, sample, timestep, neuron)
         fired = spikes[population][(sample, timestep, *neuron)]
         assert seen[0] == a
-        assert seen[1] == v or (fired and seen[1] is None and target.reset == "zero" and soft_reset == "microcode")
+        assert seen[1] == v or (
+            fired and seen[1] is None and target.rule.reset_kind == "zero" and soft_reset == "microcode"
+        )
 
 
 def test_check_runs_both_and_compares(lava):

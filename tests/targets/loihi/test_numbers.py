@@ -49,9 +49,9 @@ def drawn_case(rng):
 
 def stock_population(case):
     """The population that a stock neuron with these registers is."""
-    neurons = small_networks.population("n", case["vth"].shape, "cuba_lif", case["vth"], "zero", 0, decay=case["dv"])
+    neurons = small_networks.population("n", case["vth"].shape, "spiking", case["vth"], "zero", 0, decay=case["dv"])
     drift = case["bias_mant"] << case["bias_exp"]
-    return replace(neurons, current_decay=np.asarray(case["du"] + 1), drift=drift, fraction_bits=6)
+    return neurons.with_rule(current_decay=np.asarray(case["du"] + 1), drift=drift, fraction_bits=6)
 
 
 def on_cpu(case):
@@ -143,7 +143,7 @@ def test_neuron_programs_beyond_24_bits(seed):
         Projection("input", p.name, (Linear("w", rng.integers(-128, 128, (4, 3))),), int(rng.integers(3, 7)))
         for p in populations
     ]
-    outputs = [p.name for p in populations if p.kind == "readout"] or [populations[0].name]
+    outputs = [p.name for p in populations if p.role == "readout"] or [populations[0].name]
     network = small_networks.network([source, *populations], projections, 12, outputs)
     images = rng.choice([-128, 127, 3], (2, 12, 3)).astype(np.int8)
     images[0] = np.sort(images[0], axis=0)  # from one end to the other
@@ -155,7 +155,7 @@ def test_neuron_programs_beyond_24_bits(seed):
         records[target] = recorder.finish(None, {})
     assert {g.role for g in plan.layout.groups} == {"input", "program"}
     for p in populations:
-        if p.kind == "readout":
+        if p.role == "readout":
             np.testing.assert_array_equal(records[cpu].outputs[p.name], records[loihi].outputs[p.name], err_msg=str(p))
         else:
             np.testing.assert_array_equal(records[cpu].spikes(p.name), records[loihi].spikes(p.name), err_msg=str(p))
@@ -196,7 +196,7 @@ def test_what_no_register_holds_is_refused(changes, limit):
     made = [
         small_networks.population("input", (2,), "input"),
         replace(
-            small_networks.population("n", (2,), "cuba_lif", 40, "zero", 0, decay=300),
+            small_networks.population("n", (2,), "spiking", 40, "zero", 0, decay=300),
             **{"current_decay": np.array(500), "fraction_bits": 6, **changes},
         ),
     ]

@@ -12,6 +12,7 @@ from on_target import observed, placed, recorded, violated
 
 from inflor.converter.errors import InputError
 from inflor.quant.ir.network import Projection
+from inflor.quant.ir.neuron import Subtract
 from inflor.quant.operators import Linear
 from inflor.targets.cpu.emulator import states
 from inflor.targets.equivalence import compare as equivalence
@@ -26,9 +27,9 @@ def recurrent(rng):
     """Two current-based layers that feed themselves, the second also the first; biases, drifts, frames in time."""
 
     def cuba(name, size, current_decay, decay, **more):
-        neurons = small_networks.population(name, (size,), "cuba_lif", rng.integers(150, 300, size), "zero", 0, **more)
+        neurons = small_networks.population(name, (size,), "spiking", rng.integers(150, 300, size), "zero", 0, **more)
         drift = rng.integers(0, 900, size)
-        return replace(neurons, current_decay=current_decay, decay=decay, drift=drift, fraction_bits=6)
+        return neurons.with_rule(current_decay=current_decay, decay=decay, drift=drift, fraction_bits=6)
 
     def dense(source, target, delay, out, inner, limit=90):
         return Projection(source, target, (Linear("w", rng.integers(-limit, limit + 1, (out, inner))),), 0, delay)
@@ -38,7 +39,7 @@ def recurrent(rng):
         small_networks.population("input", (5,), "input"),
         cuba("h1", 9, np.array(2000), rng.integers(50, 900, 9), bias=rng.integers(5, 90, 9)),
         cuba("h2", 7, np.array(900), np.array(300), bias=rng.integers(5, 90, 7)),
-        replace(out, decay=np.array(200), current_decay=np.array(3000), fraction_bits=6),
+        out.with_rule(decay=np.array(200), current_decay=np.array(3000), fraction_bits=6),
     ]
     projections = [
         dense("input", "h1", 0, 9, 5, limit=4),
@@ -161,9 +162,7 @@ def test_what_a_chip_has_no_time_for_is_refused():
     )
     with pytest.raises(InputError, match="use --guard short"):
         placed("loihi", net, soft_reset="stock", guard="long")
-    soft = tuple(
-        replace(p, reset="subtract", reset_value=p.threshold) if p.name == "h1" else p for p in net.populations
-    )
+    soft = tuple(p.with_rule(reset=Subtract(p.rule.threshold)) if p.name == "h1" else p for p in net.populations)
     with pytest.raises(InputError, match=r"'h1': soft reset with a leak.*--soft-reset microcode"):
         placed("loihi", replace(net, populations=soft), soft_reset="stock")
 
@@ -171,7 +170,7 @@ def test_what_a_chip_has_no_time_for_is_refused():
 def test_a_state_that_cannot_be_silenced_is_refused_where_nothing_would_notice():
     """A current that is kept for ever, of 200 steps: no proof that it stays within half of 24 bits."""
     net, _ = recurrent(np.random.default_rng(3))
-    kept = tuple(replace(p, current_decay=np.array(0)) if p.name == "h1" else p for p in net.populations)
+    kept = tuple(p.with_rule(current_decay=np.array(0)) if p.name == "h1" else p for p in net.populations)
     net = replace(net, populations=kept, info=replace(net.info, timesteps=200))
     with pytest.raises(InputError, match=r"'h1' may leave the 24 bits.*--exact-lava"):
         placed("loihi", net, soft_reset="stock", exact_lava=True)
@@ -182,8 +181,8 @@ def test_a_core_holds_so_many_pairs_of_decays():
     """Loihi 1 has 32 configurations of compartments to a core: 40 neurons with a decay each need two cores."""
     net, _ = recurrent(np.random.default_rng(3))
     made = [net.populations[0], net.populations[-1]]
-    wide = replace(net.populations[1], name="h", shape=(40,), threshold=np.array(9), decay=np.arange(40))
-    wide = replace(wide, bias=np.array(0), drift=np.array(0))
+    wide = replace(net.populations[1], name="h", shape=(40,))
+    wide = wide.with_rule(threshold=np.array(9), decay=np.arange(40), bias=np.array(0), drift=np.array(0))
     links = [
         Projection("input", "h", (Linear("a", np.ones((40, 5), np.int64)),)),
         Projection("h", "out", (Linear("b", np.ones((3, 40), np.int64)),)),

@@ -20,7 +20,7 @@ def soft_reset_chain():
     """3 inputs, 4 neurons that subtract, 2 outputs; all-to-all; 5 steps."""
     made = [
         small_networks.population("input", (3,), "input"),
-        small_networks.population("n", (4,), "if", 9, "subtract", 20, bias=1),
+        small_networks.population("n", (4,), "spiking", 9, "subtract", 20, bias=1),
         small_networks.population("out", (2,), "readout"),
     ]
     links = [
@@ -47,7 +47,7 @@ def test_at_the_rates_of_a_record():
 
 def test_a_way_that_there_is_not_says_why():
     net = soft_reset_chain()
-    leaky = small_networks.population("n", (4,), "lif", 9, "subtract", 20, decay=100)
+    leaky = small_networks.population("n", (4,), "spiking", 9, "subtract", 20, decay=100)
     net = small_networks.network([net.populations[0], leaky, net.populations[2]], net.projections, 5)
     microcode, stock = placed("loihi", net).costs
     assert microcode.neurons == 6

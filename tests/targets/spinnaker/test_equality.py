@@ -55,7 +55,7 @@ def equals_brute_force(network, layout, inputs):
     got = on_spinnaker(plan, inputs)
     for sample, image in enumerate(inputs):
         for name, expected in brute_force.run(network, image).items():
-            if network.by_name[name].kind == "readout":
+            if network.by_name[name].role == "readout":
                 np.testing.assert_array_equal(got.outputs[name][sample].reshape(expected.shape), expected)
             else:
                 np.testing.assert_array_equal(got.spikes(name)[sample], expected)

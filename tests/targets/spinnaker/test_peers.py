@@ -21,6 +21,7 @@ from spinnaker_networks import on_cpu, on_spinnaker, population, recurrent, resi
 from inflor.converter.errors import InputError
 from inflor.converter.nir.metadata import ModelInfo
 from inflor.quant.ir.network import IntegerNetwork, Projection
+from inflor.quant.ir.neuron import ZERO, SetTo
 from inflor.quant.operators import Linear
 from inflor.targets import spinnaker
 from inflor.targets.spinnaker import export_script as script
@@ -116,8 +117,8 @@ def hard_reset(decay):
     rng = np.random.default_rng(8)
     populations = (
         source((6,)),
-        population("n1", (12,), "lif", threshold=300, reset="zero", bias=40, decay=decay),
-        population("n2", (8,), "lif", threshold=120, reset="zero", bias=-3, v_reset=-4, decay=decay),
+        population("n1", (12,), "spiking", threshold=300, reset="zero", bias=40, decay=decay),
+        population("n2", (8,), "spiking", threshold=120, reset="zero", bias=-3, v_reset=-4, decay=decay),
         population("out", (4,), "readout", reset="none"),
     )
     weights = [rng.integers(-60, 100, shape) for shape in ((12, 6), (8, 12), (4, 8))]
@@ -131,9 +132,8 @@ def hard_reset(decay):
 def recurrent_hard_reset():
     """Current-based neurons in a cycle that fits a tick per step, hard reset, one population refractory."""
     network = recurrent()
-    value = np.zeros((), np.int64)
     populations = tuple(
-        replace(p, reset="zero", reset_value=value, refractory=p.name == "n2") if p.reset == "subtract" else p
+        p.with_rule(reset=SetTo(ZERO), refractory=p.name == "n2") if p.rule.reset_kind == "subtract" else p
         for p in network.populations
     )
     projections = tuple(replace(q, delay=2) if (q.source, q.target) == ("n2", "n1") else q for q in network.projections)
@@ -163,7 +163,7 @@ def test_the_scripts_own_spikes_in_a_stand_in_for_spynnaker(tmp_path, monkeypatc
         for lowered, cut in zip(plan.lowering.populations, plan.partitions, strict=True):
             name = cut.name
             ticks = slice(lowered.stage - 1, lowered.stage - 1 + network.info.timesteps)
-            if lowered.population.kind == "readout":
+            if lowered.population.role == "readout":
                 continue
             got = np.concatenate([made[f"{name}.{core}"].spikes[ticks] for core in range(cut.cores)], axis=1)
             due = expected.spikes(name)[sample].reshape(network.info.timesteps, -1)[:, cut.order]

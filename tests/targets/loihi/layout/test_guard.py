@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import small_networks
 from hypothesis import given
@@ -33,8 +31,8 @@ def interval(peak):
 def test_silence(seed, steps, current_decay, decay, drift, peak, arriving):
     """peak, of u, in 1/64 of a unit; arriving, of a, in units. The worst that can come is drawn as often as others."""
     rng = np.random.default_rng(seed)
-    neurons = small_networks.population("n", (NEURONS,), "cuba_lif", 100, "zero", 0)
-    neurons = replace(neurons, fraction_bits=6, drift=np.array(drift), decay=np.array(decay))
+    neurons = small_networks.population("n", (NEURONS,), "spiking", 100, "zero", 0)
+    neurons = neurons.with_rule(fraction_bits=6, drift=np.array(drift), decay=np.array(decay))
     state = StateRange("n", interval(arriving), interval(peak), interval(peak), arriving, peak)
     if not silence_holds(neurons, state, steps, False):
         return

@@ -84,7 +84,7 @@ def test_a_large_exponent_goes_into_the_mantissa_while_there_are_bits(weight, ex
     """Loihi 1: exponents to 7, mantissas of 8 bits, sign included: 1 << 13 is 64 << 7, 3 << 12 is 96 << 7."""
     made = [
         small_networks.population("input", (2,), "input"),
-        small_networks.population("n1", (2,), "if", 10, "zero"),
+        small_networks.population("n1", (2,), "spiking", 10, "zero"),
         small_networks.population("out", (1,), "readout"),
     ]
     links = [
@@ -98,7 +98,7 @@ def test_a_large_exponent_goes_into_the_mantissa_while_there_are_bits(weight, ex
 def test_a_fan_in_that_no_split_mends():
     made = [
         small_networks.population("input", (5000,), "input"),
-        small_networks.population("n1", (5000,), "if", 10, "zero"),
+        small_networks.population("n1", (5000,), "spiking", 10, "zero"),
         small_networks.population("out", (3,), "readout"),
     ]
     rng = np.random.default_rng(0)
@@ -117,14 +117,14 @@ def test_a_fan_in_that_no_split_mends():
 
 def test_rules_name_population_number_and_mend():
     network = residual()
-    leaky = replace(network.populations[5], decay=np.array(100), kind="lif")
+    leaky = network.populations[5].with_rule(decay=np.array(100))
     changed = replace(network, populations=(*network.populations[:5], leaky, *network.populations[6:]))
     (violation,) = violated("loihi", changed, soft_reset="stock")
     assert violation.population == "n5"
     assert violation.number == "100/4096"
     assert "microcode" in violation.mend
     assert violated("loihi", changed, soft_reset="microcode") == []
-    high = replace(network.populations[2], threshold=np.array(1 << 17))
+    high = network.populations[2].with_rule(threshold=np.array(1 << 17))
     changed = replace(network, populations=(*network.populations[:2], high, *network.populations[3:]))
     (violation,) = violated("loihi", changed, soft_reset="stock")
     assert (violation.population, violation.number) == ("n2", 1 << 17)
@@ -140,10 +140,10 @@ def test_the_table_names_every_core_and_what_is_not_published():
 
 def test_lavas_own_neurons_are_refused_where_they_could_wrap_in_silence():
     """Stock soft reset holds 17 bits and sign: 8-bit pixels times a weight of 127, twelve of them, can leave that."""
-    wide = small_networks.population("n", (4,), "if", 1000, "subtract", 2000)
+    wide = small_networks.population("n", (4,), "spiking", 1000, "subtract", 2000)
     made = [
         small_networks.population("input", (12,), "input"),
-        small_networks.population("h", (12,), "if", 5, "subtract", 12),
+        small_networks.population("h", (12,), "spiking", 5, "subtract", 12),
         wide,
     ]
     made.append(small_networks.population("out", (2,), "readout"))
