@@ -159,10 +159,15 @@ class Chip:
     Attributes:
         title: what it is called in a report.
         models: each makes an estimate of a run by published figures, the main one first.
+        by_default: whether reports draw it and comparisons price it where no hardware is named.
+        every_synapse: whether the target's `core_map` lays out every connection by itself, also those that share a
+            weight; estimates then leave out the cores of very large networks, which would take too long.
     """
 
     title: str
     models: tuple[Callable[[Case], Estimate], ...] = ()
+    by_default: bool = True
+    every_synapse: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,6 +16,8 @@ TARGET = Target(
         "loihi1": Chip(
             title="Loihi 1",
             models=(deferred("inflor.targets.loihi.cost:davies"), deferred("inflor.targets.loihi.cost:sanafe")),
+            by_default=False,
+            every_synapse=True,
         ),
         "loihi2": Chip(title="Loihi 2", models=(deferred("inflor.targets.loihi.cost:loihi2"),)),
     },

@@ -163,6 +163,23 @@ class Batch:
     overflows: Mapping[str, int] = field(default_factory=dict)
 
 
+def batch_of(
+    network: IntegerNetwork, sent: Mapping[str, npt.NDArray[Any]], overflows: Mapping[str, int] | None = None
+) -> Batch:
+    """A batch of what every population sent.
+
+    Args:
+        sent: of each population but the input its spikes, or the potentials of a readout, [T, samples, *shape].
+        overflows: neuron-steps whose state left the arithmetic's width, by population.
+    """
+    potentials = {name: values for name, values in sent.items() if network.by_name[name].role == "readout"}
+    spikes = {name: values != 0 for name, values in sent.items() if name not in potentials}
+    counts = {name: fired.sum((0, *range(2, fired.ndim)), dtype=np.int64) for name, fired in spikes.items()}
+    answer = network.outputs[0]
+    scores = potentials[answer][-1] if answer in potentials else spikes[answer].sum(0)
+    return Batch(spikes, counts, potentials, network.predictions(scores), overflows or {})
+
+
 class Recorder:
     """Collects a run batch by batch, spikes into an open file where there is one and else into memory."""
 

@@ -11,8 +11,14 @@ TARGET = Target(
     summary="SpiNNaker: placed, routed and packed, then run packet by packet in its own arithmetic",
     options=SpinnakerOptions,
     chips={
-        "spinnaker1": Chip(title="SpiNNaker 1", models=(deferred(f"{_COST}:events"), deferred(f"{_COST}:board"))),
-        "spinnaker2": Chip(title="SpiNNaker 2", models=(deferred(f"{_COST}:second"),)),
+        "spinnaker1": Chip(
+            title="SpiNNaker 1",
+            models=(deferred(f"{_COST}:events"), deferred(f"{_COST}:board")),
+            every_synapse=True,
+        ),
+        "spinnaker2": Chip(
+            title="SpiNNaker 2", models=(deferred(f"{_COST}:second"),), by_default=False, every_synapse=True
+        ),
     },
     violations=deferred("inflor.targets.spinnaker.target:violations"),
     place=deferred("inflor.targets.spinnaker.target:place"),

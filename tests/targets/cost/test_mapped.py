@@ -44,17 +44,14 @@ def scattered(network, rng: np.random.Generator) -> CoreMap:
             cores[p.name] = local + first
             first += int(local.max()) + 1
     return CoreMap(
-        "drawn",
-        "square",
-        "none",
-        cores,
-        {p.name: p.name for p in network.populations},
-        dict(network.depth),
-        rng.integers(0, 4, (first, 2)),
-        rng.integers(0, 2, first),
-        np.array([(chip, x, y) for chip in range(2) for x in range(4) for y in range(4)]),
+        chip="drawn",
+        cores=cores,
+        spikes_of={p.name: p.name for p in network.populations},
+        depth=dict(network.depth),
+        position=rng.integers(0, 4, (first, 2)),
+        chip_of=rng.integers(0, 2, first),
+        sites=np.array([(chip, x, y) for chip in range(2) for x in range(4) for y in range(4)]),
         seats=first,
-        resources=(),
     )
 
 
