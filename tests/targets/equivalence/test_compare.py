@@ -153,6 +153,6 @@ def test_a_spike_turned_round_is_the_first_mismatch_and_not_the_one_due(network,
     right, wrong = found.sides
     assert right.value == right.due
     assert wrong.value != wrong.due
-    states = states(placed("cpu", network), inputs)[chosen.name]
-    assert right.v == states.v[1, step][at]
+    held = states(placed("cpu", network), inputs)[chosen.name]
+    assert right.v == held.v[1, step][at]
     assert right.value == int(right.v > right.threshold)
