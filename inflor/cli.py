@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 import click
 
 from inflor import interrupts
-from inflor.commands import COMMANDS
+from inflor._public import COMMANDS
 from inflor.converter.errors import InflorError, with_flags
 
 BUG, PIPE_CLOSED, INTERRUPTED = 70, 141, 130

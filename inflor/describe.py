@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import h5py
 import nir
 import numpy as np
 
-from inflor.api.loading import PathLike, kind_of
+from inflor.api.loading import PathLike, is_record, kind_of
 from inflor.converter.nir import file as nir_file
 from inflor.converter.nir.graph import SPIKING, Graph, reset_of
 from inflor.converter.nir.metadata import ModelInfo
@@ -50,21 +49,12 @@ def info(path: PathLike, conventions: Conventions | None = None) -> Description:
     """
     if kind_of(path) == "checkpoint":
         return _checkpoint(path)
-    if _is_record(path):
+    if is_record(path):
         return _record(path)
     graph = nir_file.read(path, conventions)
     if graph.info.stage == "integer":
         return _integer(path, integer_nir.from_graph(graph))
     return _float(path, graph)
-
-
-def _is_record(path: PathLike) -> bool:
-    """Whether the file is HDF5 with a record's mark; a damaged file is left to the reader of NIR, which says why."""
-    try:
-        with h5py.File(path, "r") as file:
-            return bool(file.attrs.get("format") == record.FORMAT)
-    except (OSError, RuntimeError, ValueError, TypeError, KeyError):
-        return False
 
 
 def _checkpoint(path: PathLike) -> Description:

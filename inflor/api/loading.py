@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
+import h5py
+
 from inflor.converter import datasets
 from inflor.converter.datasets import Dataset
 from inflor.converter.errors import InputError
@@ -17,6 +19,8 @@ from inflor.converter.passes.conventions import Conventions
 from inflor.fit import input_shape
 from inflor.quant import file as integer_nir
 from inflor.quant.ir.network import IntegerNetwork
+from inflor.targets.record import file as records
+from inflor.targets.record.file import Record
 
 PathLike: TypeAlias = str | os.PathLike[str]
 Network: TypeAlias = Graph | IntegerNetwork
@@ -47,6 +51,24 @@ def load_network(path: PathLike, conventions: Conventions | None = None) -> Netw
     return integer_nir.from_graph(graph) if graph.info.stage == "integer" else graph
 
 
+def load(path: PathLike, conventions: Conventions | None = None) -> Graph | IntegerNetwork | Record:
+    """Open a .nir, an .int.nir or a record; what it is follows from what it holds.
+
+    Raises:
+        InputError: the file is none of these, or damaged.
+    """
+    return records.read(path) if is_record(path) else load_network(path, conventions)
+
+
+def is_record(path: PathLike) -> bool:
+    """Whether the file is HDF5 with a record's mark; a damaged file is left to the reader of NIR, which says why."""
+    try:
+        with h5py.File(path, "r") as file:
+            return bool(file.attrs.get("format") == records.FORMAT)
+    except (OSError, RuntimeError, ValueError, TypeError, KeyError):
+        return False
+
+
 def kind_of(path: PathLike) -> str:
     """Which reader a file needs: "checkpoint" for a torch archive, "hdf5" for all else (its reader says what is wrong).
 
@@ -63,7 +85,7 @@ def kind_of(path: PathLike) -> str:
     return "checkpoint" if archive or Path(path).suffix in (".pt", ".pth") else "hdf5"
 
 
-def refuse_overwrite(out: PathLike | None, *sources: object, option: str = "--out") -> None:
+def refuse_overwrite(out: PathLike | None, *sources: object, option: str = "out") -> None:
     """Refuse to write over an input.
 
     sources: the inputs; those that are no paths, such as the name of a built-in data set, hold nothing to lose.
@@ -72,7 +94,7 @@ def refuse_overwrite(out: PathLike | None, *sources: object, option: str = "--ou
         InputError: `out` is the file or folder of one of them.
     """
     if any(_same(out, source) for source in sources):
-        raise InputError(f"{out}: is the input itself; name another file with {option}")
+        raise InputError(f"{out}: is the input itself; name another file with `{option}`", option=option)
 
 
 def refuse_twice(*outs: PathLike | None) -> None:

@@ -11,7 +11,7 @@ from inflor.api.loading import PathLike, load_network, refuse_overwrite
 from inflor.converter.errors import InputError
 from inflor.quant.ir.network import IntegerNetwork
 from inflor.targets import registry, running
-from inflor.targets.api import Described, Plan
+from inflor.targets.api import Described, Plan, Violation
 from inflor.targets.record import file as records
 
 
@@ -61,3 +61,13 @@ def place(
         chosen.draw(plan, draw)
     described = Described(data=plan.summary()) if chosen.describe is None else chosen.describe(plan)
     return Placed(plan, described.data, described)
+
+
+def violations(network: IntegerNetwork | PathLike, target: str, **options: Any) -> tuple[Violation, ...]:
+    """The limits of a target that an integer network breaks; empty where it fits.
+
+    Raises:
+        InputError: a float network, or an option that the target does not have.
+    """
+    loaded = network if isinstance(network, IntegerNetwork) else load_network(network)
+    return tuple(running.violations(registry.find(target), loaded, options))

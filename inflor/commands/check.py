@@ -54,11 +54,11 @@ def command(
     Options of targets (inflor targets NAME lists them) go to all that have
     them; --loihi.chip goes to loihi alone.
     """
-    from inflor import api
+    import inflor
     from inflor.provenance import sha256
 
     with console.progress("comparing") as progress:
-        result = api.check(model, targets, progress=progress, **options, **target_options)
+        result = inflor.check(model, targets, progress=progress, **options, **target_options)
     if as_json:
         console.print_json({"model": model, "sha256": sha256(model), **result.to_json()})
         return 0 if result.equal else DIFFERENT

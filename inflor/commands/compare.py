@@ -39,11 +39,11 @@ def command(models: tuple[Path, ...], as_json: bool, hardware: tuple[str, ...], 
 
     For choosing bits, timesteps and chip; all of them run on the same samples.
     """
-    from inflor import api
+    import inflor
     from inflor.page.comparison import describe, table
 
     with console.progress("comparing") as progress:
-        result = api.compare(models, hardware=hardware or None, progress=progress, **options)
+        result = inflor.compare(models, hardware=hardware or None, progress=progress, **options)
     if as_json:
         console.print_json({"out": result.path, **result.as_dict()})
         return

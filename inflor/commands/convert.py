@@ -53,14 +53,15 @@ def command(
     a .nir of another framework leaves open about time is then said in it; --from
     is snntorch, norse, spikingjelly, sinabs, rockpool, lava-dl or nengo.
     """
-    from inflor import api
+    import inflor
+    from inflor.api.loading import kind_of
 
     if form != "nir":
         if portable or step is not None:
             raise click.UsageError("--portable and --step are about NIR files; leave them out with --to.")
-        known = api.exports()
+        known = inflor.exports()
         out = out or beside(model, known[form].suffix if form in known else "")
-        notes = api.export_to(model, form, out)
+        notes = inflor.export_to(model, form, out)
         if as_json:
             console.print_json({"model": model, "out": out, "notes": notes})
             return
@@ -68,9 +69,9 @@ def command(
             console.print_line(f"note: {note}")
         console.print_line(f"wrote {out}")
         return
-    if out is None and api.kind_of(model) == "checkpoint":
+    if out is None and kind_of(model) == "checkpoint":
         out = beside(model, ".nir")
-    result = api.convert(model, out, conventions=api.Conventions(**time), portable=portable, step=step)
+    result = inflor.convert(model, out, conventions=inflor.Conventions(**time), portable=portable, step=step)
     graph = result.graph
     if as_json:
         console.print_json(

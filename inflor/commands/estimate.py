@@ -68,12 +68,12 @@ def command(
     Each figure comes with its source, its kind and how far it was checked;
     where nothing is published, that is the answer.
     """
-    from inflor import api
+    import inflor
     from inflor.targets.cost.table import FORMATS
 
     chosen = {"hardware": hardware} if hardware else {}
     with console.progress("estimating") as progress:
-        report = api.estimate(model, record, dataset=dataset, data_dir=data_dir, progress=progress, **chosen)
+        report = inflor.estimate(model, record, dataset=dataset, data_dir=data_dir, progress=progress, **chosen)
     if as_json:
         console.print_json({"model": model, **report.as_dict()})
         return

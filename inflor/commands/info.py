@@ -23,9 +23,10 @@ def command(file: Path, as_json: bool, **time: Any) -> None:
 
     Layers, shapes, bits, scales and ranges, and where the file came from.
     """
-    from inflor import api, describe
+    import inflor
+    from inflor import describe
 
-    description = describe.info(file, api.Conventions(**time))
+    description = describe.info(file, inflor.Conventions(**time))
     if as_json:
         console.print_json(description.as_dict())
         return

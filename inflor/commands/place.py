@@ -34,14 +34,15 @@ def command(
     Says what each population takes and why; writes and draws it if asked to.
     Each target takes options of its own too: inflor targets NAME lists them.
     """
-    from inflor import api
+    import inflor
+    from inflor.api.loading import refuse_overwrite, refuse_twice
     from inflor.converter.files import atomic_path
 
     sources = (model, options["record"], *target_options.values())
-    api.refuse_overwrite(out, *sources)
-    api.refuse_overwrite(draw, *sources, option="draw")
-    api.refuse_twice(out, draw)
-    placed = api.place(model, draw=draw, **options, **target_options)
+    refuse_overwrite(out, *sources)
+    refuse_overwrite(draw, *sources, option="draw")
+    refuse_twice(out, draw)
+    placed = inflor.place(model, draw=draw, **options, **target_options)
     if out is not None:
         with atomic_path(out) as temporary:
             temporary.write_text(json.dumps(placed.description))

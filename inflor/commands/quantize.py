@@ -89,15 +89,16 @@ def command(
     Prints what each population lost. "same": spikes equal to the float network's; "diverges": the first step with one
     that is not.
     """
-    from inflor import api
+    import inflor
+    from inflor.api.loading import refuse_overwrite, refuse_twice
 
     out = out or beside(model, ".int.nir")
-    api.refuse_overwrite(report, model, calibrate, option="--report")
-    api.refuse_twice(out, report)
+    refuse_overwrite(report, model, calibrate, option="report")
+    refuse_twice(out, report)
     with console.progress("quantising") as progress:
-        result = api.quantize(
+        result = inflor.quantize(
             model,
-            conventions=api.Conventions(**time),
+            conventions=inflor.Conventions(**time),
             calibrate=calibrate,
             bits=bits,
             granularity="channel" if granularity == "channel" else "population",

@@ -47,18 +47,19 @@ def command(
     Accuracy, equivalence, spikes, rounding, energy, cores and time, in a file
     that needs no network. What is not given is named in the page.
     """
-    from inflor import api
+    import inflor
+    from inflor.page.contents import Missing
 
     options["hardware"] = options["hardware"] or None
-    options["conventions"] = api.Conventions(dt, integration, reset, framework)
+    options["conventions"] = inflor.Conventions(dt, integration, reset, framework)
     with console.progress("reporting") as progress:
-        result = api.report(model, record, progress=progress, **options)
+        result = inflor.report(model, record, progress=progress, **options)
     if as_json:
         console.print_json({"model": model, "out": result.path, **result.as_dict()})
         return
     for warning in result.warnings:
         console.print_line(f"warning: {warning}")
     for what, part in (("equivalence", result.verdict), ("potentials", result.potentials), ("energy", result.costs)):
-        if isinstance(part, api.Missing):
+        if isinstance(part, Missing):
             console.print_line(f"note: {what} not shown: {part.why}")
     console.print_line(f"wrote {result.path} ({Path(result.path or '').stat().st_size / 1e6:.1f} MB)")

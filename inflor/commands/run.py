@@ -65,13 +65,13 @@ def command(
     Rates are spikes per neuron and timestep. Each target takes options of its
     own too: inflor targets NAME lists them.
     """
-    from inflor import api
+    import inflor
     from inflor.summary import summarise
 
-    conventions = api.Conventions(dt, integration, reset, framework)
+    conventions = inflor.Conventions(dt, integration, reset, framework)
     spikes = False if no_spikes else None
     with console.progress("running") as progress:
-        record = api.run(
+        record = inflor.run(
             model, out=out, spikes=spikes, conventions=conventions, progress=progress, **options, **target_options
         )
     result = summarise(record)

@@ -44,10 +44,10 @@ def command(name: str | None, as_json: bool) -> None:
     if name is not None:
         _print_target(name, as_json)
         return
-    from inflor import api
+    import inflor
     from inflor.targets import registry
 
-    found = [asdict(target) for target in api.list_targets()]
+    found = [asdict(target) for target in inflor.list_targets()]
     broken = [asdict(one) for one in registry.broken()]
     if as_json:
         console.print_json({"targets": found, "broken": broken})

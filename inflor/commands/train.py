@@ -71,12 +71,12 @@ def command(dataset: str, model: str, out: Path | None, resume: bool, as_json: b
 
     Settings that you leave out are those that work well for the data.
     """
-    from inflor import api
+    import inflor
 
     out = out or Path("runs") / f"{Path(dataset).stem}-{model}"
     options["learning_rate"] = options.pop("lr")
     with console.progress("training") as progress:
-        result = api.train(dataset, model, out=out, resume=resume, progress=progress, **options)
+        result = inflor.train(dataset, model, out=out, resume=resume, progress=progress, **options)
     metrics = result.metrics
     if as_json:
         console.print_json({"model": result.model_path, **metrics})
