@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from inflor.converter.errors import InputError
 
+from inflor.quant.ir.features import Feature
+
 if TYPE_CHECKING:
     import numpy.typing as npt
 
@@ -196,7 +198,7 @@ class Target:
         summary: one line.
         input: "integer" for an IntegerNetwork, "float" for a Graph.
         options: a dataclass whose fields are made by `option`.
-        features: what networks may need; one that needs more is refused by name before `place` sees it.
+        features: what integer networks may need; one that needs more is refused by name before `place` sees it.
         chips: by name, in the order in which they are shown.
         available: None, or the command that installs what is missing.
         violations: (network, options): the limits that the network breaks.
@@ -216,7 +218,7 @@ class Target:
     summary: str
     input: Literal["float", "integer"] = "integer"
     options: type[Any] = NoOptions
-    features: frozenset[str] = frozenset()
+    features: frozenset[Feature] = frozenset()
     chips: Mapping[str, Chip] = field(default_factory=dict)
     available: Callable[[], str | None] = lambda: None
     violations: Callable[[Any, Any], Sequence[Violation]] = lambda network, options: ()
