@@ -8,11 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from inflor.converter.errors import InputError
-from inflor.quant.apply import channels_first
 from inflor.quant.fix.neurons import FloatNeuron
 from inflor.quant.fix.scales import Synapses
 from inflor.quant.ir.network import LARGEST, Population
-from inflor.quant.passes.fuse import least_shape
+from inflor.quant.operators.arrays import channels_first, least_shape
 
 FloatArray = npt.NDArray[np.float64]
 FRACTION_BITS = 6

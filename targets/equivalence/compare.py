@@ -22,8 +22,8 @@ import numpy.typing as npt
 import torch
 
 from inflor.converter.errors import InputError
-from inflor.quant.apply import apply_chain, weight_tensor
 from inflor.quant.ir.network import IntegerNetwork, Population
+from inflor.quant.operators import apply_chain, weight_tensor
 from inflor.quant.run.synapses import delayed
 from inflor.targets import registry
 from inflor.targets.record.file import Record, recording
