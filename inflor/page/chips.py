@@ -6,15 +6,10 @@ import numpy as np
 
 from inflor.page.contents import Chip, Missing, Row
 from inflor.page.words import count, listed, percent, plural
+from inflor.targets.cost.estimate import title
 from inflor.targets.mapping import CoreMap
 
 MOST_CORES = 20_000
-TITLES = {"loihi1": "Loihi 1", "loihi2": "Loihi 2", "spinnaker1": "SpiNNaker 1", "spinnaker2": "SpiNNaker 2"}
-
-
-def title(name: str) -> str:
-    """What a chip is called on the page."""
-    return TITLES.get(name, name)
 
 
 def chip(found: CoreMap) -> Chip | Missing:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import nir
 
 from inflor.converter.errors import InputError
-from inflor.quant.operators.arrays import IntArray, Shape, Weights
+from inflor.quant.ir.types import IntArray, Shape
+from inflor.quant.operators.arrays import Weights
 from inflor.quant.operators.base import Operator, Weighted
 from inflor.quant.operators.chain import (
     apply_chain,

@@ -7,8 +7,6 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-Shape: TypeAlias = tuple[int, ...]
-IntArray: TypeAlias = npt.NDArray[np.int64]
 Weights: TypeAlias = npt.NDArray[Any]
 
 

@@ -18,7 +18,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from inflor.quant.operators.arrays import IntArray, Shape, Weights, channels_first, largest
+from inflor.quant.ir.types import IntArray, Shape
+from inflor.quant.operators.arrays import Weights, channels_first, largest
 from inflor.quant.operators.interval import Interval
 
 if TYPE_CHECKING:

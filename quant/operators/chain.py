@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from inflor.converter.errors import InputError
-from inflor.quant.operators.arrays import Shape
+from inflor.quant.ir.types import Shape
 from inflor.quant.operators.base import Operator, Weighted
 from inflor.quant.operators.interval import Interval
 

@@ -17,7 +17,8 @@ from torch import Tensor
 
 from inflor.converter.errors import InputError
 from inflor.converter.primitives.fields import make_node
-from inflor.quant.operators.arrays import IntArray, Shape, Weights, largest, narrow
+from inflor.quant.ir.types import IntArray, Shape
+from inflor.quant.operators.arrays import Weights, largest, narrow
 from inflor.quant.operators.base import Weighted
 from inflor.quant.operators.interval import Interval
 

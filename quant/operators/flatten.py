@@ -12,7 +12,7 @@ import scipy.sparse
 from torch import Tensor
 
 from inflor.converter.primitives.fields import make_node
-from inflor.quant.operators.arrays import IntArray, Shape
+from inflor.quant.ir.types import IntArray, Shape
 from inflor.quant.operators.base import Operator
 from inflor.quant.operators.interval import Interval
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from inflor.quant.operators.arrays import IntArray, largest
+from inflor.quant.ir.types import IntArray
+from inflor.quant.operators.arrays import largest
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,8 @@ import scipy.sparse
 from torch import Tensor
 
 from inflor.converter.primitives.fields import make_node
-from inflor.quant.operators.arrays import IntArray, Shape, Weights, largest, least_shape, narrow
+from inflor.quant.ir.types import IntArray, Shape
+from inflor.quant.operators.arrays import Weights, largest, least_shape, narrow
 from inflor.quant.operators.base import Weighted
 from inflor.quant.operators.conv import Conv
 from inflor.quant.operators.interval import Interval

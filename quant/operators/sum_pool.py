@@ -14,7 +14,7 @@ from torch import Tensor
 
 from inflor.converter.errors import InputError
 from inflor.converter.primitives.fields import make_node
-from inflor.quant.operators.arrays import IntArray, Shape
+from inflor.quant.ir.types import IntArray, Shape
 from inflor.quant.operators.base import Operator
 from inflor.quant.operators.conv import Conv, torch_padding
 from inflor.quant.operators.interval import Interval

@@ -31,7 +31,7 @@ class Synapses:
         # the effective weight, mantissa << exponent, is as exact in a binary format as the mantissa itself
         self._weight = torch.as_tensor(self._last.weight << projection.exponent).to(device=device, dtype=dtype)
         self._bytes: Int8Convolution | None = None
-        if device == "cpu" and dtype == torch.float32 and source.kind != "input":
+        if device == "cpu" and dtype == torch.float32 and source.role != "input":
             shape = output_shape(self._before, source.shape)
             convolution = self._last.as_convolution(shape)
             activity = bounds(self._before, source_interval(network, source), source.shape)

@@ -70,7 +70,7 @@ def _graded(activity: Activity, projection: Projection) -> bool:
     source = activity.network.by_name[projection.source]
     spikes = Interval(np.zeros(source.shape[0], np.int64), np.ones(source.shape[0], np.int64))
     pooled = bounds(split_chain(projection.operators)[0], spikes, source.shape).peak > 1
-    if pooled or source.kind != "input":
+    if pooled or source.role != "input":
         return pooled
     return activity.inputs is None or bool((np.abs(activity.inputs.astype(np.int64)) > 1).any())
 

@@ -131,7 +131,7 @@ def _without_host(case: Case) -> Case:
     hosts = tuple(
         p.name
         for p in case.counts.populations
-        if p.kind != "readout" and {network.by_name[q.source].kind for q in network.incoming[p.name]} == {"input"}
+        if p.kind != "readout" and {network.by_name[q.source].role for q in network.incoming[p.name]} == {"input"}
     )
     if not hosts:
         return case

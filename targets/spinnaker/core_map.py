@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from inflor.quant.ir.network import IntegerNetwork
 from inflor.quant.operators import IntArray
+from inflor.targets.api import Rates
 from inflor.targets.mapping import CoreMap, Resource, Wiring
+from inflor.targets.spinnaker.options import SpinnakerOptions
 from inflor.targets.spinnaker.place.machine import LINKS, Chip
 from inflor.targets.spinnaker.place.routing import tree
 from inflor.targets.spinnaker.plan import SpinnakerPlan
 from inflor.targets.spinnaker.target import place
 
 
-def on_chip(network: IntegerNetwork, chip: str = "spinnaker1", rates: Mapping[str, float] | None = None) -> CoreMap:
+def on_chip(network: IntegerNetwork, chip: str, rates: Rates) -> CoreMap:
     """The network on as few boards as it takes, placed by the traffic of these spike rates.
 
     Raises:
         InputError: it cannot be lowered, or no machine is large enough.
     """
-    return core_map(place(network, chip=chip, rates=rates))
+    return core_map(place(network, SpinnakerOptions(chip=chip), rates))
 
 
 def core_map(plan: SpinnakerPlan) -> CoreMap:
@@ -30,7 +30,7 @@ def core_map(plan: SpinnakerPlan) -> CoreMap:
     first = dict(zip(names, plan.first_core.tolist(), strict=False))
     lowering, schedule = plan.lowering, plan.lowering.schedule
     shapes = {p.name: p.shape for p in plan.network.populations}
-    place = "plan of traffic" if plan.options.optimise else "order of the network"
+    place = "plan of traffic" if plan.options.placement == "traffic" else "order of the network"
     return CoreMap(
         plan.limits.chip,
         "hexagonal",

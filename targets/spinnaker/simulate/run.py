@@ -13,14 +13,14 @@ import numpy as np
 import numpy.typing as npt
 
 from inflor.quant.operators import IntArray
+from inflor.targets.api import Progress
 from inflor.targets.record.file import Batch, Recorder
-from inflor.targets.registry import Progress
 from inflor.targets.spinnaker.layout.partition import Partition
 from inflor.targets.spinnaker.numbers import Lowered
 from inflor.targets.spinnaker.place.memory import spans
-from inflor.targets.spinnaker.place.synapses import Synapses, connect
 from inflor.targets.spinnaker.plan import SpinnakerPlan
 from inflor.targets.spinnaker.simulate.arithmetic import RING_MAX, State, fire, integrate
+from inflor.targets.spinnaker.simulate.synapses import Synapses, connect
 
 Sample = dict[str, npt.NDArray[Any]]
 
@@ -207,7 +207,7 @@ class Simulator:
 
     def _batch(self, sample: Sample, keep_spikes: bool) -> Batch:
         network = self.plan.network
-        readouts = {n for n in sample if network.by_name[n].kind == "readout"}
+        readouts = {n for n in sample if network.by_name[n].role == "readout"}
         spikes = {n: v for n, v in sample.items() if n not in readouts}
         answer = network.outputs[0]
         scores = sample[answer][-1] if answer in readouts else sample[answer].sum(0)

@@ -95,17 +95,17 @@ def job(made, x: np.ndarray, core_map: CoreMap) -> dict:
     kinds = {w.target: w.kind for w in core_map.wiring}
     groups = []
     for p in made.populations:
-        threshold = np.full(p.size, NEVER) if p.kind != "if" else p.broadcast(p.threshold).ravel().astype(float)
-        mode = {"subtract": "soft", "zero": "hard", "none": "none"}[p.reset]
+        threshold = np.full(p.size, NEVER) if p.kind != "if" else p.broadcast(p.rule.threshold).ravel().astype(float)
+        mode = {"subtract": "soft", "zero": "hard", "none": "none"}[p.rule.reset_kind]
         groups.append(
             {
                 "name": p.name,
                 "cores": core_map.cores[p.name].tolist(),
                 "synapse": SYNAPSES[kinds.get(p.name, "sparse")],
                 "threshold": threshold.tolist(),
-                "bias": p.broadcast(p.bias).ravel().astype(float).tolist(),
+                "bias": p.broadcast(p.rule.bias).ravel().astype(float).tolist(),
                 "reset_mode": mode,
-                "spikes": x[0].reshape(len(x[0]), -1).T.astype(bool).tolist() if p.kind == "input" else None,
+                "spikes": x[0].reshape(len(x[0]), -1).T.astype(bool).tolist() if p.role == "input" else None,
             }
         )
     edges = []

@@ -13,10 +13,12 @@ import pytest
 import small_networks
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from on_target import placed, violated
 
 from inflor.quant.ir.network import Projection
 from inflor.quant.operators import Linear
 from inflor.targets import cpu, loihi
+from inflor.targets.cpu.emulator import states
 from inflor.targets.loihi.numbers import RANGES, bias_registers, misfits
 from inflor.targets.record.file import Recorder
 
@@ -47,9 +49,9 @@ def drawn_case(rng):
 
 def stock_population(case):
     """The population that a stock neuron with these registers is."""
-    neurons = small_networks.population("n", case["vth"].shape, "cuba_lif", case["vth"], "zero", 0, decay=case["dv"])
+    neurons = small_networks.population("n", case["vth"].shape, "spiking", case["vth"], "zero", 0, decay=case["dv"])
     drift = case["bias_mant"] << case["bias_exp"]
-    return replace(neurons, current_decay=np.asarray(case["du"] + 1), drift=drift, fraction_bits=6)
+    return neurons.with_rule(current_decay=np.asarray(case["du"] + 1), drift=drift, fraction_bits=6)
 
 
 def on_cpu(case):
@@ -65,7 +67,7 @@ def on_cpu(case):
     projection = Projection("input", "n", (Linear("w", weight),))
     network = small_networks.network([source, stock_population(case)], [projection], len(a))
     frames = np.concatenate(digits, axis=1)[None].astype(np.int8)
-    return network, cpu.states(cpu.place(network, profile="loihi"), frames)["n"]
+    return network, states(placed("cpu", network, profile="loihi"), frames)["n"]
 
 
 @pytest.mark.usefixtures("lava")
@@ -141,7 +143,7 @@ def test_neuron_programs_beyond_24_bits(seed):
         Projection("input", p.name, (Linear("w", rng.integers(-128, 128, (4, 3))),), int(rng.integers(3, 7)))
         for p in populations
     ]
-    outputs = [p.name for p in populations if p.kind == "readout"] or [populations[0].name]
+    outputs = [p.name for p in populations if p.role == "readout"] or [populations[0].name]
     network = small_networks.network([source, *populations], projections, 12, outputs)
     images = rng.choice([-128, 127, 3], (2, 12, 3)).astype(np.int8)
     images[0] = np.sort(images[0], axis=0)  # from one end to the other
@@ -151,9 +153,9 @@ def test_neuron_programs_beyond_24_bits(seed):
         recorder = Recorder(target.populations(plan), 12, len(images), True)
         target.run(plan, images, recorder)
         records[target] = recorder.finish(None, {})
-    assert {g.role for g in plan.plan.groups} == {"input", "program"}
+    assert {g.role for g in plan.layout.groups} == {"input", "program"}
     for p in populations:
-        if p.kind == "readout":
+        if p.role == "readout":
             np.testing.assert_array_equal(records[cpu].outputs[p.name], records[loihi].outputs[p.name], err_msg=str(p))
         else:
             np.testing.assert_array_equal(records[cpu].spikes(p.name), records[loihi].spikes(p.name), err_msg=str(p))
@@ -194,12 +196,12 @@ def test_what_no_register_holds_is_refused(changes, limit):
     made = [
         small_networks.population("input", (2,), "input"),
         replace(
-            small_networks.population("n", (2,), "cuba_lif", 40, "zero", 0, decay=300),
+            small_networks.population("n", (2,), "spiking", 40, "zero", 0, decay=300),
             **{"current_decay": np.array(500), "fraction_bits": 6, **changes},
         ),
     ]
     network = small_networks.network(made, [Projection("input", "n", (Linear("w", np.eye(2, dtype=np.int64)),))], 3)
-    (violation,) = loihi.check(network, soft_reset="stock", first_layer="chip")
+    (violation,) = violated("loihi", network, soft_reset="stock", first_layer="chip")
     assert f"population 'n': {limit}" in str(violation)
     needs_stock = violation.mend.endswith("--soft-reset microcode")
-    assert bool(loihi.check(network, soft_reset="microcode", first_layer="chip")) != needs_stock
+    assert bool(violated("loihi", network, soft_reset="microcode", first_layer="chip")) != needs_stock

@@ -7,15 +7,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from integer_networks import images
+from on_target import observed, placed
 from spinnaker_networks import on_cpu, on_spinnaker, recurrent, residual
+from spinnaker_synapses import compare_synapses
 
-from inflor.targets import cpu, spinnaker
+from inflor.targets import spinnaker
+from inflor.targets.cpu.emulator import states
 from inflor.targets.equivalence import compare as equivalence
 from inflor.targets.spinnaker.place import keys as keys_module
 from inflor.targets.spinnaker.place.memory import HEADER
 from inflor.targets.spinnaker.place.routing import FIRST_CORE_BIT
 from inflor.targets.spinnaker.simulate import run as simulate
-from inflor.targets.spinnaker.verify import compare_synapses
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +37,7 @@ def reference(network, inputs):
 
 @pytest.fixture(scope="module")
 def plan(network):
-    return spinnaker.place(network, neurons_per_core=48, cores_per_chip=3)
+    return placed("spinnaker", network, neurons_per_core=48, cores_per_chip=3)
 
 
 def mismatches(network, reference, plan, inputs):
@@ -92,7 +94,7 @@ def test_a_core_too_many(network, reference, plan, inputs):
     assert not int(table.route[0]) >> (FIRST_CORE_BIT + p) & 1
     assert mutant.compare_tables()
     on_spinnaker(mutant, inputs)
-    assert mutant.measured["packets_without_row"] > 0
+    assert mutant.run["plan"]["packets_without_row"] > 0
     assert core
 
 
@@ -115,7 +117,7 @@ def test_a_route_in_a_circle(plan, inputs):
     )
     mutant = replace(plan, tables={**plan.tables, back: rows})
     on_spinnaker(mutant, inputs[:1])
-    assert mutant.measured["circulating"] > 0
+    assert mutant.run["plan"]["circulating"] > 0
 
 
 @pytest.mark.parametrize("bit", [*range(6 + 1 + 4), *range(16, 32)])
@@ -224,7 +226,7 @@ class Recurrent:
         self.network = recurrent()
         self.inputs = images(self.network, 20, frames=True) // 16
         self.reference = on_cpu(self.network, self.inputs)
-        self.plan = spinnaker.place(self.network, neurons_per_core=6, cores_per_chip=2)
+        self.plan = placed("spinnaker", self.network, neurons_per_core=6, cores_per_chip=2)
 
     def with_populations(self, **changes):
         """The plan whose neurons n1 have other parameters."""
@@ -249,17 +251,17 @@ def test_the_recurrent_plan_itself_is_right(cycle):
     assert all(cycle.reference.counts[name].min() > 3 for name in ("n1", "n2"))
     schedule = cycle.plan.lowering.schedule
     assert (schedule.per_step, schedule.guard) == (2, 3)
-    assert cycle.plan.measured["ticks"] == 2 * (20 * (12 + 3) - 3 - 1) + 3
+    assert cycle.plan.run["plan"]["ticks"] == 2 * (20 * (12 + 3) - 3 - 1) + 3
 
 
 def test_a_decay_or_drift_off_by_one(cycle):
     """Seen in the potentials of single neurons, which are those of the cpu target while nothing is changed."""
     neurons = cycle.plan.lowering.populations[0].neurons
     places = [(0, 2, 7), (0, 6, 0), (0, 6, 7), (1, 5, 13), (1, 6, 3)]
-    due = cpu.states(cpu.place(cycle.network), cycle.inputs)["n1"].v
+    due = states(placed("cpu", cycle.network), cycle.inputs)["n1"].v
 
     def wrong(plan):
-        seen = [spinnaker.observe(plan, cycle.inputs, "n1", *at[:2], at[2:])[1] for at in places]
+        seen = [observed("spinnaker", plan, cycle.inputs, "n1", *at[:2], at[2:])[1] for at in places]
         return [at for at, v in zip(places, seen, strict=True) if v != due[at]]
 
     assert not wrong(cycle.plan)
