@@ -68,7 +68,7 @@ def _checkpoint(path: PathLike) -> Description:
             "shape": shapes[node.name],
             "parameters": sum(p.numel() for p in network.layers[node.name].parameters()) or None,
         }
-        for node in architecture.nodes
+        for node in architecture.layers
     )
     facts = {
         "input_shape": architecture.input_shape,

@@ -50,3 +50,5 @@ class Feature(str, Enum):
     SEVERAL_INPUTS = "several inputs"
     DELAY = "delays"
     RECURRENT = "recurrent projections"
+
+    __str__ = str.__str__

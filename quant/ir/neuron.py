@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from inflor.quant.ir.features import Feature
-from inflor.quant.ir.types import IntArray
+from inflor.quant.ir.types import IntArray, Shape
 
 DECAY_BITS = 12
 """Of the decays of every population that does not say otherwise (as on Loihi)."""
@@ -87,6 +87,23 @@ class NeuronRule:
         """The decays that are there: that of the potential where it is not 0, and that of the current."""
         potential = (self.decay,) if self.decay.any() else ()
         return potential if self.current_decay is None else (*potential, self.current_decay)
+
+    def at(self, shape: Shape, neuron: int) -> NeuronRule:
+        """The rule of one neuron: every array becomes its one number, of shape [].
+
+        Args:
+            shape: of the population.
+            neuron: index in row-major order.
+        """
+
+        def one(values: IntArray) -> IntArray:
+            return np.asarray(np.broadcast_to(values, shape).flat[neuron])
+
+        arrays: dict[str, Any] = {
+            f.name: one(v) for f in fields(self) if isinstance(v := getattr(self, f.name), np.ndarray)
+        }
+        reset = None if self.reset is None else replace(self.reset, value=one(self.reset.value))
+        return replace(self, reset=reset, **arrays)
 
     def features(self) -> frozenset[Feature]:
         """What a target must compute to run these neurons."""

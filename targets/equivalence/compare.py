@@ -1,30 +1,32 @@
 """Do two or more targets fire the same spikes? If not, where, when and at which neuron did they first differ?
 
 The first mismatch is the first in causal order: lowest depth, then time, then neuron (then sample); populations of one
-cycle count as one depth. All that its
-neuron received up to that step is therefore the same on both sides, and what it should have done can be computed.
+cycle count as one depth. All that its neuron received up to that step is therefore the same on both sides, and what it
+should have done can be computed.
 
 Two kinds of numbers stand beside it, and they are kept apart because a simulator whose arithmetic went wrong has no
-say in what is right. Due: a, v and the spike that follow from the inputs that this side recorded, by the network's
-own rules, in int64. Seen: a and v that the target itself held, from a second run up to that sample, where the
-target's module offers `observe(plan, inputs, population, sample, timestep, neuron) -> (a, v)`. A side whose spike is
-not the one due is the wrong one.
+say in what is right. Due: a, v and the spike that follow from the inputs that this side recorded, by the executable
+specification (`inflor.quant.ir.reference`), which shares no code with the emulator's
+arithmetic. Seen: a and v that the target itself held, from a second run up to that sample, where the target has an
+`observe`. A side whose spike is not the one due is the wrong one.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
+import scipy.sparse
 
 from inflor.converter.errors import InputError
-from inflor.quant.apply import apply_chain, weight_tensor
-from inflor.quant.ir.network import IntegerNetwork, Population
-from inflor.quant.run.synapses import delayed
+from inflor.quant.ir.network import IntegerNetwork, Population, Projection
+from inflor.quant.ir.reference import State, current, step, synapses
+from inflor.quant.operators import Conv
+from inflor.quant.unroll import unrolled
 from inflor.targets import registry, running
 from inflor.targets.api import Plan, Progress, Target
 from inflor.targets.record.file import Record
@@ -248,48 +250,44 @@ def _due(
     network: IntegerNetwork, population: Population, record: Record, inputs: npt.NDArray[Any], mismatch: Mismatch
 ) -> tuple[int, int, int]:
     """a, v before the reset, and the value due at the mismatch, from what this side's sources sent."""
-    current = _current(network, population, record, inputs, mismatch.sample)  # [T, *shape]
-    at, rule, shift = mismatch.neuron, population.rule, population.rule.fraction_bits
-    decay, current_decay, threshold, reset_value, v_reset, drift = (
-        int(population.broadcast(values)[at])
-        for values in (
-            *(rule.decay, np.zeros((), int) if rule.current_decay is None else rule.current_decay),
-            *(rule.threshold, rule.reset_value, rule.v_reset, rule.drift),
-        )
-    )
-    u = v = a = spike = 0
+    neuron = int(np.ravel_multi_index(mismatch.neuron, population.shape))
+    rule, fires = population.rule.at(population.shape, neuron), population.role == "spiking"
+    incoming = network.incoming[population.name]
+    sent = {q.source: _sent(network.by_name[q.source], record, inputs, mismatch.sample) for q in incoming}
+    arriving = [synapses(q, _row(network, q, neuron), 0) for q in incoming]
+    state, a = State(), 0
     for t in range(mismatch.timestep + 1):
-        held = rule.refractory and spike
-        if spike:
-            v = v - (reset_value << shift) if rule.reset_kind == "subtract" else v_reset << shift
-        a = int(current[t][at])
-        u = (a << shift) + (0 if rule.current_decay is None else _kept(u, current_decay, rule.decay_bits))
-        v = v if held else _kept(v, decay, rule.decay_bits) + u + drift
-        spike = int(population.role != "readout" and v > threshold << shift)
-    return a, v, v if population.role == "readout" else spike
+        a = current(int(rule.bias), arriving, sent, t)
+        state = step(rule, state, a, fires)
+    return a, state.v, state.spike if fires else state.v
 
 
-def _kept(x: int, decay: int, bits: int) -> int:
-    """What a decay leaves, truncated towards zero."""
-    return (1 if x >= 0 else -1) * ((abs(x) * ((1 << bits) - decay)) >> bits)
+def _sent(population: Population, record: Record, inputs: npt.NDArray[Any], sample: int) -> list[list[int]]:
+    """What every neuron of a population sent in every step of a sample."""
+    if population.role == "input":
+        steps = np.broadcast_to(inputs[sample], (record.timesteps, *population.shape))
+    else:
+        steps = _values(record, population, slice(sample, sample + 1))[0]
+    values: list[list[int]] = steps.reshape(record.timesteps, -1).astype(np.int64).tolist()
+    return values
 
 
-def _current(
-    network: IntegerNetwork, population: Population, record: Record, inputs: npt.NDArray[Any], sample: int
-) -> npt.NDArray[np.int64]:
-    """a of every step of one sample, [T, *shape], in int64."""
-    total = np.zeros((record.timesteps, *population.shape), np.int64) + population.rule.bias
-    for projection in network.incoming[population.name]:
-        source = network.by_name[projection.source]
-        if source.role == "input":
-            sent = np.broadcast_to(inputs[sample].astype(np.int64), (record.timesteps, *source.shape)).copy()
-        else:
-            sent = _values(record, source, slice(sample, sample + 1))[0]
-        weight = weight_tensor(projection.operators, torch.int64)
-        arrived = delayed(torch.from_numpy(sent), projection.delay, record.timesteps)
-        arriving = apply_chain(projection.operators, arrived, weight)
-        total += arriving.numpy() << projection.exponent
-    return cast("npt.NDArray[np.int64]", total)
+def _row(network: IntegerNetwork, projection: Projection, neuron: int) -> Any:
+    """The row of the projection's matrix that is one neuron's, scipy CSR [1, source].
+
+    The weights of other output channels are left out: all synapses of a large convolution would not fit in memory.
+    """
+    shapes = [network.by_name[projection.source].shape]
+    for operator in projection.operators:
+        shapes.append(operator.output_shape(shapes[-1]))
+    row = scipy.sparse.csr_matrix(([1], ([0], [neuron])), shape=(1, math.prod(shapes[-1])), dtype=np.int64)
+    for operator, before, after in reversed(list(zip(projection.operators, shapes, shapes[1:], strict=False))):
+        if isinstance(operator, Conv):
+            kept = np.isin(np.arange(len(operator.weight)), row.indices // math.prod(after[1:]))
+            weight = np.where(kept.reshape(-1, *(1,) * (operator.weight.ndim - 1)), operator.weight, 0)
+            operator = replace(operator, weight=weight)
+        row = row @ unrolled((operator,), before)
+    return row
 
 
 def _with_states(

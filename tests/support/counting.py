@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
-import brute_force
 import numpy as np
+import operator_loops
 from on_target import placed, recorded
 
 from inflor.quant.ir.network import IntegerNetwork, Projection
@@ -54,7 +54,7 @@ class Loop:
             for operator in projection.operators:
                 if zeros and isinstance(operator, Conv | Linear | Scale):
                     operator = replace(operator, weight=np.ones_like(operator.weight))
-                x = brute_force.operate(operator, x)
+                x = operator_loops.operate(operator, x)
             self._targets[number, neuron, zeros] = np.flatnonzero(x)
         return self._targets[number, neuron, zeros]
 

@@ -9,9 +9,9 @@ import nir
 import numpy as np
 import pytest
 import small_networks
-from brute_force import run_all
 from hypothesis import HealthCheck, given, settings
 from integer_networks import integer_networks
+from specified import run_all
 
 from inflor.converter.errors import InputError
 from inflor.converter.nir import file as nir_file

@@ -9,8 +9,8 @@ import nir
 import numpy as np
 import pytest
 import torch
-from brute_force import run_all
 from on_target import placed
+from specified import run_all
 
 from inflor.converter.errors import InputError
 from inflor.converter.nir.graph import Graph
@@ -139,8 +139,8 @@ def test_hard_reset_and_leaky_networks_keep_their_spikes(kind: str) -> None:
 def test_the_same_seed_gives_the_same_network() -> None:
     first, second = (quantize(random_graph("convnet"), IMAGES)[0] for _ in range(2))
     for a, b in zip(first.populations, second.populations, strict=True):
-        assert np.array_equal(a.bias, b.bias)
-        assert np.array_equal(a.threshold, b.threshold)
+        assert np.array_equal(a.rule.bias, b.rule.bias)
+        assert np.array_equal(a.rule.threshold, b.rule.threshold)
 
 
 @pytest.mark.parametrize("bits", [1, 9])
@@ -386,7 +386,7 @@ def test_what_only_adds_up_gets_no_bias_that_would_break_ties() -> None:
     graph = validate(made, "chain.nir")
     x = rng.uniform(0, 1, (300, 12)).astype(np.float32)
     network, report = quantize(graph, x)
-    assert not network.by_name[network.outputs[0]].bias.any()
+    assert not network.by_name[network.outputs[0]].rule.bias.any()
     assert report.agreement > 0.97
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import brute_force
 import numpy as np
 import pytest
 import small_networks
+import specified
 import torch
 from chip_networks import networks
 from hypothesis import HealthCheck, assume, given, settings
@@ -38,7 +38,7 @@ def emulate(network: IntegerNetwork, x: np.ndarray, **options: object) -> Record
 
 def assert_equal(network: IntegerNetwork, record: Record, x: np.ndarray) -> None:
     for sample, image in enumerate(x):
-        expected = brute_force.run(network, image)
+        expected = specified.run(network, image)
         for p in record.populations:
             if p.kind == "readout":
                 actual = record.outputs[p.name][sample].reshape(-1, *p.shape)
@@ -50,14 +50,14 @@ def assert_equal(network: IntegerNetwork, record: Record, x: np.ndarray) -> None
 
 @given(integer_networks(delays=True))
 @RELAXED
-def test_equals_the_brute_force_loop(network: IntegerNetwork) -> None:
+def test_equals_the_specification(network: IntegerNetwork) -> None:
     x = images(network, 2)
     assert_equal(network, emulate(network, x), x)
 
 
 @given(integer_networks(delays=True, current=True, recurrent=True), st.booleans())
 @settings(RELAXED, max_examples=80)
-def test_currents_and_cycles_equal_the_brute_force_loop(network: IntegerNetwork, frames: bool) -> None:
+def test_currents_and_cycles_equal_the_specification(network: IntegerNetwork, frames: bool) -> None:
     x = images(network, 2, frames=frames)
     assert_equal(network, emulate(network, x), x)
 
@@ -70,7 +70,7 @@ def test_every_state_equals_the_loop_and_stays_in_its_range(network: IntegerNetw
     for name, states in found.items():
         population, proved = network.by_name[name], ranges[name]
         for sample, image in enumerate(x):
-            u, v = brute_force.states(network, image)[name]
+            u, v = specified.states(network, image)[name]
             np.testing.assert_array_equal(states.v[sample], v)
             channels = (population.shape[0], -1)
             for seen, interval in ((v, proved.state), (u, proved.synaptic)):
@@ -85,7 +85,7 @@ def test_every_state_equals_the_loop_and_stays_in_its_range(network: IntegerNetw
 
 @given(networks())
 @settings(RELAXED, max_examples=40)
-def test_equals_the_brute_force_loop_on_networks_for_chips(drawn: tuple[IntegerNetwork, np.ndarray]) -> None:
+def test_equals_the_specification_on_networks_for_chips(drawn: tuple[IntegerNetwork, np.ndarray]) -> None:
     network, x = drawn
     assert_equal(network, emulate(network, x), x)
 

@@ -6,10 +6,10 @@ import importlib.util
 from dataclasses import replace
 from pathlib import Path
 
-import brute_force
 import numpy as np
 import pytest
 import small_networks
+import specified
 
 from inflor.converter.errors import InputError
 from inflor.quant.ir.network import Projection
@@ -78,7 +78,7 @@ def test_the_reader_fires_the_same_spikes(make, lava, tmp_path):
     timesteps, samples = network.info.timesteps, len(inputs)
     path = tmp_path / "model.net"
     netx.write(path, network)
-    expected = brute_force.run_all(network, inputs)
+    expected = specified.run_all(network, inputs)
     depth = 3
     steps = samples * timesteps + depth + 1
     with session.job_folder() as folder:
@@ -108,7 +108,7 @@ def test_the_reader_fires_the_same_spikes(make, lava, tmp_path):
     at = np.arange(samples)[:, None] * timesteps + np.arange(timesteps) + depth
     assert expected["n3"].sum() > 5
     forward = replace(network, projections=tuple(q for q in network.projections if q.source != q.target))
-    alike = np.array_equal(brute_force.run_all(forward, inputs)["n3"], expected["n3"])
+    alike = np.array_equal(specified.run_all(forward, inputs)["n3"], expected["n3"])
     assert alike == (make is not recurrent)
     np.testing.assert_array_equal(fired[at], expected["n3"])
 

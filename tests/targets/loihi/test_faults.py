@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import brute_force
 import numpy as np
 import pytest
 import small_networks
+import specified
 from on_target import observed, placed, recorded
 
 from inflor.targets.equivalence import compare as equivalence
@@ -99,7 +99,7 @@ def test_a_fault_in_the_simulation_is_located(fault):
 def test_the_simulation_shows_its_own_state(soft_reset):
     network, inputs = small_networks.residual(np.random.default_rng(5))
     plan = placed("loihi", network, soft_reset=soft_reset)
-    spikes = brute_force.run_all(network, inputs)
+    spikes = specified.run_all(network, inputs)
     for population, sample, timestep, neuron in (
         ("n3", 1, 3, (2, 4, 1)),
         ("n1", 0, 2, (1, 6, 5)),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import brute_force
 import numpy as np
 import pytest
 import small_networks
+import specified
 from on_target import observed, placed, recorded, violated
 
 from inflor.converter.errors import InputError
@@ -80,7 +80,7 @@ def test_samples_back_to_back(options):
     assert roles["h1"] == roles["h2"] == ("program" if options["soft_reset"] == "microcode" else "lif")
     assert plan.period == TIMESTEPS + 2
     record = simulated(net, inputs, **options)
-    for name, values in brute_force.run_all(net, inputs).items():
+    for name, values in specified.run_all(net, inputs).items():
         got = record.outputs[name].reshape(values.shape) if name == "out" else record.spikes(name)
         np.testing.assert_array_equal(got, values, err_msg=name)
     assert 0.1 < record.counts["h2"].sum() / (7 * TIMESTEPS * len(inputs)) < 0.6

@@ -6,9 +6,9 @@ import itertools
 import os
 from dataclasses import replace
 
-import brute_force
 import numpy as np
 import pytest
+import specified
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from integer_networks import images, integer_networks
@@ -42,7 +42,7 @@ def layouts(draw):
     }
 
 
-def equals_brute_force(network, layout, inputs):
+def equals_the_specification(network, layout, inputs):
     """Every spike and every potential of a readout; the plan with which it was run."""
     assume(max(r.bits for r in state_ranges(network).values()) <= 32)  # more are refused
     neurons = sum(p.size for p in network.populations)
@@ -54,7 +54,7 @@ def equals_brute_force(network, layout, inputs):
     assert not compare_synapses(plan)
     got = on_spinnaker(plan, inputs)
     for sample, image in enumerate(inputs):
-        for name, expected in brute_force.run(network, image).items():
+        for name, expected in specified.run(network, image).items():
             if network.by_name[name].role == "readout":
                 np.testing.assert_array_equal(got.outputs[name][sample].reshape(expected.shape), expected)
             else:
@@ -71,15 +71,15 @@ def equals_brute_force(network, layout, inputs):
 
 @settings(max_examples=40)
 @given(integer_networks(), layouts())
-def test_drawn_networks_equal_brute_force(network, layout):
-    equals_brute_force(network, layout, images(network, 2))
+def test_drawn_networks_equal_the_specification(network, layout):
+    equals_the_specification(network, layout, images(network, 2))
 
 
 @settings(max_examples=int(os.environ.get("INFLOR_SPINNAKER_EXAMPLES", "60")))
 @given(integer_networks(delays=True, current=True, recurrent=True), layouts(), st.booleans())
-def test_drawn_networks_with_currents_cycles_and_frames_equal_brute_force(network, layout, frames):
+def test_drawn_networks_with_currents_cycles_and_frames_equal_the_specification(network, layout, frames):
     """Three samples back to back: what a delay still carries at the end of one is not felt in the next."""
-    equals_brute_force(network, layout, images(network, 3, frames=frames))
+    equals_the_specification(network, layout, images(network, 3, frames=frames))
 
 
 @pytest.mark.parametrize("cores_per_chip", [1, 16])
