@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from inflor.page.contents import Costs, Missing, Report, Row, Source, Verdict
 from inflor.page.words import between, count, percent, quantity, shape, size

@@ -34,8 +34,8 @@ def core_map(plan: SpinnakerPlan) -> CoreMap:
     return CoreMap(
         chip=plan.limits.chip,
         mesh="hexagonal",
-        layout=f"{machine.boards} board{'s' if machine.boards > 1 else ''} of 48 chips on a hexagonal mesh, cores placed "
-        f"by {place}, multicast trees longest dimension first",
+        layout=f"{machine.boards} board{'s' if machine.boards > 1 else ''} of 48 chips on a hexagonal mesh, cores "
+        f"placed by {place}, multicast trees longest dimension first",
         cores={p.name: p.core + first[p.name] for p in plan.partitions},
         spikes_of={name: name for name in names},
         depth=dict(schedule.stage),
