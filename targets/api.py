@@ -25,6 +25,7 @@ from inflor.converter.errors import InputError
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from inflor.quant.ir.features import Feature
     from inflor.quant.ir.network import IntegerNetwork
     from inflor.quant.run.kernel import Profile
     from inflor.targets.cost.result import Estimate
@@ -196,7 +197,8 @@ class Target:
         summary: one line.
         input: "integer" for an IntegerNetwork, "float" for a Graph.
         options: a dataclass whose fields are made by `option`.
-        features: what networks may need; one that needs more is refused by name before `place` sees it.
+        features: what integer networks may need; one that needs more is refused by name before `place` sees it.
+            List them: a feature that is new tomorrow is one that the target lacks.
         chips: by name, in the order in which they are shown.
         available: None, or the command that installs what is missing.
         violations: (network, options): the limits that the network breaks.
@@ -216,7 +218,7 @@ class Target:
     summary: str
     input: Literal["float", "integer"] = "integer"
     options: type[Any] = NoOptions
-    features: frozenset[str] = frozenset()
+    features: frozenset[Feature] = frozenset()
     chips: Mapping[str, Chip] = field(default_factory=dict)
     available: Callable[[], str | None] = lambda: None
     violations: Callable[[Any, Any], Sequence[Violation]] = lambda network, options: ()

@@ -37,6 +37,10 @@ def place(
     if not isinstance(network, wanted):
         kind = "an integer network; make one with: inflor quantize" if target.input == "integer" else "a float network"
         raise InputError(f"{network.source}: target {target.name!r} runs {kind}")
+    if isinstance(network, IntegerNetwork) and (lacking := network.features() - target.features):
+        has = ", ".join(sorted(feature.value for feature in lacking))
+        mend = "run it on another target"
+        raise InputError(f"the network has {has}; target {target.name!r} lacks that", path=network.source, mend=mend)
     plan: Plan = target.place(network, choose(target, options or {}), rates or {})
     return plan
 
