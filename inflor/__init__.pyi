@@ -20,7 +20,7 @@ from inflor.api.quantisation import quantize as quantize
 from inflor.api.reporting import report as report
 from inflor.api.running import run as run
 from inflor.api.training import train as train
-from inflor.converter.datasets import Dataset as Dataset
+from inflor.converter.datasets.dataset import Dataset as Dataset
 from inflor.converter.errors import InflorError as InflorError
 from inflor.converter.errors import InputError as InputError
 from inflor.converter.errors import MissingPartError as MissingPartError

@@ -38,7 +38,7 @@ VERBS: Mapping[str, str] = {
 
 TYPES: Mapping[str, str] = {
     "Conventions": "inflor.converter.passes.conventions",
-    "Dataset": "inflor.converter.datasets",
+    "Dataset": "inflor.converter.datasets.dataset",
     "Graph": "inflor.converter.nir.graph",
     "NeuronConfig": "inflor.converter.train.neurons",
     "TrainResult": "inflor.converter.train.loop",

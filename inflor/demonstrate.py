@@ -12,7 +12,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import inflor
 from inflor.api.loading import Progress
-from inflor.converter import datasets
+from inflor.converter.datasets.load import load
 from inflor.converter.files import atomic_path
 from inflor.converter.train.loop import TrainResult
 from inflor.provenance import sha256
@@ -89,7 +89,7 @@ def demo(
         InputError: an unknown model, or `out` cannot be written.
     """
     out = Path(out)
-    data = datasets.load(DATASET)
+    data = load(DATASET)
     names = ("model.pt", "model.nir", "model.int.nir", "quant.json", "float.h5", "cpu.h5", "check.json", "report.html")
     trained, graph, integers, losses, float_record, cpu_record, verdict, page = (out / name for name in names)
     began, commands = time.perf_counter(), []

@@ -60,9 +60,17 @@ def example(*commands: str) -> str:
     return "\b\nExample:\n" + "\n".join(f"  {command}" for command in commands)
 
 
-dataset_option = click.option(
-    "--dataset", required=True, metavar="DATA", help="digits, mnist, cifar10, ... or an .npz with x and y."
-)
+class DataSetName(click.Option):
+    """The option --dataset; its help lists the data sets that there are when it is shown."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        from inflor.converter.datasets.registry import names
+
+        self.help = f"{', '.join(names())} or the path of an .npz."
+        return super().get_help_record(ctx)
+
+
+dataset_option = click.option("--dataset", cls=DataSetName, required=True, metavar="DATA")
 split_option = click.option(
     "--split",
     type=click.Choice(["train", "test"]),
@@ -72,7 +80,21 @@ split_option = click.option(
     help="train or test.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
-data_dir_option = click.option("--data-dir", type=FILE, metavar="DIR", help="Folder of mnist, cifar10 and the like.")
+_data_dir = click.option("--data-dir", type=FILE, metavar="DIR", help="Folder of mnist, cifar10 and the like.")
+_layout = click.option(
+    "--layout",
+    type=click.Choice(["auto", "chw", "hwc"]),
+    default="auto",
+    metavar="KIND",
+    help="auto, chw or hwc: images in an .npz.  [default: auto]",
+)
+
+
+def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add what every command with a data set takes: where its files are, and the layout of its images."""
+    return _data_dir(_layout(command))
+
+
 threads_option = click.option("--threads", type=WHOLE, metavar="N", help="CPU threads to use.  [default: all]")
 targets_option = click.option(
     "--targets", multiple=True, required=True, metavar="NAME...", help="Two or more; see inflor targets."

@@ -17,7 +17,8 @@ from inflor.converter.nir.metadata import METADATA_KEY, ModelInfo
 from inflor.converter.nir.validate import validate
 from inflor.converter.passes.fold import fold_norm
 from inflor.converter.primitives.fields import make_node
-from inflor.converter.train.architecture import INPUT, Node, Shape, SpikingNetwork
+from inflor.converter.train.architecture import SpikingNetwork
+from inflor.converter.train.layer import INPUT, Layer, Shape
 from inflor.converter.train.neurons import NeuronConfig
 from inflor.converter.train.tdbn import TDBatchNorm
 
@@ -40,11 +41,11 @@ def to_nir(network: SpikingNetwork, info: ModelInfo) -> tuple[Graph, list[str]]:
     """
     architecture = network.architecture
     shapes = architecture.shapes()
-    norms = {node.inputs[0]: node.name for node in architecture.nodes if node.op == "norm"}
+    norms = {node.inputs[0]: node.name for node in architecture.layers if node.op == "norm"}
     folded_into = {norm: layer for layer, norm in norms.items()}
     nodes: dict[str, nir.NIRNode] = {INPUT: nir.Input(np.array(architecture.input_shape))}
     edges: list[Edge] = []
-    for node in architecture.nodes:
+    for node in architecture.layers:
         if node.name == OUTPUT:
             raise InputError(f"{architecture.name}: node {OUTPUT!r}: NIR's output has that name; choose another")
         if node.op == "norm":
@@ -68,7 +69,7 @@ def strict_threshold(threshold: float) -> np.float32:
     return np.nextafter(np.float32(threshold), np.float32(-np.inf))
 
 
-def _node(node: Node, layer: nn.Module, norm: nn.Module | None, shape: Shape, neuron: NeuronConfig) -> nir.NIRNode:
+def _node(node: Layer, layer: nn.Module, norm: nn.Module | None, shape: Shape, neuron: NeuronConfig) -> nir.NIRNode:
     if node.op in ("conv", "linear"):
         return _weighted(layer, norm, shape)
     if node.op == "neuron":
@@ -150,9 +151,9 @@ def _notes(network: SpikingNetwork) -> list[str]:
             "stands in each neuron's metadata (reset, reset_value, threshold). A reader that ignores them resets to "
             f"{neuron.v_reset:g} instead and computes other spikes; --portable spells it out for such readers."
         )
-    ops = [node.op for node in network.architecture.nodes]
+    ops = [node.op for node in network.architecture.layers]
     if count := ops.count("norm"):
         notes.append(f"{count} normalisations are folded into the layers before them, exactly up to float32 rounding.")
-    if any(node.op == "avgpool" and any(node.options["padding"]) for node in network.architecture.nodes):
+    if any(node.op == "avgpool" and any(node.options["padding"]) for node in network.architecture.layers):
         notes.append("Padded average pools count the zeros of the padding in the mean; NIR does not say so either way.")
     return notes

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from inflor.api.loading import PathLike, Progress, load_dataset, load_network
-from inflor.converter import datasets
-from inflor.converter.datasets import Dataset
+from inflor.converter.datasets.dataset import Dataset
+from inflor.converter.datasets.layout import Layout
 from inflor.converter.errors import InputError
 from inflor.fit import fitted
 from inflor.quant.ir.network import IntegerNetwork
@@ -26,11 +26,13 @@ def check(
     split: str = "test",
     samples: int = 4,
     data_dir: PathLike | None = None,
+    layout: Layout = "auto",
     progress: Progress | None = None,
     **options: Any,
 ) -> Equivalence:
     """Run the first `samples` of a split on every target and compare every spike of every population.
 
+    layout: of the data set's images, "chw" or "hwc"; "auto" takes what alone fits the network.
     options: each goes to those of the targets that have it, e.g. soft_reset to "loihi"; a chip to its own.
 
     Raises:
@@ -43,11 +45,11 @@ def check(
     loaded = network if isinstance(network, IntegerNetwork) else load_network(network)
     if not isinstance(loaded, IntegerNetwork):
         raise InputError(f"{source}: is a float network; make an integer one first with: inflor quantize {source}")
-    data = load_dataset(dataset, data_dir, loaded)
+    data = load_dataset(dataset, data_dir, loaded, layout=layout)
     loaded = fitted(loaded, data)
     given = {name: value for name, value in options.items() if value is not None}
     chosen = options_by_target(targets, given)
-    images, _ = datasets.split(data, split)
+    images, _ = data.split(split)
     inputs = loaded.quantise_input(loaded.info.normalise(images[:samples]))
     watch = None if progress is None else lambda done, total: progress(done, total, "samples")
     return equivalence.check(loaded, targets, inputs, chosen, watch)

@@ -10,8 +10,9 @@ from typing import TypeAlias
 
 import h5py
 
-from inflor.converter import datasets
-from inflor.converter.datasets import Dataset
+from inflor.converter.datasets import load as datasets
+from inflor.converter.datasets.dataset import Dataset
+from inflor.converter.datasets.layout import Layout
 from inflor.converter.errors import InputError
 from inflor.converter.nir import file as nir_file
 from inflor.converter.nir.graph import Graph
@@ -29,12 +30,28 @@ Progress: TypeAlias = Callable[[int, int, str], None]
 
 
 def load_dataset(
-    dataset: Dataset | PathLike, data_dir: PathLike | None = None, network: Network | None = None
+    dataset: Dataset | PathLike,
+    data_dir: PathLike | None = None,
+    network: Network | None = None,
+    layout: Layout = "auto",
 ) -> Dataset:
-    """The data set itself, or the one of a built-in name or path; `network` tells frames over time from images."""
+    """Return the data set itself, or load the one of a name or path.
+
+    Args:
+        dataset: in memory, or its name, or the path of a file such as an .npz.
+        data_dir: the folder with the files of a data set that does not come with the package.
+        network: what the data are for; it tells frames over time from images, and the layouts of images apart.
+        layout: where images have their channels, "chw" or "hwc"; "auto" takes what alone fits the network.
+
+    Raises:
+        InputError: see `inflor.converter.datasets.load.load`; or a layout is given for data in memory.
+    """
     if isinstance(dataset, Dataset):
+        if layout != "auto":
+            text = f"`layout` {layout!r}: {dataset.name} is in memory, with its channels first; leave `layout` out"
+            raise InputError(text, option="layout")
         return dataset
-    return datasets.load(dataset, data_dir, frame=None if network is None else input_shape(network))
+    return datasets.load(dataset, data_dir, frame=None if network is None else input_shape(network), layout=layout)
 
 
 def load_network(path: PathLike, conventions: Conventions | None = None) -> Network:

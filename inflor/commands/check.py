@@ -12,7 +12,7 @@ from inflor.console import Column
 from inflor.options import (
     FILE,
     WHOLE,
-    data_dir_option,
+    data_options,
     dataset_option,
     example,
     json_option,
@@ -42,7 +42,7 @@ LAYERS = (
 @dataset_option
 @split_option
 @click.option("--samples", type=WHOLE, default=4, show_default=True, metavar="N", help="Compare the first N.")
-@data_dir_option
+@data_options
 @json_option
 def command(
     model: Path, targets: tuple[str, ...], as_json: bool, target_options: dict[str, Any], **options: Any

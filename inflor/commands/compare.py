@@ -13,7 +13,7 @@ from inflor.console import Column
 from inflor.options import (
     FILE,
     WHOLE,
-    data_dir_option,
+    data_options,
     dataset_option,
     example,
     json_option,
@@ -30,9 +30,9 @@ from inflor.options import (
 @dataset_option
 @split_option
 @click.option("--samples", type=WHOLE, default=256, show_default=True, metavar="N", help="Run the first N only.")
-@click.option("--hardware", multiple=True, metavar="NAME...", help="To estimate.  [default: loihi2 spinnaker1 cmos45]")
+@click.option("--hardware", multiple=True, metavar="NAME...", help="To estimate: chips (inflor targets NAME), cmos45.")
 @click.option("--out", type=FILE, metavar="FILE", help="A page (.html), or the plot alone (.png, .svg).")
-@data_dir_option
+@data_options
 @json_option
 def command(models: tuple[Path, ...], as_json: bool, hardware: tuple[str, ...], **options: Any) -> None:
     """Compare MODELs (integer .nir files): accuracy, memory, energy and cores.

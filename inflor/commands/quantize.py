@@ -11,7 +11,7 @@ import click
 from inflor import console
 from inflor.command import Command
 from inflor.console import Column
-from inflor.options import FILE, SEED, WHOLE, Whole, beside, data_dir_option, example, json_option, time_options
+from inflor.options import FILE, SEED, WHOLE, Whole, beside, data_options, example, json_option, time_options
 
 if TYPE_CHECKING:
     from inflor.quant.fix.report import QuantReport
@@ -64,7 +64,7 @@ LARGE_DEVIATION = 0.01
 @click.option("--out", type=FILE, metavar="FILE", help="The .int.nir to write.  [default: beside MODEL]")
 @click.option("--report", type=FILE, metavar="FILE", help="Also write the report, as JSON, here.")
 @time_options
-@data_dir_option
+@data_options
 @json_option
 def command(
     model: Path,
@@ -81,6 +81,7 @@ def command(
     out: Path | None,
     report: Path | None,
     data_dir: Path | None,
+    layout: Any,
     as_json: bool,
     **time: Any,
 ) -> None:
@@ -110,6 +111,7 @@ def command(
             fraction_bits=fraction_bits,
             seed=seed,
             data_dir=data_dir,
+            layout=layout,
             out=out,
             progress=progress,
         )

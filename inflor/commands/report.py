@@ -9,7 +9,7 @@ import click
 
 from inflor import console
 from inflor.command import Command
-from inflor.options import FILE, SEED, WHOLE, data_dir_option, example, json_option, time_options
+from inflor.options import FILE, SEED, WHOLE, data_options, example, json_option, time_options
 
 
 @click.command(
@@ -30,7 +30,7 @@ from inflor.options import FILE, SEED, WHOLE, data_dir_option, example, json_opt
 @click.option("--sample", type=SEED, default=0, show_default=True, metavar="N", help="Whose spikes are drawn.")
 @click.option("--hardware", multiple=True, metavar="NAME...", help="To estimate and to draw.  [default: all]")
 @time_options
-@data_dir_option
+@data_options
 @json_option
 def command(
     model: Path,

@@ -12,7 +12,7 @@ from inflor.console import Column
 from inflor.options import (
     FILE,
     WHOLE,
-    data_dir_option,
+    data_options,
     dataset_option,
     example,
     json_option,
@@ -46,7 +46,7 @@ POPULATIONS = (
 @click.option("--out", type=FILE, metavar="FILE", help="Record every spike in this .h5 file.")
 @click.option("--no-spikes", is_flag=True, help="Leave the spikes out of it: counts and outputs only.")
 @time_options
-@data_dir_option
+@data_options
 @json_option
 def command(
     model: Path,

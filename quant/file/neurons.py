@@ -19,7 +19,7 @@ from inflor.converter.primitives.fields import integers, make_node, numbers, pos
 from inflor.quant.ir.network import LARGEST, Population
 from inflor.quant.ir.neuron import MOST, ZERO, NeuronRule, SetTo, Subtract
 from inflor.quant.ir.types import IntArray, Shape
-from inflor.quant.passes.fuse import least_shape
+from inflor.quant.operators.arrays import least_shape, narrow
 
 AGAIN = "quantise it again"
 NO_DECAY = 2.0**40
@@ -116,13 +116,6 @@ def whole_numbers(values: Any, graph: Graph, name: str, field: str) -> IntArray:
     if not np.array_equal(rounded, array):
         raise InputError(f"{graph.source}: node {name!r}: field {field!r} of an integer network holds fractions")
     return rounded
-
-
-def narrow(values: IntArray) -> npt.NDArray[Any]:
-    """int32 where the values fit, else int64."""
-    values = np.asarray(values)
-    wide = values.size and (values.min() < -(2**31) or values.max() >= 2**31)
-    return values.astype(np.int64 if wide else np.int32)
 
 
 def _stated(p: Population) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from command_line import SMALL, Files, invoke, invoke_json, run_process
 
-from inflor.converter import datasets
+from inflor.converter.datasets.load import load
 from inflor.converter.nir import file as nir_file
 from inflor.converter.simulate import execute
 from inflor.converter.train import checkpoint
@@ -114,7 +114,7 @@ def test_run_counts_what_the_record_holds(files: Files, tmp_path: Path, name: st
 def test_a_float_run_is_what_the_executor_computes(files: Files) -> None:
     printed = invoke_json("run", files.graph, "--dataset", "digits")
     assert printed["samples"] == TEST_SAMPLES
-    graph, data = nir_file.read(files.graph), datasets.load("digits")
+    graph, data = nir_file.read(files.graph), load("digits")
     result = execute.run(graph, graph.info.normalise(data.x_test), 4)
     assert {p["name"]: p["spikes"] for p in printed["populations"] if p["kind"] == "if"} == {
         name: int(spikes.sum()) for name, spikes in result.spikes.items()
