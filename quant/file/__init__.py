@@ -27,7 +27,7 @@ from inflor.converter.nir.graph import RECURRENT_KEY, Graph
 from inflor.quant.file.read import check_width, read_population, read_projection, whole_number
 from inflor.quant.file.write import nodes_of
 from inflor.quant.ir.network import IntegerNetwork, Population, check_network
-from inflor.quant.passes.fuse import fuse
+from inflor.quant.passes.pipeline import fuse
 
 
 def write(path: str | os.PathLike[str], network: IntegerNetwork) -> None:
