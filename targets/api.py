@@ -21,10 +21,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from inflor.converter.errors import InputError
+from inflor.quant.ir.features import Feature
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from inflor.quant.ir.features import Feature
     from inflor.quant.ir.network import IntegerNetwork
     from inflor.quant.run.kernel import Profile
     from inflor.targets.cost.result import Estimate
@@ -159,10 +161,15 @@ class Chip:
     Attributes:
         title: what it is called in a report.
         models: each makes an estimate of a run by published figures, the main one first.
+        by_default: whether reports draw it and comparisons price it where no hardware is named.
+        every_synapse: whether the target's `core_map` lays out every connection by itself, also those that share a
+            weight; estimates then leave out the cores of very large networks, which would take too long.
     """
 
     title: str
     models: tuple[Callable[[Case], Estimate], ...] = ()
+    by_default: bool = True
+    every_synapse: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,7 +198,8 @@ class Target:
         summary: one line.
         input: "integer" for an IntegerNetwork, "float" for a Graph.
         options: a dataclass whose fields are made by `option`.
-        features: what networks may need; one that needs more is refused by name before `place` sees it.
+        features: what integer networks may need; one that needs more is refused by name before `place` sees it.
+            List them: a feature that is new tomorrow is one that the target lacks.
         chips: by name, in the order in which they are shown.
         available: None, or the command that installs what is missing.
         violations: (network, options): the limits that the network breaks.
@@ -211,7 +219,7 @@ class Target:
     summary: str
     input: Literal["float", "integer"] = "integer"
     options: type[Any] = NoOptions
-    features: frozenset[str] = frozenset()
+    features: frozenset[Feature] = frozenset()
     chips: Mapping[str, Chip] = field(default_factory=dict)
     available: Callable[[], str | None] = lambda: None
     violations: Callable[[Any, Any], Sequence[Violation]] = lambda network, options: ()

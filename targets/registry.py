@@ -43,6 +43,10 @@ def _found() -> tuple[Mapping[str, Target], tuple[Broken, ...]]:
         broken += [Broken(name, d, why + ("" if ours else ", ".join(distributions))) for d in refused]
         if not refused or ours:
             loaded = _load(entries[name, distributions[0]])
+            taken = {chip: t.name for t in targets.values() for chip in t.chips}
+            if isinstance(loaded, Target) and (twice := taken.keys() & loaded.chips):
+                chip = min(twice)
+                loaded = Broken(name, distributions[0], f"its chip {chip!r} is one of target {taken[chip]!r} already")
             if isinstance(loaded, Target):
                 targets[name] = loaded
             else:

@@ -19,10 +19,9 @@ from inflor.provenance import sha256
 from inflor.quant.ir.network import IntegerNetwork
 from inflor.targets import running
 from inflor.targets.cost.estimate import estimate
+from inflor.targets.cost.estimate import hardware as known_hardware
 from inflor.targets.cost.result import CostReport
 from inflor.targets.record.file import Record
-
-HARDWARE = ("loihi2", "spinnaker1", "cmos45")
 
 
 def compare(
@@ -40,8 +39,8 @@ def compare(
     """Run integer networks on the same first `samples` (None: all) of a split, and estimate what each costs.
 
     layout: of the data set's images, "chw" or "hwc"; "auto" takes what alone fits the networks.
-    hardware: to estimate; None for Loihi 2, SpiNNaker 1 and the 45 nm convention. out: a page (.html) or the plot alone
-    (.png, .svg).
+    hardware: to estimate; None for what is compared by default (`Chip.by_default`). out: a page (.html) or the plot
+    alone (.png, .svg).
 
     Raises:
         InputError: fewer than two networks, a float one, data that do not fit one of them, unknown hardware, or another
@@ -55,7 +54,7 @@ def compare(
     refuse_overwrite(out, *networks, dataset)
     if out is not None:
         comparison.check_format(out)
-    wanted = names_of(hardware or HARDWARE)
+    wanted = names_of(hardware or [name for name, chip in known_hardware().items() if chip.by_default])
     found: list[Candidate] = []
     notes: list[str] = []
     sources: list[str] = []

@@ -59,8 +59,14 @@ def place(
     plan = running.place(chosen, loaded, options, None if record is None else records.read(record).rates)
     if draw is not None and chosen.draw is not None:
         chosen.draw(plan, draw)
-    described = Described(data=plan.summary()) if chosen.describe is None else chosen.describe(plan)
+    described = _summarised(plan) if chosen.describe is None else chosen.describe(plan)
     return Placed(plan, described.data, described)
+
+
+def _summarised(plan: Plan) -> Described:
+    """The summary alone, of a plan whose target describes no more."""
+    facts = plan.summary()
+    return Described(data=facts, lines=[f"{k.replace('_', ' ')}: {v}" for k, v in facts.items() if k != "violations"])
 
 
 def violations(network: IntegerNetwork | PathLike, target: str, **options: Any) -> tuple[Violation, ...]:

@@ -24,6 +24,7 @@ from inflor.page import chips, gather
 from inflor.page.contents import Chip, Missing, Potentials, Source, Verdict
 from inflor.provenance import sha256
 from inflor.quant.ir.network import IntegerNetwork
+from inflor.targets import registry
 from inflor.targets.cost.activity import Activity
 from inflor.targets.cost.estimate import REFERENCES, estimate, refuse_float_run, title
 from inflor.targets.cost.placing import place
@@ -34,8 +35,6 @@ from inflor.targets.record.file import Record
 
 FLOAT_SAMPLES = 256
 """Most samples that a float network is run on here."""
-CHIPS = ("loihi2", "spinnaker1")
-"""Whose cores are drawn where no hardware is named."""
 NEEDS_FLOAT = "Give the float network with --float-model, or its record with --float-record."
 NEEDS_MODEL = "Give the float network with --float-model."
 
@@ -205,7 +204,8 @@ class ReportInputs:
 
     def chips(self, hardware: Sequence[str] | None, costed: CostReport | Missing) -> tuple[Chip | Missing, ...]:
         """The cores of the hardware that has some, as the estimate placed them."""
-        wanted = CHIPS if hardware is None else tuple(h for h in dict.fromkeys(hardware) if h not in REFERENCES)
+        usual = (name for name, chip in registry.chips().items() if chip.by_default)
+        wanted = tuple(h for h in dict.fromkeys(usual if hardware is None else hardware) if h not in REFERENCES)
         if not wanted:
             return (Missing("None of the hardware that was asked for has cores that can be drawn."),)
         known = {} if isinstance(costed, Missing) else costed.core_maps

@@ -55,8 +55,8 @@ def report(
     --json` printed; or targets: two or more, which are then compared on `check_samples` samples. quantisation: what
     `inflor quantize --report` wrote. dataset: that of the record; not needed for digits. layout: of its images,
     "chw" or "hwc"; "auto" takes what alone fits the network. sample: whose spikes are drawn. hardware: to estimate and,
-    where it has cores, to draw; None to estimate all that is published and to draw Loihi 2 and SpiNNaker 1.
-    conventions: what the float file does not say about time.
+    where it has cores, to draw; None to estimate all there is and to draw what is drawn by default
+    (`Chip.by_default`). conventions: what the float file does not say about time.
 
     Raises:
         InputError: a file is damaged, belongs to another network or was made of other data; an unknown sample, target

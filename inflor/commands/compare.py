@@ -30,7 +30,7 @@ from inflor.options import (
 @dataset_option
 @split_option
 @click.option("--samples", type=WHOLE, default=256, show_default=True, metavar="N", help="Run the first N only.")
-@click.option("--hardware", multiple=True, metavar="NAME...", help="To estimate.  [default: loihi2 spinnaker1 cmos45]")
+@click.option("--hardware", multiple=True, metavar="NAME...", help="To estimate: chips (inflor targets NAME), cmos45.")
 @click.option("--out", type=FILE, metavar="FILE", help="A page (.html), or the plot alone (.png, .svg).")
 @data_options
 @json_option

@@ -40,7 +40,7 @@ COUNTED = ("spikes", "synaptic_events", "dense_events", "input_macs", "neuron_up
     "--hardware",
     multiple=True,
     metavar="NAME...",
-    help="loihi1, loihi2, spinnaker1, spinnaker2, cmos45.  [default: all]",
+    help="Chips (inflor targets NAME) and cmos45.  [default: all]",
 )
 @click.option("--dataset", metavar="DATA", help="What the record was made with, to see zeros of the input.")
 @click.option(

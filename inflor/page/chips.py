@@ -13,7 +13,7 @@ MOST_CORES = 20_000
 
 
 def chip(found: CoreMap) -> Chip | Missing:
-    """All that a network takes of a chip; a core is as full as what it has the least left of.
+    """All that a network takes of a chip; a core is as full as what it has the least left of, where that is known.
 
     Missing where there are too many cores.
     """
@@ -21,7 +21,7 @@ def chip(found: CoreMap) -> Chip | Missing:
         return Missing(f"{title(found.chip)}: {count(found.size)} cores are too many to draw.")
     unit = "tile" if found.mesh == "square" else "chip"
     shares = [f"{percent(r.used.sum() / (found.size * r.limit), 0)} of their {r.name}" for r in found.resources]
-    text = f"{_summary(found)}; they use {listed(shares)}"
+    text = f"{_summary(found)}; they use {listed(shares)}" if shares else _summary(found)
     sites = tuple(map(tuple, found.sites.tolist()))
     return Chip(found.chip, title(found.chip), text, unit, found.seats, _rows(found), sites, found.size, found.layout)
 
@@ -45,18 +45,21 @@ def _rows(found: CoreMap) -> tuple[Row, ...]:
     for core, held in enumerate(on_core):
         place = tuple(where[core].tolist())
         taken[place] = taken.get(place, -1) + 1
-        first = max(held, key=lambda group: held[group], default="")
+        parts: dict[str, int] = {}
+        for group, neurons in held.items():
+            name = found.spikes_of.get(group, group)
+            parts[name] = parts.get(name, 0) + neurons
         rows.append(
             {
                 "core": core,
-                "population": found.spikes_of.get(first, first),
+                "populations": [{"name": name, "neurons": neurons} for name, neurons in parts.items()],
                 "holds": ", ".join(held),
                 "chip": place[0],
                 "x": place[1],
                 "y": place[2],
                 "seat": taken[place],
                 "neurons": sum(held.values()),
-                "fill": max(float(r.used[core]) / r.limit for r in found.resources),
+                "fill": max((float(r.used[core]) / r.limit for r in found.resources), default=None),
             }
         )
     return tuple(rows)

@@ -73,16 +73,18 @@ class Options:
 
     def __post_init__(self) -> None:
         if not 2 <= self.bits <= 8:
-            raise InputError(f"--bits {self.bits}: weights have 2 to 8 bits; choose a number in that range")
+            raise InputError(
+                f"`bits` {self.bits}: weights have 2 to 8 bits; choose a number in that range", option="bits"
+            )
         if self.granularity not in ("channel", "population"):
             raise InputError(f"granularity {self.granularity!r}: choose 'channel' or 'population'")
         if self.samples < 1:
-            raise InputError(f"--samples {self.samples}: calibration needs at least one sample")
+            raise InputError(f"`samples` {self.samples}: calibration needs at least one sample", option="samples")
         if not 8 <= self.decay_bits <= 24:
-            raise InputError(f"--decay-bits {self.decay_bits}: decays have 8 to 24 bits; choose a number in that range")
+            raise InputError(f"`decay_bits` {self.decay_bits}: decays have 8 to 24 bits; choose a number in that range")
         if not 0 <= self.fraction_bits <= 16:
             raise InputError(
-                f"--fraction-bits {self.fraction_bits}: states have 0 to 16; choose a number in that range"
+                f"`fraction_bits` {self.fraction_bits}: states have 0 to 16; choose a number in that range"
             )
 
 

@@ -230,7 +230,7 @@ def _check_exact(network: IntegerNetwork, population: Population, peak: int) -> 
     if bits > MAX_BITS:
         raise InputError(
             f"{network.source}: population {population.name!r}: its state and decay need more than {MAX_BITS} bits; "
-            "quantise with fewer --decay-bits, or look for numbers that are far too large"
+            "quantize with fewer `decay_bits`, or look for numbers that are far too large"
         )
 
 

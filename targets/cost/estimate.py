@@ -28,34 +28,36 @@ REFERENCES: Mapping[str, Chip] = {
 """Hardware without cores, which costs are compared with."""
 
 
-def hardware_names() -> tuple[str, ...]:
-    """All hardware that costs can be estimated for: the chips of all targets, and the references."""
-    return (*registry.chips(), *REFERENCES)
+def hardware() -> dict[str, Chip]:
+    """All hardware that costs can be estimated for, by name: the chips of all targets, and the references."""
+    return {**registry.chips(), **REFERENCES}
 
 
 def title(name: str) -> str:
     """What hardware is called in a report."""
-    known = {**registry.chips(), **REFERENCES}
+    known = hardware()
     return known[name].title if name in known else name
 
 
 def estimate(
     network: IntegerNetwork,
     record: Record,
-    hardware: Sequence[str] | None = None,
+    names: Sequence[str] | None = None,
     inputs: npt.NDArray[np.integer] | None = None,
     progress: Progress | None = None,
 ) -> CostReport:
     """Counts of a record and estimates for the hardware named, each by all of its models.
 
-    hardware: names; None for all there is. inputs: the quantised inputs of the record, [samples, *shape] or [samples,
-    T, *shape], so that those that are zero are known; without them none is taken to be.
+    Args:
+        names: of the hardware; None for all there is.
+        inputs: the quantised inputs of the record, [samples, *shape] or [samples, T, *shape], so that those that are
+            zero are known; without them none is taken to be.
 
     Raises:
         InputError: the record is of another network or has no spikes; hardware that there is none of.
     """
-    known = {**registry.chips(), **REFERENCES}
-    names = list(dict.fromkeys(known if hardware is None else hardware))
+    known = hardware()
+    names = list(dict.fromkeys(known if names is None else names))
     if not names:
         raise InputError(f"no hardware; choose from {', '.join(known)}", option="hardware")
     for name in names:
@@ -69,13 +71,13 @@ def estimate(
     for number, name in enumerate(names):
         if progress is not None:
             progress(number, len(names))
-        case = Case(activity, counts)
+        case = Case(activity=activity, counts=counts)
         if name not in REFERENCES:
             try:
                 placed[name] = place(activity, name)
                 case = count_on(placed[name], activity, counts, updates)
             except InputError as error:
-                case = Case(activity, counts, reason=f"not placed on {name} ({error})")
+                case = Case(activity=activity, counts=counts, reason=f"not placed on {name} ({error})")
         made += [model(case) for model in known[name].models]
     found = metrics(activity, counts, sum(updates.changed.values()))
     warnings = _unlike(updates.unlike, inputs is not None)

@@ -87,7 +87,12 @@ def count_mapped(activity: Activity, core_map: CoreMap, updates: Updates) -> tup
 def _own_wiring(activity: Activity, core_map: CoreMap) -> tuple[Wiring, ...]:
     network = activity.network
     return tuple(
-        Wiring(q.source, q.target, network.by_name[q.source].shape, q.operators)
+        Wiring(
+            source=q.source,
+            target=q.target,
+            source_shape=network.by_name[q.source].shape,
+            operators=q.operators,
+        )
         for q in network.projections
         if q.target in core_map.cores
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inflor.quant.ir.features import Feature
 from inflor.targets.api import Target, deferred
 from inflor.targets.cpu.options import CpuOptions
 
@@ -9,6 +10,27 @@ TARGET = Target(
     name="cpu",
     summary="bit-exact integer emulator: the reference that every chip is compared with",
     options=CpuOptions,
+    features=frozenset(
+        {
+            Feature.GRADED_INPUT,
+            Feature.FRAMES,
+            Feature.READOUT,
+            Feature.SOFT_RESET,
+            Feature.HARD_RESET,
+            Feature.HARD_RESET_TO_VALUE,
+            Feature.NO_RESET,
+            Feature.BIAS,
+            Feature.LEAK,
+            Feature.CURRENT,
+            Feature.DRIFT,
+            Feature.REFRACTORY,
+            Feature.FRACTION_BITS,
+            Feature.DECAY_BITS,
+            Feature.PER_NEURON_THRESHOLDS,
+            Feature.DELAY,
+            Feature.RECURRENT,
+        }
+    ),
     violations=deferred("inflor.targets.cpu.plan:violations"),
     place=deferred("inflor.targets.cpu.plan:place"),
     run=deferred("inflor.targets.cpu.emulator:run"),

@@ -5,6 +5,7 @@ Functions are imported when they are called: the worker, a lean interpreter, imp
 
 from __future__ import annotations
 
+from inflor.quant.ir.features import Feature
 from inflor.targets.api import Chip, Export, Target, deferred
 from inflor.targets.loihi.options import LoihiOptions
 
@@ -12,10 +13,33 @@ TARGET = Target(
     name="loihi",
     summary="Loihi 2 in Lava's fixed-point simulation, spike for spike",
     options=LoihiOptions,
+    features=frozenset(
+        {
+            Feature.GRADED_INPUT,
+            Feature.FRAMES,
+            Feature.READOUT,
+            Feature.SOFT_RESET,
+            Feature.HARD_RESET,
+            Feature.HARD_RESET_TO_VALUE,
+            Feature.NO_RESET,
+            Feature.BIAS,
+            Feature.LEAK,
+            Feature.CURRENT,
+            Feature.DRIFT,
+            Feature.REFRACTORY,
+            Feature.FRACTION_BITS,
+            Feature.DECAY_BITS,
+            Feature.PER_NEURON_THRESHOLDS,
+            Feature.DELAY,
+            Feature.RECURRENT,
+        }
+    ),
     chips={
         "loihi1": Chip(
             title="Loihi 1",
             models=(deferred("inflor.targets.loihi.cost:davies"), deferred("inflor.targets.loihi.cost:sanafe")),
+            by_default=False,
+            every_synapse=True,
         ),
         "loihi2": Chip(title="Loihi 2", models=(deferred("inflor.targets.loihi.cost:loihi2"),)),
     },

@@ -67,19 +67,20 @@ def core_map(plan: LoihiPlan) -> CoreMap:
         if g.role == "encoder"
     ]
     return CoreMap(
-        plan.chip,
-        "square",
-        LAYOUT,
-        cores,
-        {g.name: g.population.name for g in plan.layout.groups},
-        {g.name: g.depth for g in plan.layout.groups},
-        _on_mesh(tile),
-        chip,
-        np.column_stack([mesh, np.tile(_on_mesh(tiles), (len(mesh) // len(tiles), 1))]),
-        CORES_PER_TILE,
-        tuple(resources),
-        tuple(_wiring(s, groups[s.source].shape) for s in plan.layout.synapses if groups[s.target].role not in ON_HOST),
-        plan.layout.period,
+        chip=plan.chip,
+        cores=cores,
+        spikes_of={g.name: g.population.name for g in plan.layout.groups},
+        depth={g.name: g.depth for g in plan.layout.groups},
+        position=_on_mesh(tile),
+        chip_of=chip,
+        sites=np.column_stack([mesh, np.tile(_on_mesh(tiles), (len(mesh) // len(tiles), 1))]),
+        seats=CORES_PER_TILE,
+        layout=LAYOUT,
+        resources=tuple(resources),
+        wiring=tuple(
+            _wiring(s, groups[s.source].shape) for s in plan.layout.synapses if groups[s.target].role not in ON_HOST
+        ),
+        period=plan.layout.period,
         notes=(*notes, *(f"the mapping breaks a limit: {v}" for v in mapping.violations)),
     )
 
@@ -89,9 +90,10 @@ def _on_mesh(tile: IntArray) -> IntArray:
 
 
 def _wiring(synapses: Synapses, shape: tuple[int, ...]) -> Wiring:
+    wiring = Wiring(source=synapses.source, target=synapses.target, source_shape=shape)
     if synapses.kernel is None:
-        return Wiring(synapses.source, synapses.target, shape, None, synapses.matrix, synapses.kind)
+        return replace(wiring, matrix=synapses.matrix, kind=synapses.kind)
     kernel: Kernel = synapses.kernel
     padding = tuple((p, p) for p in kernel.padding)
     conv = Conv(synapses.name, kernel.weight, kernel.stride, padding, kernel.dilation, kernel.groups)
-    return Wiring(synapses.source, synapses.target, kernel.in_shape, (conv,), None, "convolution")
+    return replace(wiring, source_shape=kernel.in_shape, operators=(conv,), kind="convolution")

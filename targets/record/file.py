@@ -138,13 +138,13 @@ def as_recorded(network: IntegerNetwork, record: Record) -> IntegerNetwork:
         )
         raise InputError(
             f"{record.path or 'the record'}: is no record of {network.source or 'this network'}; they differ in "
-            f"{what}; make one with: inflor run {network.source} --out"
+            f"{what}; make one: run {network.source or 'it'} with `out`"
         )
     classes, largest = network.by_name[network.outputs[0]].size, int(record.predictions.max(initial=0))
     if largest >= classes:
         raise InputError(
             f"{record.path or 'the record'}: predicts class {largest}, but {network.source or 'this network'} has "
-            f"{classes} classes; make another with: inflor run {network.source} --out"
+            f"{classes} classes; make another: run {network.source or 'it'} with `out`"
         )
     return replace(network, info=replace(info, timesteps=record.timesteps, says_timesteps=True))
 
@@ -161,6 +161,23 @@ class Batch:
     outputs: Mapping[str, npt.NDArray[Any]]
     predictions: npt.NDArray[np.int64]
     overflows: Mapping[str, int] = field(default_factory=dict)
+
+
+def batch_of(
+    network: IntegerNetwork, sent: Mapping[str, npt.NDArray[Any]], overflows: Mapping[str, int] | None = None
+) -> Batch:
+    """A batch of what every population sent.
+
+    Args:
+        sent: of each population but the input its spikes, or the potentials of a readout, [T, samples, *shape].
+        overflows: neuron-steps whose state left the arithmetic's width, by population.
+    """
+    potentials = {name: values for name, values in sent.items() if network.by_name[name].role == "readout"}
+    spikes = {name: values != 0 for name, values in sent.items() if name not in potentials}
+    counts = {name: fired.sum((0, *range(2, fired.ndim)), dtype=np.int64) for name, fired in spikes.items()}
+    answer = network.outputs[0]
+    scores = potentials[answer][-1] if answer in potentials else spikes[answer].sum(0)
+    return Batch(spikes, counts, potentials, network.predictions(scores), overflows or {})
 
 
 class Recorder:
@@ -323,10 +340,14 @@ def read(path: str | os.PathLike[str]) -> Record:
     try:
         with h5py.File(path, "r") as file:
             if file.attrs.get("format") != FORMAT or record_checks.attribute(file, "schema", 1) > SCHEMA:
-                raise InputError(f"{path}: is not a record that this version reads; make one with: inflor run --out")
+                raise InputError(
+                    f"{path}: is not a record that this version reads; make one: run the network with `out`"
+                )
             return _read(file, str(path))
     except (OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
-        raise InputError(f"{path}: cannot be read as a record ({error}); make one with: inflor run --out") from error
+        raise InputError(
+            f"{path}: cannot be read as a record ({error}); make one: run the network with `out`"
+        ) from error
 
 
 def _read(file: h5py.File, path: str) -> Record:

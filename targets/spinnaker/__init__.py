@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inflor.quant.ir.features import Feature
 from inflor.targets.api import Chip, Export, Target, deferred
 from inflor.targets.spinnaker.options import SpinnakerOptions
 
@@ -10,9 +11,36 @@ TARGET = Target(
     name="spinnaker",
     summary="SpiNNaker: placed, routed and packed, then run packet by packet in its own arithmetic",
     options=SpinnakerOptions,
+    features=frozenset(
+        {
+            Feature.GRADED_INPUT,
+            Feature.FRAMES,
+            Feature.READOUT,
+            Feature.SOFT_RESET,
+            Feature.HARD_RESET,
+            Feature.HARD_RESET_TO_VALUE,
+            Feature.NO_RESET,
+            Feature.BIAS,
+            Feature.LEAK,
+            Feature.CURRENT,
+            Feature.DRIFT,
+            Feature.REFRACTORY,
+            Feature.FRACTION_BITS,
+            Feature.DECAY_BITS,
+            Feature.PER_NEURON_THRESHOLDS,
+            Feature.DELAY,
+            Feature.RECURRENT,
+        }
+    ),
     chips={
-        "spinnaker1": Chip(title="SpiNNaker 1", models=(deferred(f"{_COST}:events"), deferred(f"{_COST}:board"))),
-        "spinnaker2": Chip(title="SpiNNaker 2", models=(deferred(f"{_COST}:second"),)),
+        "spinnaker1": Chip(
+            title="SpiNNaker 1",
+            models=(deferred(f"{_COST}:events"), deferred(f"{_COST}:board")),
+            every_synapse=True,
+        ),
+        "spinnaker2": Chip(
+            title="SpiNNaker 2", models=(deferred(f"{_COST}:second"),), by_default=False, every_synapse=True
+        ),
     },
     violations=deferred("inflor.targets.spinnaker.target:violations"),
     place=deferred("inflor.targets.spinnaker.target:place"),

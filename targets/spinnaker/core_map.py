@@ -32,22 +32,25 @@ def core_map(plan: SpinnakerPlan) -> CoreMap:
     shapes = {p.name: p.shape for p in plan.network.populations}
     place = "plan of traffic" if plan.options.placement == "traffic" else "order of the network"
     return CoreMap(
-        plan.limits.chip,
-        "hexagonal",
-        f"{machine.boards} board{'s' if machine.boards > 1 else ''} of 48 chips on a hexagonal mesh, cores placed by "
-        f"{place}, multicast trees longest dimension first",
-        {p.name: p.core + first[p.name] for p in plan.partitions},
-        {name: name for name in names},
-        dict(schedule.stage),
-        np.array(machine.chips)[plan.placement.chip],
-        plan.placement.chip,
-        np.array([(0, *chip) for chip in machine.chips]),
-        plan.limits.cores,
-        (
+        chip=plan.limits.chip,
+        mesh="hexagonal",
+        layout=f"{machine.boards} board{'s' if machine.boards > 1 else ''} of 48 chips on a hexagonal mesh, cores "
+        f"placed by {place}, multicast trees longest dimension first",
+        cores={p.name: p.core + first[p.name] for p in plan.partitions},
+        spikes_of={name: name for name in names},
+        depth=dict(schedule.stage),
+        position=np.array(machine.chips)[plan.placement.chip],
+        chip_of=plan.placement.chip,
+        sites=np.array([(0, *chip) for chip in machine.chips]),
+        seats=plan.limits.cores,
+        resources=(
             Resource("neurons", plan.neurons, plan.limits.neurons),
             Resource("data memory", plan.dtcm, plan.limits.dtcm),
         ),
-        tuple(Wiring(c.source, c.target, shapes[c.source], None, c.matrix.T.tocsr()) for c in lowering.connections),
+        wiring=tuple(
+            Wiring(source=c.source, target=c.target, source_shape=shapes[c.source], matrix=c.matrix.T.tocsr())
+            for c in lowering.connections
+        ),
         period=schedule.per_step * (schedule.timesteps + schedule.guard),
         per_step=schedule.per_step,
         updates=schedule.timesteps,

@@ -1,16 +1,14 @@
-"""A small network that fires, and runs of a plan."""
+"""Small networks that fire, and runs of them."""
 
 from __future__ import annotations
 
 import numpy as np
-from on_target import placed
+from on_target import placed, recorded
 
 from inflor.converter.nir.metadata import ModelInfo
 from inflor.quant.ir.network import IntegerNetwork, Population, Projection
 from inflor.quant.ir.neuron import NeuronRule, SetTo, Subtract
 from inflor.quant.operators import Conv, Flatten, Linear, Scale
-from inflor.targets import cpu, spinnaker
-from inflor.targets.record.file import Recorder
 
 
 def population(name, shape, role="spiking", threshold=0, reset="subtract", bias=0, v_reset=0, decay=0):
@@ -85,15 +83,10 @@ def recurrent():
     return IntegerNetwork(populations, projections, ("out",), info, 8, "recurrent")
 
 
-def record(target, plan, inputs):
-    recorder = Recorder(target.populations(plan), plan.network.info.timesteps, len(inputs), True)
-    target.run(plan, inputs, recorder)
-    return recorder.finish(None, {})
-
-
 def on_cpu(network, inputs):
-    return record(cpu, placed("cpu", network), inputs)
+    return recorded("cpu", placed("cpu", network), inputs)
 
 
 def on_spinnaker(plan, inputs):
-    return record(spinnaker, plan, inputs)
+    """All that a run of the plan records; what it met is in `run["plan"]`."""
+    return recorded("spinnaker", plan, inputs)

@@ -16,7 +16,7 @@ from inflor.targets.loihi.numbers import finest_shift
 from inflor.targets.loihi.plan import SILENCE, STOCK, Group, Plan, chip_order
 from inflor.targets.loihi.simulate.build import Outputs, lower
 from inflor.targets.loihi.simulate.session import job_folder, run
-from inflor.targets.record.file import Batch, Recorder
+from inflor.targets.record.file import Batch, Recorder, batch_of
 
 CHUNK = 64
 """Samples that are read back at a time."""
@@ -81,9 +81,8 @@ def collect(network: IntegerNetwork, plan: Plan, outputs: Outputs, samples: int,
     _check_silence(plan, outputs, samples)
     overflows = {n: int(np.load(path)[0]) for n, path in outputs.overflows.items()}
     _check_stock_states(plan, overflows)
-    for start, batch in _batches(network, plan, outputs, samples):
-        first = {n: c for n, c in overflows.items() if c} if start == 0 else {}
-        recorder.add(Batch(*batch, first))
+    for batch in _batches(network, plan, outputs, samples, {n: c for n, c in overflows.items() if c}):
+        recorder.add(batch)
 
 
 def observe(
@@ -120,17 +119,15 @@ def _bits(group: Group, rows: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 
 
 def _batches(
-    network: IntegerNetwork, plan: Plan, outputs: Outputs, samples: int
-) -> Iterator[tuple[int, tuple[Any, Any, Any, Any]]]:
+    network: IntegerNetwork, plan: Plan, outputs: Outputs, samples: int, overflows: Mapping[str, int]
+) -> Iterator[Batch]:
+    """The samples in their order; the overflows are those of all of them, and go with the first."""
     rows = {name: np.load(path, mmap_mode="r") for name, path in outputs.rows.items()}
     recorded = [g for g in plan.groups if g.name in rows]
     for start in range(0, samples, CHUNK):
         where = np.arange(start, min(start + CHUNK, samples))
-        values = {g.name: _aligned(plan, g, rows[g.name], where) for g in recorded}
-        spikes = {g.name: values[g.name] != 0 for g in recorded if g.population.role != "readout"}
-        potentials = {g.name: values[g.name] for g in recorded if g.population.role == "readout"}
-        counts = {n: s.sum(axis=(0, *range(2, s.ndim)), dtype=np.int64) for n, s in spikes.items()}
-        yield start, (spikes, counts, potentials, _predictions(network, spikes, potentials))
+        sent = {g.name: _aligned(plan, g, rows[g.name], where) for g in recorded}
+        yield batch_of(network, sent, overflows if start == 0 else None)
 
 
 def _aligned(plan: Plan, group: Group, rows: npt.NDArray[Any], samples: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
@@ -144,14 +141,6 @@ def _aligned(plan: Plan, group: Group, rows: npt.NDArray[Any], samples: npt.NDAr
     aligned = np.empty_like(values, dtype=np.int64 if group.population.role == "readout" else values.dtype)
     aligned[..., chip_order(group.shape)] = values
     return aligned.reshape(*at.shape, *group.shape)
-
-
-def _predictions(
-    network: IntegerNetwork, spikes: Mapping[str, npt.NDArray[Any]], potentials: Mapping[str, npt.NDArray[Any]]
-) -> npt.NDArray[np.int64]:
-    output = network.outputs[0]
-    scores = potentials[output][-1] if output in potentials else spikes[output].sum(axis=0)
-    return network.predictions(scores)
 
 
 def _check_silence(plan: Plan, outputs: Outputs, samples: int) -> None:

@@ -237,9 +237,9 @@ def test_recurrent_current_based_networks_keep_their_rates(subtract: bool, leak:
         assert layer.time_constant_error is not None
         assert layer.time_constant_error < 0.005  # half of 1/4096 of a decay that is no less than 1/30
     record = run(network, "cpu", FRAMES, keep_spikes=True)
-    states = states(placed("cpu", network, profile="loihi"), network.quantise_input(FRAMES))
+    found = states(placed("cpu", network, profile="loihi"), network.quantise_input(FRAMES))
     assert record.spikes("cuba").mean() == pytest.approx(report.layers[0].spike_rate_integer)
-    assert all(np.abs(s.v).max() < 1 << 23 for s in states.values())
+    assert all(np.abs(s.v).max() < 1 << 23 for s in found.values())
 
 
 def test_the_network_says_who_wrote_it() -> None:
@@ -364,8 +364,8 @@ def test_states_that_fade_slowly_stay_within_half_of_24_bits() -> None:
     graph = chain(fire, readout, rng.normal(size=(20, 16)), nir.Linear(rng.uniform(0.1, 1, (5, 20))), 100)
     x = rng.uniform(0, 1, (32, 16)).astype(np.float32)
     network, report = quantize(graph, x)
-    states = states(placed("cpu", network), network.quantise_input(x))["readout"]
-    assert 1 << 20 < np.abs(states.v).max() <= 1 << 22
+    found = states(placed("cpu", network), network.quantise_input(x))["readout"]
+    assert 1 << 20 < np.abs(found.v).max() <= 1 << 22
     layer = report.layers[-1]
     assert layer.narrowed
     assert layer.largest_mantissa == np.abs(weighted(network.projections[-1].operators).weight).max()

@@ -44,17 +44,14 @@ def scattered(network, rng: np.random.Generator) -> CoreMap:
             cores[p.name] = local + first
             first += int(local.max()) + 1
     return CoreMap(
-        "drawn",
-        "square",
-        "none",
-        cores,
-        {p.name: p.name for p in network.populations},
-        dict(network.depth),
-        rng.integers(0, 4, (first, 2)),
-        rng.integers(0, 2, first),
-        np.array([(chip, x, y) for chip in range(2) for x in range(4) for y in range(4)]),
+        chip="drawn",
+        cores=cores,
+        spikes_of={p.name: p.name for p in network.populations},
+        depth=dict(network.depth),
+        position=rng.integers(0, 4, (first, 2)),
+        chip_of=rng.integers(0, 2, first),
+        sites=np.array([(chip, x, y) for chip in range(2) for x in range(4) for y in range(4)]),
         seats=first,
-        resources=(),
     )
 
 
@@ -151,7 +148,7 @@ def test_spinnaker_counts_what_its_simulation_met(drawn) -> None:
     plan = placed("spinnaker", network, neurons_per_core=40)
     record = recorded("spinnaker", plan, x)
     counted, load = mapped(network, record, on_spinnaker(plan))
-    met = plan.measured
+    met = record.run["plan"]
     assert sum(counted.spikes.values()) == met["spikes"]
     assert sum(counted.deliveries.values()) == load.packets.sum() == met["packets_delivered"]
     assert sum(counted.synaptic_events.values()) == load.events.sum() == met["synaptic_events"]
@@ -203,7 +200,7 @@ def test_what_cores_hold_is_what_the_plans_say() -> None:
 
 def test_every_chip_with_cores_has_its_target() -> None:
     found = {chip: registry.of_chip(chip) for chip in (*HARDWARE, "loihi9")}
-    names = {chip: target.NAME for chip, target in found.items() if target is not None}
+    names = {chip: target.name for chip, target in found.items() if target is not None}
     assert names == {"loihi1": "loihi", "loihi2": "loihi", "spinnaker1": "spinnaker", "spinnaker2": "spinnaker"}
 
 

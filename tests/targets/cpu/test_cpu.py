@@ -67,11 +67,11 @@ def test_currents_and_cycles_equal_the_specification(network: IntegerNetwork, fr
 def test_every_state_equals_the_loop_and_stays_in_its_range(network: IntegerNetwork) -> None:
     x = images(network, 2)
     found, ranges = states(placed("cpu", network), x), state_ranges(network)
-    for name, states in found.items():
+    for name, one in found.items():
         population, proved = network.by_name[name], ranges[name]
         for sample, image in enumerate(x):
             u, v = specified.states(network, image)[name]
-            np.testing.assert_array_equal(states.v[sample], v)
+            np.testing.assert_array_equal(one.v[sample], v)
             channels = (population.shape[0], -1)
             for seen, interval in ((v, proved.state), (u, proved.synaptic)):
                 if interval is not None:
@@ -79,8 +79,8 @@ def test_every_state_equals_the_loop_and_stays_in_its_range(network: IntegerNetw
                     assert (by_channel >= interval.low[:, None]).all()
                     assert (by_channel <= interval.high[:, None]).all()
                     assert np.abs(by_channel).max() <= proved.partial
-            if states.u is not None:
-                np.testing.assert_array_equal(states.u[sample], u)
+            if one.u is not None:
+                np.testing.assert_array_equal(one.u[sample], u)
 
 
 @given(networks())
@@ -197,7 +197,7 @@ def test_batches_do_not_matter(network: IntegerNetwork) -> None:
 
 
 def test_too_little_memory_is_said() -> None:
-    with pytest.raises(InputError, match="--memory"):
+    with pytest.raises(InputError, match="`memory`"):
         placed("cpu", narrow(), memory=1)
 
 

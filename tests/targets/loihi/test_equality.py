@@ -144,7 +144,7 @@ def test_names_that_look_like_those_of_relays_and_helpers(names, soft_reset):
     assert later == {(n1, 1, "relay"), (n3, 1, "relay"), (n3, 2, "relay"), ("input", 2, "input")}
     assert len({g.name for g in plan.layout.groups}) == len(plan.layout.groups)
     usual = placed("loihi", net, soft_reset=soft_reset, balance="relay")
-    assert observed("loihi", plan, inputs, new["n2"], 1, 3, (2, 4, 1)) == observe(
+    assert observed("loihi", plan, inputs, new["n2"], 1, 3, (2, 4, 1)) == observed(
         "loihi", usual, inputs, "n2", 1, 3, (2, 4, 1)
     )
 

@@ -123,7 +123,7 @@ def test_what_netx_cannot_express_is_refused(tmp_path):
     network, _ = chain(np.random.default_rng(2))
     path = tmp_path / "model.net"
     soft = changed(network, 2, reset="subtract", reset_value=np.array(242))
-    with pytest.raises(InputError, match=r"'n2' has a soft reset.*--target loihi"):
+    with pytest.raises(InputError, match=r"'n2' has a soft reset.*`target='loihi'`"):
         netx.write(path, soft)
     with pytest.raises(InputError, match="'n1' resets to another potential"):
         netx.write(path, changed(network, 1, v_reset=np.array(3)))

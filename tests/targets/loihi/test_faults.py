@@ -18,9 +18,9 @@ from inflor.targets.record.file import Recorder
 pytestmark = pytest.mark.usefixtures("lava")
 
 
-def recorded(plan, network, inputs, change_plan=lambda p: p, change_job=lambda j, f: j):
+def simulated(plan, network, inputs, change_plan=lambda p: p, change_job=lambda j, f: j):
     """The record of a plan with faults in the plan or in the job."""
-    changed = change_plan(plan.plan)
+    changed = change_plan(plan.layout)
     recorder = Recorder(plan.populations, network.info.timesteps, len(inputs), True)
     with session.job_folder() as folder:
         job, outputs = lower(changed, inputs[:, None], folder, False)
@@ -85,7 +85,7 @@ def test_a_fault_in_the_simulation_is_located(fault):
     network, inputs = small_networks.residual(np.random.default_rng(5))
     plan = placed("loihi", network, balance="delay")
     where, changes = FAULTS[fault]
-    records = {"cpu": on_cpu(network, inputs), "loihi": recorded(plan, network, inputs, **changes)}
+    records = {"cpu": on_cpu(network, inputs), "loihi": simulated(plan, network, inputs, **changes)}
     result = equivalence.compare(network, records, inputs)
     found = result.first_mismatch
     assert found is not None

@@ -54,11 +54,11 @@ def recurrent(rng):
 
 
 def simulated(net, inputs, change_plan=lambda p: p, change_job=lambda j, f: j, **options):
-    placed = placed("loihi", net, timeout=120, **options)
-    changed = change_plan(placed.plan)
-    recorder = Recorder(placed.populations, net.info.timesteps, len(inputs), True)
+    plan = placed("loihi", net, timeout=120, **options)
+    changed = change_plan(plan.layout)
+    recorder = Recorder(plan.populations, net.info.timesteps, len(inputs), True)
     with session.job_folder() as folder:
-        job, outputs = lower(changed, net.frames(inputs), folder, placed.exact_lava)
+        job, outputs = lower(changed, net.frames(inputs), folder, plan.options.exact_lava)
         session.run(folder, change_job(job, folder), timeout=120)
         collect(net, changed, outputs, len(inputs), recorder)
     return recorder.finish(None, {})
@@ -75,7 +75,7 @@ def on_cpu(net, inputs):
 )
 def test_samples_back_to_back(options):
     net, inputs = recurrent(np.random.default_rng(3))
-    plan = placed("loihi", net, **options).plan
+    plan = placed("loihi", net, **options).layout
     roles = {g.name: g.role for g in plan.groups}
     assert roles["h1"] == roles["h2"] == ("program" if options["soft_reset"] == "microcode" else "lif")
     assert plan.period == TIMESTEPS + 2
@@ -160,10 +160,10 @@ def test_what_a_chip_has_no_time_for_is_refused():
         "population 'h1': projection 'back' leads back over 2 synapses with a delay of 1, allowed is 2 or more; "
         "give it a delay of 2 steps before training, or use another target"
     )
-    with pytest.raises(InputError, match="use --guard short"):
+    with pytest.raises(InputError, match="use `guard='short'`"):
         placed("loihi", net, soft_reset="stock", guard="long")
     soft = tuple(p.with_rule(reset=Subtract(p.rule.threshold)) if p.name == "h1" else p for p in net.populations)
-    with pytest.raises(InputError, match=r"'h1': soft reset with a leak.*--soft-reset microcode"):
+    with pytest.raises(InputError, match=r"'h1': soft reset with a leak.*`soft_reset='microcode'`"):
         placed("loihi", replace(net, populations=soft), soft_reset="stock")
 
 
@@ -172,9 +172,9 @@ def test_a_state_that_cannot_be_silenced_is_refused_where_nothing_would_notice()
     net, _ = recurrent(np.random.default_rng(3))
     kept = tuple(p.with_rule(current_decay=np.array(0)) if p.name == "h1" else p for p in net.populations)
     net = replace(net, populations=kept, info=replace(net.info, timesteps=200))
-    with pytest.raises(InputError, match=r"'h1' may leave the 24 bits.*--exact-lava"):
+    with pytest.raises(InputError, match=r"'h1' may leave the 24 bits.*`exact_lava`"):
         placed("loihi", net, soft_reset="stock", exact_lava=True)
-    assert placed("loihi", net, soft_reset="stock").plan.guard == "short"
+    assert placed("loihi", net, soft_reset="stock").layout.guard == "short"
 
 
 def test_a_core_holds_so_many_pairs_of_decays():

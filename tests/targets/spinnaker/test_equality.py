@@ -60,12 +60,8 @@ def equals_the_specification(network, layout, inputs):
             else:
                 np.testing.assert_array_equal(got.spikes(name)[sample], expected)
     assert not got.overflows
-    assert (
-        plan.run["plan"]["circulating"]
-        == plan.run["plan"]["lost_routes"]
-        == plan.run["plan"]["packets_without_row"]
-        == 0
-    )
+    met = got.run["plan"]
+    assert met["circulating"] == met["lost_routes"] == met["packets_without_row"] == 0
     return plan
 
 
@@ -124,8 +120,8 @@ def test_the_host_writes_an_image_once_and_frames_at_every_step():
     plan = placed("spinnaker", network)
     for frames, times in ((False, 1), (True, 12)):
         inputs = images(network, 3, frames=frames) // 16
-        on_spinnaker(plan, inputs)
-        assert plan.run["plan"]["source_current_bytes"] == 3 * times * 20 * 4
+        met = on_spinnaker(plan, inputs).run["plan"]
+        assert met["source_current_bytes"] == 3 * times * 20 * 4
     with pytest.raises(InputError, match=r"integers of \(8,\), or of \(12, 8\) for a frame per step"):
         on_spinnaker(plan, inputs[:, :5])
 

@@ -11,10 +11,12 @@ from on_target import observed, placed
 from spinnaker_networks import on_cpu, on_spinnaker, recurrent, residual
 from spinnaker_synapses import compare_synapses
 
-from inflor.targets import spinnaker
 from inflor.targets.cpu.emulator import states
 from inflor.targets.equivalence import compare as equivalence
+from inflor.targets.spinnaker.numbers import lower
 from inflor.targets.spinnaker.place import keys as keys_module
+from inflor.targets.spinnaker.place import tables
+from inflor.targets.spinnaker.place.build import build
 from inflor.targets.spinnaker.place.memory import HEADER
 from inflor.targets.spinnaker.place.routing import FIRST_CORE_BIT
 from inflor.targets.spinnaker.simulate import run as simulate
@@ -60,6 +62,11 @@ def with_rows(plan, core, index, word):
     return replace(plan, memories=tuple(memories))
 
 
+def rebuilt(plan, lowering):
+    """The plan of another lowering, all else the same."""
+    return build(lowering, plan.options, plan.dead, plan.rates, plan.limits)
+
+
 def first_core(plan, name):
     return next(i for i, p in enumerate(plan.population_of) if plan.partitions[p].name == name)
 
@@ -93,8 +100,7 @@ def test_a_core_too_many(network, reference, plan, inputs):
     mutant = with_route(plan, chip, 0, FIRST_CORE_BIT + p)
     assert not int(table.route[0]) >> (FIRST_CORE_BIT + p) & 1
     assert mutant.compare_tables()
-    on_spinnaker(mutant, inputs)
-    assert mutant.run["plan"]["packets_without_row"] > 0
+    assert on_spinnaker(mutant, inputs).run["plan"]["packets_without_row"] > 0
     assert core
 
 
@@ -106,7 +112,7 @@ def test_a_route_in_a_circle(plan, inputs):
     entry = next(i for i in range(len(table)) if int(table.route[i]) >> link & 1)
     looped = plan.tables.get(back)
     key, mask = (np.array([v[entry]]) for v in (table.key, table.mask))
-    there = spinnaker.plan.table([(int(key[0]), int(mask[0]), 1 << (link + 3) % 6, -1)])
+    there = tables.table([(int(key[0]), int(mask[0]), 1 << (link + 3) % 6, -1)])
     rows = (
         there
         if looped is None
@@ -116,8 +122,7 @@ def test_a_route_in_a_circle(plan, inputs):
         )
     )
     mutant = replace(plan, tables={**plan.tables, back: rows})
-    on_spinnaker(mutant, inputs[:1])
-    assert mutant.run["plan"]["circulating"] > 0
+    assert on_spinnaker(mutant, inputs[:1]).run["plan"]["circulating"] > 0
 
 
 @pytest.mark.parametrize("bit", [*range(6 + 1 + 4), *range(16, 32)])
@@ -147,7 +152,7 @@ def test_a_row_that_claims_more_synapses(plan, inputs):
     at = _word_of_a_row(plan, core, 5) - HEADER + 1
     mutant = with_rows(plan, core, at, 255)
     on_spinnaker(mutant, inputs[:1])
-    simulator = spinnaker.simulate.Simulator(mutant)
+    simulator = simulate.Simulator(mutant)
     assert simulator.synapses.short_rows == 1
 
 
@@ -199,14 +204,11 @@ def test_a_delay_off_by_one(network, reference, plan, inputs):
         word = int(memory.rows[at])
         changed += not mismatches(network, reference, with_rows(plan, core, at, word + unit), inputs).equal
     assert changed
-    from inflor.targets.spinnaker.numbers import lower
-    from inflor.targets.spinnaker.plan import build
-
     lowering = lower(network)
     late = tuple(
         replace(c, delay=c.delay + 1) if (c.source, c.target) == ("n1", "n3") else c for c in lowering.connections
     )
-    mutant = build(replace(lowering, connections=late), plan.options, plan.limits)
+    mutant = rebuilt(plan, replace(lowering, connections=late))
     assert mismatches(network, reference, mutant, inputs).first_mismatch.population == "n3"
 
 
@@ -251,7 +253,7 @@ def test_the_recurrent_plan_itself_is_right(cycle):
     assert all(cycle.reference.counts[name].min() > 3 for name in ("n1", "n2"))
     schedule = cycle.plan.lowering.schedule
     assert (schedule.per_step, schedule.guard) == (2, 3)
-    assert cycle.plan.run["plan"]["ticks"] == 2 * (20 * (12 + 3) - 3 - 1) + 3
+    assert on_spinnaker(cycle.plan, cycle.inputs).run["plan"]["ticks"] == 2 * (20 * (12 + 3) - 3 - 1) + 3
 
 
 def test_a_decay_or_drift_off_by_one(cycle):
@@ -283,13 +285,11 @@ def test_a_refractory_step_left_out(cycle):
     [(("n1", "n1"), 1), (("n1", "n1"), -1), (("n2", "n1"), 1), (("n2", "n2"), -1), (("n1", "out"), 1)],
 )
 def test_a_delay_of_a_cycle_off_by_one(cycle, pair, change):
-    from inflor.targets.spinnaker.plan import build
-
     late = [
         replace(c, delay=c.delay + change) if (c.source, c.target) == pair else c
         for c in cycle.plan.lowering.connections
     ]
-    plan = build(replace(cycle.plan.lowering, connections=tuple(late)), cycle.plan.options, cycle.plan.limits)
+    plan = rebuilt(cycle.plan, replace(cycle.plan.lowering, connections=tuple(late)))
     assert cycle.differs(plan) is not None
 
 

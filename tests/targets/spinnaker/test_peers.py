@@ -23,8 +23,8 @@ from inflor.converter.nir.metadata import ModelInfo
 from inflor.quant.ir.network import IntegerNetwork, Projection
 from inflor.quant.ir.neuron import ZERO, SetTo
 from inflor.quant.operators import Linear
-from inflor.targets import spinnaker
 from inflor.targets.spinnaker import export_script as script
+from inflor.targets.spinnaker.report import describe
 
 
 def pacman_table(chip, table, default):
@@ -224,14 +224,14 @@ def test_spynnaker_takes_the_script_and_lays_it_out_as_we_did(tmp_path, kind):
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     (report,) = (tmp_path / "reports").glob("*/run_1")
-    placed = {
+    theirs = {
         row["vertex_label"].partition("(")[0]: (row["x"], row["y"], row["p"])
         for row in json.loads((report / "json_files" / "placements.json").read_text())
         if not row["vertex_label"].startswith("SYSTEM")
     }
     plan = placed("spinnaker", network, **LAYOUT)
     wanted = {f"{r['population']}.{r['core']}": (r["x"], r["y"], r["p"]) for r in report_of(plan)}
-    assert placed == wanted
+    assert theirs == wanted
     assert len({at[:2] for at in wanted.values()}) >= 3
     cores = [wanted[f"{r['population']}.{r['core']}"] for r in report_of(plan)]
     scale = {c: s.get("scale", 0) for c, s in zip(cores, script.layout(plan)[1], strict=True)}
@@ -327,7 +327,7 @@ def rows_of(table, count, listed, memory):
 
 
 def report_of(plan):
-    return spinnaker.describe(plan)["placements"]
+    return describe(plan).data["placements"]
 
 
 def test_soft_reset_is_refused_by_name(tmp_path):

@@ -74,8 +74,8 @@ def test_packing_of_synapse_lists():
 def test_what_loihi_1_cannot_hold_is_named():
     network = residual()
     violations = [str(v) for v in violated("loihi", network, chip="loihi1", first_layer="chip")]
-    assert any("'n1'" in v and "neuron programs" in v and "--soft-reset stock" in v for v in violations)
-    assert any("'input'" in v and "payload" in v and "--chip loihi2" in v for v in violations)
+    assert any("'n1'" in v and "neuron programs" in v and "`soft_reset='stock'`" in v for v in violations)
+    assert any("'input'" in v and "payload" in v and "`chip='loihi2'`" in v for v in violations)
     assert [str(v) for v in violated("loihi", network, chip="loihi1", soft_reset="stock")] == []
 
 
@@ -150,6 +150,6 @@ def test_lavas_own_neurons_are_refused_where_they_could_wrap_in_silence():
     heavy = Linear("heavy", np.full((4, 12), 127))
     links = [Projection("input", "h", (Linear("a", np.eye(12, dtype=np.int64)),)), Projection("h", "n", (heavy,), 7)]
     net = small_networks.network(made, [*links, Projection("n", "out", (Linear("o", np.ones((2, 4), np.int64)),))], 4)
-    with pytest.raises(InputError, match=r"'n' may leave the 24 bits.*--exact-lava"):
+    with pytest.raises(InputError, match=r"'n' may leave the 24 bits.*`exact_lava`"):
         placed("loihi", net, soft_reset="stock", exact_lava=True)
     placed("loihi", net, soft_reset="stock")

@@ -143,20 +143,20 @@ def test_a_full_spike_buffer_and_a_late_tick_are_counted():
     network = two_layers(first, population("n2", (1,), threshold=1000), np.full((1, 300), 4), timesteps=2)
     inputs = np.full((1, 300), 100, np.int8)
     plan = placed("spinnaker", network, time_scale=1)
-    on_spinnaker(plan, inputs)
-    assert plan.run["plan"]["dropped_packets"] == 2 * 44
-    assert plan.run["plan"]["late_ticks"] == 2
-    assert plan.run["plan"]["first_drop"]["population"] == "n2"
-    assert plan.run["plan"]["most_instructions"]["number"] == 1100 * 256 + 25 * 256 + 120
-    packets, instructions = plan.summary()["violations"]
-    assert "'n2': packets to a core in one tick 300, allowed is 256; give --time-scale 2" in packets
-    assert "'n2': instructions of a core in one tick 288120, allowed is 200000; give --time-scale 2" in instructions
-    plan = placed("spinnaker", network)
-    on_spinnaker(plan, inputs)
-    assert (plan.run["plan"]["dropped_packets"], plan.run["plan"]["late_ticks"]) == (0, 0)
-    assert plan.run["plan"]["time_scale"] == 2
     assert not plan.summary()["violations"]
-    assert plan.run["plan"]["most_packets"]["number"] == 300
+    met = on_spinnaker(plan, inputs).run["plan"]
+    assert met["dropped_packets"] == 2 * 44
+    assert met["late_ticks"] == 2
+    assert met["first_drop"]["population"] == "n2"
+    assert met["most_instructions"]["number"] == 1100 * 256 + 25 * 256 + 120
+    packets, instructions = met["violations"]
+    assert "'n2': packets to a core in one tick 300, allowed is 256; give `time_scale=2`" in packets
+    assert "'n2': instructions of a core in one tick 288120, allowed is 200000; give `time_scale=2`" in instructions
+    met = on_spinnaker(placed("spinnaker", network), inputs).run["plan"]
+    assert (met["dropped_packets"], met["late_ticks"]) == (0, 0)
+    assert met["time_scale"] == 2
+    assert not met["violations"]
+    assert met["most_packets"]["number"] == 300
 
 
 def test_stock_if_equals_the_reference_where_it_stays_above_its_reset():
