@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from inflor.converter.errors import InputError
+from inflor.quant.ir.features import Feature
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -14,7 +14,7 @@ from inflor.converter.errors import InputError
 from inflor.converter.nir.graph import Graph
 from inflor.quant.ir.network import IntegerNetwork
 from inflor.targets import registry
-from inflor.targets.api import Plan, Progress, Rates, Target, Violation, choose
+from inflor.targets.api import Plan, Progress, Rates, Target, UnplaceableError, Violation, choose
 from inflor.targets.record.file import Record, recording
 
 Options = Mapping[str, Any]
@@ -37,17 +37,26 @@ def place(
     if not isinstance(network, wanted):
         kind = "an integer network; make one with: inflor quantize" if target.input == "integer" else "a float network"
         raise InputError(f"{network.source}: target {target.name!r} runs {kind}")
-    if isinstance(network, IntegerNetwork) and (lacking := network.features() - target.features):
-        has = ", ".join(sorted(feature.value for feature in lacking))
-        mend = "run it on another target"
-        raise InputError(f"the network has {has}; target {target.name!r} lacks that", path=network.source, mend=mend)
+    if isinstance(network, IntegerNetwork) and (missing := unsupported(target, network)):
+        raise UnplaceableError(network.source, f"target {target.name!r}", missing)
     plan: Plan = target.place(network, choose(target, options or {}), rates or {})
     return plan
 
 
 def violations(target: Target, network: IntegerNetwork | Graph, options: Options | None = None) -> Sequence[Violation]:
-    """The limits of a target that a network breaks; empty where it fits."""
+    """The features that a target lacks and the limits that a network breaks; empty where it fits."""
+    if isinstance(network, IntegerNetwork) and (missing := unsupported(target, network)):
+        return missing
     return target.violations(network, choose(target, options or {}))
+
+
+def unsupported(target: Target, network: IntegerNetwork) -> list[Violation]:
+    """What the network needs and the target does not declare, with the first population or projection that needs it."""
+    found = []
+    for feature in sorted(network.features() - target.features):
+        where = network.needing(feature)
+        found.append(Violation(where, str(feature), "needed", "none", "choose another target"))
+    return found
 
 
 def run(

@@ -155,6 +155,14 @@ class IntegerNetwork:
         found = frozenset(feature for feature, needed in needs.items() if needed)
         return found.union(*(p.features() for p in self.populations))
 
+    def needing(self, feature: Feature) -> str:
+        """The first population that needs a feature, or that a projection which needs it leads to."""
+        own = [p.name for p in self.populations if feature in p.features()]
+        late = [q.target for q in self.projections if q.delay > self.is_recurrent(q)]
+        back = [q.target for q in self.projections if self.is_recurrent(q)]
+        able = {Feature.DELAY: late, Feature.RECURRENT: back}.get(feature, own) or [p.name for p in self.inputs]
+        return able[0]
+
     def is_recurrent(self, projection: Projection) -> bool:
         """Whether a projection leads back: its source does not stand before its target."""
         return self.position[projection.source] >= self.position[projection.target]

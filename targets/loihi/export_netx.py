@@ -26,8 +26,9 @@ from inflor.converter.errors import InputError
 from inflor.converter.files import atomic_path
 from inflor.quant.ir.network import IntegerNetwork, Population
 from inflor.targets.loihi.layout.linear import Kernel, Linear_, compose
-from inflor.targets.loihi.numbers import INPUT_SHIFT, RANGES, decays, finest_shift, has_current, misfits
+from inflor.targets.loihi.numbers import RANGES, decays, finest_shift, has_current, misfits
 from inflor.targets.loihi.simulate.build import NEVER
+from inflor.targets.loihi.widths import INPUT_SHIFT
 
 DENSE_WEIGHTS = (-256, 254)
 """What netx leaves alone in a matrix of both signs; it clips beyond."""

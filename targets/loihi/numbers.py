@@ -20,13 +20,11 @@ import numpy as np
 
 from inflor.quant.ir.network import Population
 from inflor.quant.operators import IntArray
+from inflor.targets.loihi.widths import DECAY_BITS, INPUT_SHIFT, STATE_BITS
 
 if TYPE_CHECKING:
     from inflor.quant.run.kernel import Profile
 
-INPUT_SHIFT = 6
-DECAY_BITS = 12
-STATE_BITS = 24
 RANGES = {
     "du": (-1, 4095),
     "dv": (0, 4096),

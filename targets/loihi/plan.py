@@ -18,8 +18,8 @@ import numpy.typing as npt
 from inflor.quant.ir.network import Population
 from inflor.quant.operators import Shape
 from inflor.targets.loihi.layout.linear import Kernel
-from inflor.targets.loihi.numbers import STATE_BITS
 from inflor.targets.loihi.options import BalanceBy, FirstLayer, Guard, SoftReset
+from inflor.targets.loihi.widths import STATE_BITS
 
 Role = Literal["input", "encoder", "program", "integrator", "lif", "readout", "relay"]
 

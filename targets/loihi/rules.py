@@ -14,8 +14,9 @@ from inflor.quant.ir.network import IntegerNetwork, Population
 from inflor.quant.ir.ranges import StateRange, state_ranges
 from inflor.targets.api import Violation
 from inflor.targets.loihi.layout.groups import roles
-from inflor.targets.loihi.numbers import DECAY_BITS, STATE_BITS, decays, misfits
+from inflor.targets.loihi.numbers import decays, misfits
 from inflor.targets.loihi.plan import STOCK, LayoutOptions
+from inflor.targets.loihi.widths import DECAY_BITS, STATE_BITS
 
 USE_MICROCODE = "use `soft_reset='microcode'`"
 

@@ -27,9 +27,6 @@ from inflor.targets.loihi.simulate.run import Place
 from inflor.targets.loihi.simulate.session import require_hardware
 from inflor.targets.record.file import RecordedPopulation, Recorder, recorded_populations
 
-LAVA_DELAY = 63
-"""Longest delay that Lava's DelaySparse takes [steps]; that of Loihi 2 is not published."""
-
 
 @dataclass(frozen=True, eq=False)
 class LoihiPlan:
@@ -150,5 +147,5 @@ def _layout_options(options: LoihiOptions) -> LayoutOptions:
         first_layer=options.first_layer,
         shared_convolutions=known.shared_convolutions,
         graded_spikes=known.graded_bits > 0,
-        longest_delay=known.delay or LAVA_DELAY,
+        longest_delay=known.simulated_delay,
     )

@@ -9,8 +9,9 @@ import numpy as np
 from inflor.quant.ir.network import IntegerNetwork, Population, Projection
 from inflor.quant.ir.ranges import StateRange, state_ranges
 from inflor.quant.operators import IntArray
-from inflor.targets.loihi.numbers import INPUT_SHIFT, LARGEST_STATE, STATE_BITS, finest_shift, keep
+from inflor.targets.loihi.numbers import LARGEST_STATE, finest_shift, keep
 from inflor.targets.loihi.plan import SILENCE, STOCK, Group, Plan
+from inflor.targets.loihi.widths import INPUT_SHIFT, STATE_BITS
 
 
 def reference_delay(network: IntegerNetwork, projection: Projection) -> int:

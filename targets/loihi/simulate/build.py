@@ -13,9 +13,10 @@ import numpy.typing as npt
 from inflor.quant.operators import IntArray
 from inflor.targets.loihi.layout.guard import repeated_input
 from inflor.targets.loihi.layout.linear import Kernel
-from inflor.targets.loihi.numbers import FORGET, INPUT_SHIFT, bias_registers, decays, finest_shift, has_current
+from inflor.targets.loihi.numbers import FORGET, bias_registers, decays, finest_shift, has_current
 from inflor.targets.loihi.plan import SILENCE, Group, Plan, Synapses, chip_order
 from inflor.targets.loihi.simulate import job as jobs
+from inflor.targets.loihi.widths import INPUT_SHIFT
 
 OWN = "inflor.targets.loihi.simulate.processes."
 MIXED = "lava.utils.weightutils:SignMode.MIXED"
