@@ -12,7 +12,7 @@ import numpy.typing as npt
 from inflor.converter.errors import InputError
 from inflor.converter.nir.graph import Graph, reset_of
 from inflor.converter.primitives import fields
-from inflor.converter.primitives.dynamics import KINDS
+from inflor.converter.primitives.base import primitive
 from inflor.quant.ir.network import DECAY_BITS, LARGEST, IntegerNetwork, Population, Projection, Reset
 from inflor.quant.operators import WEIGHTED, IntArray, Shape, weighted
 from inflor.quant.passes.fuse import FloatProjection, least_shape
@@ -52,7 +52,7 @@ def read_population(graph: Graph, name: str, bias: npt.NDArray[np.float64]) -> P
     scale = _fitting(scale, shape, f"{where} 'scale'")
     if isinstance(node, nir.Input):
         return Population(name, shape, "input", zero, "none", zero, zero, zero, zero, scale, 0)
-    kind = KINDS.get(type(node))
+    kind = primitive(node).kind
     if kind is None or kind == "threshold":
         raise InputError(f"{graph.source}: node {name!r}: a {type(node).__name__} has no integer form")
 

@@ -19,7 +19,8 @@ import numpy.typing as npt
 
 from inflor.converter.errors import InputError
 from inflor.converter.nir.graph import Graph
-from inflor.converter.primitives.dynamics import KINDS, dynamics
+from inflor.converter.primitives.base import PRIMITIVES, primitive
+from inflor.converter.primitives.dynamics import dynamics
 from inflor.quant.ir.network import Kind, Reset
 
 FloatArray = npt.NDArray[np.float64]
@@ -60,11 +61,10 @@ def read_neuron(graph: Graph, name: str) -> FloatNeuron:
     Raises:
         InputError: a kind of neuron, or a gain, that the integer network has no form for.
     """
-    if type(graph.nodes[name]) not in KINDS:
-        raise InputError(
-            f"{graph.source}: node {name!r}: a {type(graph.nodes[name]).__name__} cannot be quantised; "
-            f"{', '.join(kind.__name__ for kind in KINDS)} can"
-        )
+    form = primitive(graph.nodes[name])
+    if form.step is None or form.kind is None:
+        known = ", ".join(known.name for known in PRIMITIVES.values() if known.step is not None)
+        raise InputError(f"{graph.source}: node {name!r}: a {form.name} cannot be quantised; {known} can")
     step = dynamics(graph, name)
     gain = step.current_gain * step.gain
     if (gain <= 0).any():
@@ -75,7 +75,7 @@ def read_neuron(graph: Graph, name: str) -> FloatNeuron:
             "network has no form for; put a Delay before it instead"
         )
     return FloatNeuron(
-        _KINDS[step.kind],
+        _KINDS[form.kind],
         None if step.threshold is None else step.threshold / gain,
         step.strict,
         step.reset,

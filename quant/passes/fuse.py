@@ -22,9 +22,10 @@ import numpy.typing as npt
 import torch
 
 from inflor.converter.errors import InputError
-from inflor.converter.nir.graph import INTEGRATORS, Graph
+from inflor.converter.nir.graph import Graph
 from inflor.converter.nir.ordering import evaluation_order
-from inflor.converter.primitives.dynamics import delay_steps
+from inflor.converter.primitives.base import primitive
+from inflor.converter.primitives.delay import delay_steps
 from inflor.quant.apply import apply_chain, apply_operator, weight_tensor
 from inflor.quant.operators import (
     WEIGHTED,
@@ -87,7 +88,7 @@ def fuse(graph: Graph) -> FusedGraph:
     if len(projections) > MAX_CHAINS:
         raise InputError(f"{graph.source}: more than {MAX_CHAINS} paths between neurons; simplify the graph")
     for q in projections:
-        if isinstance(graph.nodes[q.source], INTEGRATORS):
+        if primitive(graph.nodes[q.source]).integrates:
             raise InputError(
                 f"{graph.source}: node {q.source!r} ({type(graph.nodes[q.source]).__name__}): its potential goes on to "
                 f"{q.target!r}, and between populations only spikes go; quantise the network before --portable, or put "
