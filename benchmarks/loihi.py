@@ -38,16 +38,16 @@ def main() -> None:
     print(f"{processor()}, 2 threads, {arguments.network}, {arguments.samples} samples, T = {TIMESTEPS}")
     records = {}
     seconds = {}
-    records["cpu"], seconds["cpu"] = timed(cpu, cpu.place(network), network, inputs)
+    records["cpu"], seconds["cpu"] = timed(cpu, placed("cpu", network), network, inputs)
     for soft_reset in ("microcode", "stock"):
-        plan = loihi.place(network, soft_reset=soft_reset, exact_lava=arguments.stock_models)
+        plan = placed("loihi", network, soft_reset=soft_reset, exact_lava=arguments.stock_models)
         records[soft_reset], seconds[soft_reset] = timed(loihi, plan, network, inputs)
         measured = plan.measured
         steps = measured["run_seconds"] / measured["steps"]
         print(
             f"loihi {soft_reset}: {seconds[soft_reset]:.2f} s in all, {measured['run_seconds']:.2f} s for "
             f"{measured['steps']} steps ({1000 * steps:.1f} ms each), build {measured['build_seconds']:.2f} s, "
-            f"{measured['os_processes']} processes, {plan.plan.period} steps per sample, "
+            f"{measured['os_processes']} processes, {plan.layout.period} steps per sample, "
             f"{sum(plan.summary()['neurons'].values())} neurons"
         )
         print(

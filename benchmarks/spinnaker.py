@@ -20,6 +20,7 @@ from support.networks import exported, processor, random_images, random_network
 
 from inflor.converter.nir.metadata import ModelInfo
 from inflor.quant.ir.network import IntegerNetwork, Population, Projection
+from inflor.quant.ir.neuron import NeuronRule, Subtract
 from inflor.quant.operators import Conv, Flatten, Linear, Operator
 from inflor.quant.unroll import unrolled
 from inflor.targets import cpu, spinnaker
@@ -29,7 +30,6 @@ from inflor.targets.spinnaker.limits import limits
 from inflor.targets.spinnaker.place.tables import compress
 from inflor.targets.spinnaker.plan import SpinnakerPlan
 
-ZERO = np.zeros((), np.int64)
 CHANNELS, LAYERS, TIMESTEPS = 16, 4, 4
 
 
@@ -47,14 +47,14 @@ def main() -> None:
     layer = network.projections[1]
     seconds, matrix = timed(lambda: unrolled(layer.operators, network.populations[1].shape))
     print(f"one convolution as {matrix.nnz:,} synapses: {seconds:.2f} s, {matrix.nnz / seconds / 1e6:.1f} million/s")
-    seconds, plan = timed(lambda: spinnaker.place(network))
+    seconds, plan = timed(lambda: placed("spinnaker", network))
     about = plan.summary()
     neurons = sum(p.size for p in network.populations[1:])
     print(f"{neurons:,} neurons, {about['synapses']:,} synapses placed on {about['cores']} cores: {seconds:.1f} s")
     moved, naive = about["traffic"]["packet_hops"], about["traffic"]["naive_order"]
     print(f"packets x hops per tick: {moved:,.0f}, {naive / moved:.2f} times fewer than in the network's order")
     run(plan, arguments.samples)
-    plan = spinnaker.place(network, neurons_per_core=-(-neurons // 2000), boards=3)
+    plan = placed("spinnaker", network, neurons_per_core=-(-neurons // 2000), boards=3)
     tables(plan)
 
 
@@ -62,7 +62,7 @@ def whole(name: str) -> None:
     """Place an untrained network, and compare one sample with the cpu target."""
     images = random_images(8, (3, 32, 32))
     _, network, _ = exported(random_network(name, images, TIMESTEPS), images)
-    seconds, plan = timed(lambda: spinnaker.place(network))
+    seconds, plan = timed(lambda: placed("spinnaker", network))
     about = plan.summary()
     print(
         f"{name} at 3x32x32: {sum(p.size for p in network.populations[1:]):,} neurons, {about['synapses']:,} synapses "
@@ -70,7 +70,7 @@ def whole(name: str) -> None:
         f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.1f} GB"
     )
     inputs = network.quantise_input(images[:1].numpy())
-    plans = {"cpu": (cpu, cpu.place(network)), "spinnaker": (spinnaker, plan)}
+    plans = {"cpu": (cpu, placed("cpu", network)), "spinnaker": (spinnaker, plan)}
     records = {}
     for target, (module, placed) in plans.items():
         recorder = Recorder(module.populations(placed), TIMESTEPS, 1, True)
@@ -92,12 +92,13 @@ def convolutions(side: int) -> IntegerNetwork:
 
     def neurons(name: str, threshold: int) -> Population:
         value = np.asarray(threshold)
-        return Population(name, shape, "if", value, "subtract", 2 * (value + 1), ZERO, ZERO, ZERO, np.asarray(0.5))
+        rule = NeuronRule(threshold=value, reset=Subtract(2 * (value + 1)))
+        return Population(name=name, shape=shape, role="spiking", rule=rule, scale=np.asarray(0.5))
 
     names = [f"layer{i}" for i in range(1, LAYERS + 1)]
-    source = Population("input", (3, side, side), "input", ZERO, "none", ZERO, ZERO, ZERO, ZERO, np.asarray(0.1), 0)
+    source = Population(name="input", shape=(3, side, side), role="input", scale=np.asarray(0.1), weight_bits=0)
     layers = [neurons(name, 20_000 if i == 0 else 800) for i, name in enumerate(names)]
-    readout = Population("readout", (10,), "readout", ZERO, "none", ZERO, ZERO, ZERO, ZERO, np.asarray(0.5))
+    readout = Population(name="readout", shape=(10,), role="readout", scale=np.asarray(0.5))
     final = (Flatten("flatten", 0, 2), Linear("final", rng.integers(-20, 20, (10, CHANNELS * side * side))))
     chain = ["input", *names]
     projections = [
@@ -112,12 +113,12 @@ def run(plan: SpinnakerPlan, samples: int) -> None:
     """Time a run."""
     shape = plan.network.inputs[0].shape
     inputs = np.random.default_rng(1).integers(-128, 128, (samples, *shape)).astype(np.int8)
-    recorder = Recorder(spinnaker.populations(plan), TIMESTEPS, samples, False)
-    seconds, _ = timed(lambda: spinnaker.run(plan, inputs, recorder))
-    events = plan.measured["synaptic_events"]
+    recorder = Recorder(plan.populations, TIMESTEPS, samples, False)
+    seconds, _ = timed(lambda: spinnaker.TARGET.run(plan, inputs, recorder, None))
+    events = plan.run["plan"]["synaptic_events"]
     print(
-        f"{samples} samples, {plan.measured['spikes']:,} spikes: {seconds:.1f} s with loading, "
-        f"{events / seconds / 1e6:.1f} million synaptic events/s; needs {plan.measured['time_scale']} ms per tick"
+        f"{samples} samples, {plan.run['plan']['spikes']:,} spikes: {seconds:.1f} s with loading, "
+        f"{events / seconds / 1e6:.1f} million synaptic events/s; needs {plan.run['plan']['time_scale']} ms per tick"
     )
 
 

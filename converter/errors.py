@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-_ARGUMENT = re.compile(r"`([a-z_]+)(?:=('?)([^`']*)\2)?`")
+_ARGUMENT = re.compile(r"`([a-z_.]+)(?:=('?)([^`']*)\2)?`")
 
 
 class InflorError(Exception):
@@ -59,15 +59,11 @@ class SimulationError(InflorError):
     exit_code = 4
 
 
-def with_flags(message: str, flag: Callable[[str], str]) -> str:
+def with_flags(message: str, flag: Callable[[str, str], str]) -> str:
     """A message with every argument that it names between backticks in another spelling.
 
     Args:
-        flag: the option of the command line for the name of an argument: "bits" to "--bits".
+        flag: the option of the command line for the name and the value of an argument, which may be empty:
+            ("reset", "zero") to "--reset zero".
     """
-
-    def spelt(match: re.Match[str]) -> str:
-        value = match[3]
-        return flag(match[1]) + (f" {value}" if value and value != "True" else "")
-
-    return _ARGUMENT.sub(spelt, message)
+    return _ARGUMENT.sub(lambda match: flag(match[1], match[3] or ""), message)

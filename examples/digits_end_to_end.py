@@ -12,7 +12,7 @@ import inflor
 
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else "runs/example")
 
-# A short training of a small network; every field of inflor.converter.train.loop.TrainConfig can be given.
+# A short training of a small network; every field of inflor.converter.train.config.TrainConfig can be given.
 trained = inflor.train("digits", "convnet", out=folder, channels=8, epochs=12, timesteps=4, seed=0)
 print(f"trained: {trained.metrics['parameters']} parameters, test accuracy {trained.metrics['test_accuracy']:.4f}")
 

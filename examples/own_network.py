@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 
 import inflor
-from inflor.converter.train.architecture import Architecture, Node
+from inflor.converter.train.architecture import Architecture
+from inflor.converter.train.layer import Layer
 from inflor.converter.train.networks import NETWORKS
 from inflor.converter.train.neurons import NeuronConfig
 
@@ -23,22 +24,22 @@ BRANCH = 1 / math.sqrt(2)  # tdBN's alpha of each of two branches that meet
 
 def crossroads(input_shape: tuple[int, ...], classes: int, channels: int = 6) -> Architecture:
     """A wide kernel, a block of two convolutions beside its identity, a pool of 2x3, a classifier."""
-    nodes = (
-        Node("conv1", "conv", ("input",), {"out_channels": channels, "kernel": (3, 5), "padding": (1, 2)}),
-        Node("norm1", "norm", ("conv1",)),
-        Node("stem", "neuron", ("norm1",)),
-        Node("conv2", "conv", ("stem",), {"out_channels": channels, "kernel": 3, "padding": 1, "groups": 2}),
-        Node("norm2", "norm", ("conv2",)),
-        Node("hidden", "neuron", ("norm2",)),
-        Node("conv3", "conv", ("hidden",), {"out_channels": channels, "kernel": 3, "padding": 2, "dilation": 2}),
-        Node("norm3", "norm", ("conv3",), {"alpha": BRANCH}),
-        Node("meeting", "neuron", ("norm3", "stem")),
-        Node("pool", "avgpool", ("meeting",), {"kernel": (2, 3), "stride": (2, 3)}),
-        Node("flatten", "flatten", ("pool",)),
-        Node("fc", "linear", ("flatten",), {"out_features": classes, "bias": True}),
-        Node("readout", "readout", ("fc",)),
+    layers = (
+        Layer("conv1", "conv", ("input",), {"out_channels": channels, "kernel": (3, 5), "padding": (1, 2)}),
+        Layer("norm1", "norm", ("conv1",)),
+        Layer("stem", "neuron", ("norm1",)),
+        Layer("conv2", "conv", ("stem",), {"out_channels": channels, "kernel": 3, "padding": 1, "groups": 2}),
+        Layer("norm2", "norm", ("conv2",)),
+        Layer("hidden", "neuron", ("norm2",)),
+        Layer("conv3", "conv", ("hidden",), {"out_channels": channels, "kernel": 3, "padding": 2, "dilation": 2}),
+        Layer("norm3", "norm", ("conv3",), {"alpha": BRANCH}),
+        Layer("meeting", "neuron", ("norm3", "stem")),
+        Layer("pool", "avgpool", ("meeting",), {"kernel": (2, 3), "stride": (2, 3)}),
+        Layer("flatten", "flatten", ("pool",)),
+        Layer("fc", "linear", ("flatten",), {"out_features": classes, "bias": True}),
+        Layer("readout", "readout", ("fc",)),
     )
-    return Architecture("crossroads", input_shape, classes, nodes)
+    return Architecture("crossroads", input_shape, classes, layers)
 
 
 def stripes(samples: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

@@ -12,65 +12,11 @@ The verbs of the command line are functions here, and nothing heavy is imported 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from inflor.api import (
-        Comparison,
-        Conversion,
-        Quantised,
-        Report,
-        TargetInfo,
-        check,
-        compare,
-        convert,
-        estimate,
-        list_targets,
-        quantize,
-        report,
-        run,
-        train,
-    )
-    from inflor.converter.errors import InflorError, InputError, MissingPartError
-    from inflor.converter.passes.conventions import Conventions
-    from inflor.demonstrate import DemoResult, demo
-    from inflor.describe import Description, info
+from inflor._public import PUBLIC
 
-__all__ = [
-    "Comparison",
-    "Conventions",
-    "Conversion",
-    "DemoResult",
-    "Description",
-    "InflorError",
-    "InputError",
-    "MissingPartError",
-    "Quantised",
-    "Report",
-    "TargetInfo",
-    "check",
-    "compare",
-    "convert",
-    "demo",
-    "estimate",
-    "info",
-    "list_targets",
-    "quantize",
-    "report",
-    "run",
-    "train",
-]
-
-_PLACES = {
-    "inflor.converter.errors": ("InflorError", "InputError", "MissingPartError"),
-    "inflor.converter.passes.conventions": ("Conventions",),
-    "inflor.api": (
-        *("Comparison", "Conversion", "Quantised", "Report", "TargetInfo"),
-        *("check", "compare", "convert", "estimate", "list_targets", "quantize", "report", "run", "train"),
-    ),
-    "inflor.demonstrate": ("DemoResult", "demo"),
-    "inflor.describe": ("Description", "info"),
-}
+__all__ = sorted(PUBLIC)
 
 
 def __getattr__(name: str) -> Any:
@@ -78,9 +24,8 @@ def __getattr__(name: str) -> Any:
 
     if name == "__version__":
         return importlib.import_module("importlib.metadata").version("inflor")
-    for module, names in _PLACES.items():
-        if name in names:
-            return getattr(importlib.import_module(module), name)
+    if name in PUBLIC:
+        return getattr(importlib.import_module(PUBLIC[name]), name)
     raise AttributeError(f"module 'inflor' has no attribute {name!r}")
 
 

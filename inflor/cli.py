@@ -1,7 +1,8 @@
 """The command `inflor`. Every subcommand is a module of `inflor.commands`; here is what they share: how they end.
 
-Exit codes: 0 done, 1 compared and different, 2 bad input or usage, 3 a needed optional part is missing, 70 a bug here,
-130 interrupted. Errors go to standard error as one message that starts with "error:".
+Exit codes: 0 done, 1 compared and different, 2 bad input or usage, or the machine refused, 3 a needed optional part is
+missing, 4 a simulator or worker failed or timed out, 70 a bug here, 130 interrupted. Errors go to standard error as one
+message that starts with "error:".
 """
 
 from __future__ import annotations
@@ -18,11 +19,18 @@ from typing import Any, NoReturn
 import click
 
 from inflor import interrupts
-from inflor.commands import COMMANDS
-from inflor.converter.errors import InflorError
+from inflor._public import COMMANDS
+from inflor.converter.errors import InflorError, with_flags
 
 BUG, PIPE_CLOSED, INTERRUPTED = 70, 141, 130
 TRACEBACK = "INFLOR_TRACEBACK"
+AS_TYPED = {
+    ("framework", ""): "--from",
+    ("learning_rate", ""): "--lr",
+    ("spikes", "True"): "without --no-spikes",
+    ("resume", "False"): "without --resume",
+}
+"""Arguments whose option has another name."""
 _NO_MEMORY = "not enough memory; use fewer samples, a smaller --batch-size or --memory, or a smaller network"
 
 
@@ -65,7 +73,7 @@ class Commands(click.Group):
         except click.ClickException as error:
             return _fail(_sentence(error), InflorError.exit_code)
         except InflorError as error:
-            return _fail(str(error), error.exit_code)
+            return _fail(with_flags(str(error), _flag), error.exit_code)
         except (click.Abort, KeyboardInterrupt):
             return _fail("interrupted; files are as they were before, or complete", INTERRUPTED)
         except MemoryError:
@@ -77,6 +85,14 @@ class Commands(click.Group):
             if type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error):
                 return _fail(_NO_MEMORY, InflorError.exit_code)
             return _bug(error)
+
+
+def _flag(name: str, value: str) -> str:
+    """An argument of a function as it is typed."""
+    if (name, value) in AS_TYPED:
+        return AS_TYPED[name, value]
+    typed = AS_TYPED.get((name, ""), f"--{name.replace('_', '-')}")
+    return typed if value in ("", "True") else f"{typed} {value}"
 
 
 def _sentence(error: click.ClickException) -> str:

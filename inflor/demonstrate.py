@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
-from inflor import api
-from inflor.converter import datasets
+import inflor
+from inflor.api.loading import Progress
+from inflor.converter.datasets.load import load
 from inflor.converter.files import atomic_path
 from inflor.converter.train.loop import TrainResult
 from inflor.provenance import sha256
@@ -25,7 +26,7 @@ TARGETS, COMPARED = ("cpu", "spinnaker"), 4
 THREADS = 1
 """Of the training: sums of floats depend on it, and the demo's weights are not to depend on the number of cores."""
 
-Watch: TypeAlias = Callable[[str], AbstractContextManager[api.Progress | None]]
+Watch: TypeAlias = Callable[[str], AbstractContextManager[Progress | None]]
 """Given a label, what shows the progress of one step."""
 T = TypeVar("T")
 
@@ -35,7 +36,7 @@ class Step:
     """One step that is done, the command that does the same by hand, and how long it took in seconds."""
 
     command: str
-    result: TrainResult | api.Conversion | api.Quantised | Record | Equivalence | api.Report
+    result: TrainResult | inflor.Conversion | inflor.Quantised | Record | Equivalence | inflor.Report
     seconds: float
 
 
@@ -47,12 +48,12 @@ class DemoResult:
     seconds: float
     commands: tuple[str, ...]
     training: TrainResult
-    conversion: api.Conversion
-    quantised: api.Quantised
+    conversion: inflor.Conversion
+    quantised: inflor.Quantised
     in_float: Record
     in_integers: Record
     equivalence: Equivalence
-    page: api.Report
+    page: inflor.Report
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -88,12 +89,12 @@ def demo(
         InputError: an unknown model, or `out` cannot be written.
     """
     out = Path(out)
-    data = datasets.load(DATASET)
+    data = load(DATASET)
     names = ("model.pt", "model.nir", "model.int.nir", "quant.json", "float.h5", "cpu.h5", "check.json", "report.html")
     trained, graph, integers, losses, float_record, cpu_record, verdict, page = (out / name for name in names)
     began, commands = time.perf_counter(), []
 
-    def step(label: str, command: str, work: Callable[[api.Progress | None], T]) -> T:
+    def step(label: str, command: str, work: Callable[[Progress | None], T]) -> T:
         started = time.perf_counter()
         with watch(label) as progress:
             result = work(progress)
@@ -106,38 +107,38 @@ def demo(
         "training",
         f"train --dataset {DATASET} --model {model} --timesteps {TIMESTEPS} --seed {seed} --threads {THREADS} "
         f"--out {out}",
-        lambda progress: api.train(
+        lambda progress: inflor.train(
             data, model, timesteps=TIMESTEPS, seed=seed, threads=THREADS, out=out, progress=progress
         ),
     )
-    conversion = step("converting", f"convert {trained} --out {graph}", lambda progress: api.convert(trained, graph))
+    conversion = step("converting", f"convert {trained} --out {graph}", lambda progress: inflor.convert(trained, graph))
     quantised = step(
         "quantising",
         f"quantize {graph} --bits {BITS} --calibrate {DATASET} --out {integers} --report {losses}",
-        lambda progress: api.quantize(graph, bits=BITS, calibrate=data, out=integers, progress=progress),
+        lambda progress: inflor.quantize(graph, bits=BITS, calibrate=data, out=integers, progress=progress),
     )
     _write(losses, quantised.report.as_dict())
     in_float = step(
         "running in float",
         f"run {graph} --target float --dataset {DATASET} --out {float_record}",
-        lambda progress: api.run(graph, dataset=data, target="float", out=float_record, progress=progress),
+        lambda progress: inflor.run(graph, dataset=data, target="float", out=float_record, progress=progress),
     )
     in_integers = step(
         "running in integers",
         f"run {integers} --target cpu --dataset {DATASET} --out {cpu_record}",
-        lambda progress: api.run(integers, dataset=data, target="cpu", out=cpu_record, progress=progress),
+        lambda progress: inflor.run(integers, dataset=data, target="cpu", out=cpu_record, progress=progress),
     )
     equivalence = step(
         "comparing targets",
         f"check {integers} --targets {' '.join(TARGETS)} --dataset {DATASET} --samples {COMPARED} --json > {verdict}",
-        lambda progress: api.check(integers, TARGETS, dataset=data, samples=COMPARED, progress=progress),
+        lambda progress: inflor.check(integers, TARGETS, dataset=data, samples=COMPARED, progress=progress),
     )
     _write(verdict, {"model": str(integers), "sha256": sha256(integers), **equivalence.to_json()})
     shown = step(
         "reporting",
         f"report {integers} --record {cpu_record} --float-model {graph} --float-record {float_record} "
         f"--check {verdict} --quantisation {losses} --out {page}",
-        lambda progress: api.report(
+        lambda progress: inflor.report(
             integers,
             cpu_record,
             page,

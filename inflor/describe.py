@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import h5py
 import numpy as np
 
-from inflor.api.loading import PathLike, kind_of
+from inflor.api.loading import PathLike, is_record, kind_of
 from inflor.converter.nir import file as nir_file
 from inflor.converter.nir.graph import Graph, reset_of
 from inflor.converter.nir.metadata import ModelInfo
@@ -50,21 +49,12 @@ def info(path: PathLike, conventions: Conventions | None = None) -> Description:
     """
     if kind_of(path) == "checkpoint":
         return _checkpoint(path)
-    if _is_record(path):
+    if is_record(path):
         return _record(path)
     graph = nir_file.read(path, conventions)
     if graph.info.stage == "integer":
         return _integer(path, integer_nir.from_graph(graph))
     return _float(path, graph)
-
-
-def _is_record(path: PathLike) -> bool:
-    """Whether the file is HDF5 with a record's mark; a damaged file is left to the reader of NIR, which says why."""
-    try:
-        with h5py.File(path, "r") as file:
-            return bool(file.attrs.get("format") == record.FORMAT)
-    except (OSError, RuntimeError, ValueError, TypeError, KeyError):
-        return False
 
 
 def _checkpoint(path: PathLike) -> Description:
@@ -78,7 +68,7 @@ def _checkpoint(path: PathLike) -> Description:
             "shape": shapes[node.name],
             "parameters": sum(p.numel() for p in network.layers[node.name].parameters()) or None,
         }
-        for node in architecture.nodes
+        for node in architecture.layers
     )
     facts = {
         "input_shape": architecture.input_shape,
@@ -136,9 +126,9 @@ def _integer(path: PathLike, network: IntegerNetwork) -> Description:
             "shape": p.shape,
             "depth": network.depth[p.name],
             "bits": p.weight_bits or network.input_bits,
-            "threshold": _ends(p.threshold) if p.kind not in ("input", "readout") else None,
+            "threshold": _ends(p.rule.threshold) if p.role not in ("input", "readout") else None,
             "reset": _reset(p),
-            "bias": _ends(p.bias) if p.kind != "input" else None,
+            "bias": _ends(p.rule.bias) if p.role != "input" else None,
             "unit": _ends(p.scale),
             "state_bits": ranges[p.name].state_bits if p.name in ranges else None,
         }
@@ -179,11 +169,11 @@ def _operator(operator: Operator) -> str:
 
 
 def _reset(population: Population) -> str | None:
-    if population.reset == "none":
+    if population.rule.reset_kind == "none":
         return None
-    if population.reset == "subtract":
-        return f"minus {_one(population.reset_value)}"
-    return f"to {_one(population.v_reset)}"
+    if population.rule.reset_kind == "subtract":
+        return f"minus {_one(population.rule.reset_value)}"
+    return f"to {_one(population.rule.v_reset)}"
 
 
 def _record(path: PathLike) -> Description:

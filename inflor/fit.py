@@ -8,8 +8,7 @@ from typing import Any, TypeVar
 
 import numpy.typing as npt
 
-from inflor.converter import datasets
-from inflor.converter.datasets import Dataset
+from inflor.converter.datasets.dataset import SPLITS, Dataset
 from inflor.converter.errors import InputError
 from inflor.converter.nir.graph import Graph, Shape
 from inflor.converter.nir.metadata import FRAMES, ModelInfo
@@ -20,7 +19,7 @@ Fitting = TypeVar("Fitting", Graph, IntegerNetwork, Graph | IntegerNetwork)
 
 
 def fitted(network: Fitting, dataset: Dataset) -> Fitting:
-    """The network with the time that the data have, where its file does not say how many steps and of what.
+    """Give the network the time that the data have, where its file does not say how many steps and of what.
 
     Raises:
         InputError: data that the network was not made for: another shape, number of classes or steps, or frames where
@@ -29,47 +28,50 @@ def fitted(network: Fitting, dataset: Dataset) -> Fitting:
     shape, classes = input_shape(network), _classes(network)
     if dataset.shape != shape:
         raise InputError(
-            f"{network.source} takes samples of {_show(shape)}, but those of {dataset.name} are "
-            f"{_show(dataset.shape)}; {_mend(network)}"
+            f"{network.source} takes samples of {_show(shape)}, but those of {dataset.name} are {_show(dataset.shape)}",
+            mend=_mend(network),
         )
     if dataset.classes != classes:
         raise InputError(
-            f"{network.source} tells {classes} classes apart, but {dataset.name} has {dataset.classes}; "
-            f"{_mend(network)} (an .npz may name all of its classes in class_names)"
+            f"{network.source} tells {classes} classes apart, but {dataset.name} has {dataset.classes}",
+            mend=f"{_mend(network)} (an .npz may name all of its classes in class_names)",
         )
     return replace(network, info=_in_time(network, dataset))
 
 
 def images_of(record: Record, dataset: Dataset) -> npt.NDArray[Any]:
-    """The samples that a record was made with, as the data set has them.
+    """Return the samples that a record was made with, as the data set has them.
 
     Raises:
         InputError: the record is of another data set (its name or its labels), or of more samples than this one has.
     """
     where, name = record.path or "the record", record.run.get("dataset")
     if name is not None and name != dataset.name:
-        raise InputError(f"{where}: is of the data set {name}, not of {dataset.name}; name that with --dataset")
+        raise InputError(f"is of the data set {name}, not of {dataset.name}; name that with `dataset`", path=where)
     split = split_of(record)
-    images, labels = datasets.split(dataset, split)
+    images, labels = dataset.split(split)
     if len(images) < record.samples:
-        raise InputError(f"{where}: has {record.samples} samples, but {dataset.name} has {len(images)} in {split!r}")
+        raise InputError(f"has {record.samples} samples, but {dataset.name} has {len(images)} in {split!r}", path=where)
     other = 0 if record.labels is None else int((record.labels != labels[: record.samples]).sum())
     if other:
         raise InputError(
-            f"{where}: is of other data than this {dataset.name}: the labels of {other} of {record.samples} samples "
-            f"differ (split {split!r}); name the file that it was made with, with --dataset"
+            f"is of other data than this {dataset.name}: the labels of {other} of {record.samples} samples differ "
+            f"(split {split!r})",
+            path=where,
+            option="dataset",
+            mend="name the file that it was made with, with `dataset`",
         )
     return images[: record.samples]
 
 
 def split_of(record: Record) -> str:
-    """Which part of the data set a record was made with."""
+    """Return the name of the split that a record was made with."""
     split = record.run.get("split")
-    return split if split in datasets.SPLITS else "test"
+    return split if split in SPLITS else "test"
 
 
 def same_samples(record: Record, other: Record) -> None:
-    """Whether two records begin with the same samples, as far as they tell.
+    """Check that two records begin with the same samples, as far as they tell.
 
     Raises:
         InputError: they are of another data set or split, or have other labels.
@@ -79,14 +81,16 @@ def same_samples(record: Record, other: Record) -> None:
         mine, theirs = record.run.get(key), other.run.get(key)
         if mine is not None and theirs is not None and mine != theirs:
             what = "data set" if key == "dataset" else key
-            raise InputError(f"{where}: is of the {what} {theirs}, but {record.path or 'the record'} is of {mine}")
+            text = f"is of the {what} {theirs}, but {record.path or 'the record'} is of {mine}"
+            raise InputError(text, path=where)
     if record.labels is None or other.labels is None:
         return
     both = min(record.samples, other.samples)
     unlike = int((record.labels[:both] != other.labels[:both]).sum())
     if unlike:
         raise InputError(
-            f"{where}: is of other samples than {record.path or 'the record'}: the labels of {unlike} of {both} differ"
+            f"is of other samples than {record.path or 'the record'}: the labels of {unlike} of {both} differ",
+            path=where,
         )
 
 
@@ -95,19 +99,19 @@ def _in_time(network: Graph | IntegerNetwork, dataset: Dataset) -> ModelInfo:
     encoding = "direct" if steps is None else FRAMES
     if info.known and info.encoding and (info.encoding == FRAMES) != (encoding == FRAMES):
         takes, are = ("frames over time", "single samples") if steps is None else ("single samples", "frames over time")
-        raise InputError(f"{network.source} takes {takes}, but those of {dataset.name} are {are}; {_mend(network)}")
+        raise InputError(f"{network.source} takes {takes}, but those of {dataset.name} are {are}", mend=_mend(network))
     if steps is None:
         return replace(info, encoding=info.encoding or encoding)
     if info.says_timesteps and info.timesteps != steps:
         raise InputError(
-            f"{network.source} runs for {info.timesteps} timesteps, but {dataset.name} has {steps} frames per sample; "
-            f"{_mend(network)}"
+            f"{network.source} runs for {info.timesteps} timesteps, but {dataset.name} has {steps} frames per sample",
+            mend=_mend(network),
         )
     return replace(info, encoding=encoding, timesteps=steps, says_timesteps=True)
 
 
 def input_shape(network: Graph | IntegerNetwork) -> Shape:
-    """What the network takes at a step.
+    """Return the shape of what the network takes at a step.
 
     Raises:
         InputError: it has several inputs.
@@ -120,8 +124,9 @@ def input_shape(network: Graph | IntegerNetwork) -> Shape:
     if len(shapes) != 1:
         names = network.inputs() if isinstance(network, Graph) else [population.name for population in network.inputs]
         raise InputError(
-            f"{network.source}: has the inputs {', '.join(map(repr, names))}, and a data set feeds one: join them to "
-            "one Input, or run the float network from Python with inflor.converter.simulate.execute.run"
+            f"has the inputs {', '.join(map(repr, names))}, and a data set feeds one: join them to one Input, or run "
+            "the float network from Python with inflor.converter.simulate.execute.run",
+            path=network.source,
         )
     return shapes[0]
 

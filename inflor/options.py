@@ -1,4 +1,4 @@
-"""Options and parameter types that several commands share. Nothing heavy is imported here."""
+"""Options and parameter types that several commands share; those of targets are in `inflor.target_options`."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from typing import Any
 import click
 
 FILE = click.Path(path_type=Path)
-CHIPS = ("loihi2", "loihi1", "spinnaker1", "spinnaker2")
-"""Each begins with the name of the target that it is a chip of."""
 FRAMEWORKS = ("snntorch", "norse", "spikingjelly", "sinabs", "rockpool", "lava-dl", "nengo")
 INTEGRATIONS = ("euler", "exponential")
 RESETS = ("zero", "subtract")
@@ -57,32 +55,22 @@ class Memory(click.ParamType[int]):
         return size
 
 
-class SeveralNames(click.Command):
-    """Takes `--targets cpu loihi` as `--targets cpu --targets loihi`, and `--hardware` likewise."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        found: list[str] = []
-        naming, first = "", False
-        for arg in args:
-            if arg.startswith("-"):
-                naming = arg if arg in ("--targets", "--hardware") else ""
-                first = bool(naming)
-            elif naming and not first:
-                found.append(naming)
-            else:
-                first = False
-            found.append(arg)
-        return super().parse_args(ctx, found)
-
-
 def example(*commands: str) -> str:
     """An epilog that shows how the command is used."""
     return "\b\nExample:\n" + "\n".join(f"  {command}" for command in commands)
 
 
-dataset_option = click.option(
-    "--dataset", required=True, metavar="DATA", help="digits, mnist, cifar10, ... or an .npz with x and y."
-)
+class DataSetName(click.Option):
+    """The option --dataset; its help lists the data sets that there are when it is shown."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        from inflor.converter.datasets.registry import names
+
+        self.help = f"{', '.join(names())} or the path of an .npz."
+        return super().get_help_record(ctx)
+
+
+dataset_option = click.option("--dataset", cls=DataSetName, required=True, metavar="DATA")
 split_option = click.option(
     "--split",
     type=click.Choice(["train", "test"]),
@@ -92,29 +80,25 @@ split_option = click.option(
     help="train or test.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
-data_dir_option = click.option("--data-dir", type=FILE, metavar="DIR", help="Folder of mnist, cifar10 and the like.")
+_data_dir = click.option("--data-dir", type=FILE, metavar="DIR", help="Folder of mnist, cifar10 and the like.")
+_layout = click.option(
+    "--layout",
+    type=click.Choice(["auto", "chw", "hwc"]),
+    default="auto",
+    metavar="KIND",
+    help="auto, chw or hwc: images in an .npz.  [default: auto]",
+)
+
+
+def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add what every command with a data set takes: where its files are, and the layout of its images."""
+    return _data_dir(_layout(command))
+
+
 threads_option = click.option("--threads", type=WHOLE, metavar="N", help="CPU threads to use.  [default: all]")
-
-
-def spinnaker_options(hidden: bool) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """The options that only the target spinnaker has. hidden: taken, but left out of the help."""
-
-    def add(command: Callable[..., Any]) -> Callable[..., Any]:
-        for name, kind, metavar, text in reversed(
-            (
-                ("neurons", click.Choice(["custom", "stock"]), "KIND", "custom, or stock (sPyNNaker's own)."),
-                ("neurons-per-core", WHOLE, "N", "At most.  [default: 256]"),
-                ("cores-per-chip", WHOLE, "N", "At most.  [default: all there are]"),
-                ("boards", WHOLE, "N", "1 or a multiple of 3.  [default: as needed]"),
-                ("dead", FILE, "FILE", "JSON of chips, cores and links that are dead."),
-                ("placement", click.Choice(["traffic", "naive"]), "HOW", "traffic or naive.  [default: traffic]"),
-                ("time-scale", Whole(0), "MS", "Per tick, 0 for what a run needs.  [default: 0]"),
-            )
-        ):
-            command = click.option(f"--{name}", type=kind, metavar=metavar, help=text, hidden=hidden)(command)
-        return command
-
-    return add
+targets_option = click.option(
+    "--targets", multiple=True, required=True, metavar="NAME...", help="Two or more; see inflor targets."
+)
 
 
 def beside(path: Path, suffix: str) -> Path:
@@ -171,36 +155,3 @@ class Seconds(click.ParamType[float]):
         if not 0 < number < 1e9:
             self.fail(f"{value} is not a positive number of seconds.", param, ctx)
         return number
-
-
-def loihi_layout_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """How the target loihi lays a network out."""
-    return _with(
-        command,
-        _choice("--soft-reset", ("microcode", "stock"), "HOW", "loihi: microcode or stock.  [default: microcode]"),
-        _choice("--guard", ("auto", "short", "long"), "HOW", "loihi: auto, short or long, between samples (stock)."),
-        _choice("--balance", ("auto", "relay", "delay"), "HOW", "loihi: auto, relay or delay, for shorter paths."),
-        _choice("--first-layer", ("auto", "chip", "host"), "WHERE", "loihi: auto, chip or host (stock)."),
-    )
-
-
-def loihi_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options that only the target loihi has."""
-    command = _with(
-        command,
-        click.option("--exact-lava", is_flag=True, default=None, help="loihi: Lava's own models only, slower."),
-        click.option("--timeout", type=Seconds(), metavar="S", help="loihi: end a simulation after S seconds."),
-        _choice("--run-config", ("sim", "hw"), "WHERE", "loihi: sim or hw, Intel's boards.  [default: sim]"),
-    )
-    return _choice("--chip", CHIPS, "NAME", "loihi2, loihi1, spinnaker1, ...2.")(loihi_layout_options(command))
-
-
-def _with(command: Callable[..., Any], *options: Callable[..., Any]) -> Callable[..., Any]:
-    """The command with options that stand in its help in this order."""
-    for option in reversed(options):
-        command = option(command)
-    return command
-
-
-def _choice(name: str, choices: tuple[str, ...], metavar: str, text: str) -> Callable[..., Any]:
-    return click.option(name, type=click.Choice(choices), metavar=metavar, help=text)

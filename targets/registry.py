@@ -1,106 +1,99 @@
-"""The targets: found through the entry points of the group `inflor.targets`, each a module of this shape."""
+"""The targets that are installed: found through the entry points of the group `inflor.targets`."""
 
 from __future__ import annotations
 
+import difflib
 import importlib.metadata
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Literal, Protocol, cast
-
-import numpy.typing as npt
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
 
 from inflor.converter.errors import InputError, MissingPartError
-from inflor.quant.ir.network import IntegerNetwork
-from inflor.targets.mapping import CoreMap
-from inflor.targets.record.file import RecordedPopulation, Recorder
+from inflor.targets.api import Chip, Target
 
+log = logging.getLogger(__name__)
 GROUP = "inflor.targets"
-Progress = Callable[[int, int], None]
-"""Called with samples done and samples in all."""
+OURS = "inflor"
+"""The distribution whose targets nothing can replace."""
 
 
-class Violation(Protocol):
-    """A limit of the chip that a network breaks; its text names the population, the limit, the number and a mend."""
+@dataclass(frozen=True)
+class Broken:
+    """A registered target that cannot be used. reason: why; distribution: who registers it."""
 
-    def __str__(self) -> str: ...
-
-
-class Plan(Protocol):
-    """A network placed on a target: plain data of the target's own."""
-
-    def summary(self) -> dict[str, Any]:
-        """What was decided, as plain data for JSON."""
-        ...
+    name: str
+    distribution: str
+    reason: str
 
 
-class Target(Protocol):
-    """What a target's module offers. `network` is an IntegerNetwork, or a Graph where INPUT is "float"."""
-
-    NAME: str
-    SUMMARY: str
-    INPUT: Literal["float", "integer"]
-    OPTIONS: Sequence[str]
-    """Names of the keyword options that `place` takes."""
-
-    def available(self) -> str | None:
-        """None, or the command that installs what is missing."""
-        ...
-
-    def check(self, network: Any, **options: Any) -> Sequence[Violation]:
-        """The limits that the network breaks."""
-        ...
-
-    def place(self, network: Any, **options: Any) -> Plan:
-        """Decide where everything goes."""
-        ...
-
-    def populations(self, plan: Any) -> tuple[RecordedPopulation, ...]:
-        """What a run records."""
-        ...
-
-    def run(self, plan: Any, inputs: npt.NDArray[Any], recorder: Recorder, progress: Progress | None = None) -> None:
-        """Run all samples. inputs: [samples, *shape], float32 normalised for "float" targets, else signed integers."""
-        ...
-
-
-class TargetWithCores(Target, Protocol):
-    """What a target's module offers besides, where its neurons are on the cores of chips."""
-
-    CHIPS: Sequence[str]
-    """Names of the chips in `targets/chips/hardware.yaml` that networks are placed on."""
-
-    def describe(self, plan: Any) -> dict[str, Any]:
-        """A plan as plain data; as text under "table"."""
-        ...
-
-    def on_chip(self, network: IntegerNetwork, chip: str, rates: Mapping[str, float] | None) -> CoreMap:
-        """Where the neurons are on a chip. rates: spikes per neuron and step by population, where they are known."""
-        ...
+@cache
+def _found() -> tuple[Mapping[str, Target], tuple[Broken, ...]]:
+    """The targets that load, ours first, and those that do not."""
+    entries = {(e.name, _distribution(e)): e for e in importlib.metadata.entry_points(group=GROUP)}
+    owners: dict[str, list[str]] = {}
+    for name, distribution in sorted(entries, key=lambda key: (key[1] != OURS, key)):
+        owners.setdefault(name, []).append(distribution)
+    targets: dict[str, Target] = {}
+    broken: list[Broken] = []
+    for name, distributions in owners.items():
+        ours = distributions[0] == OURS
+        refused = distributions[1:] if ours else distributions if len(distributions) > 1 else []
+        why = "inflor's own target of this name cannot be replaced" if ours else "registered by several distributions: "
+        broken += [Broken(name, d, why + ("" if ours else ", ".join(distributions))) for d in refused]
+        if not refused or ours:
+            loaded = _load(entries[name, distributions[0]])
+            taken = {chip: t.name for t in targets.values() for chip in t.chips}
+            if isinstance(loaded, Target) and (twice := taken.keys() & loaded.chips):
+                chip = min(twice)
+                loaded = Broken(name, distributions[0], f"its chip {chip!r} is one of target {taken[chip]!r} already")
+            if isinstance(loaded, Target):
+                targets[name] = loaded
+            else:
+                broken.append(loaded)
+    for one in broken:
+        log.warning("target %r of %s cannot be used: %s", one.name, one.distribution, one.reason)
+    return targets, tuple(broken)
 
 
-def names() -> tuple[str, ...]:
-    """The names of all targets that are registered."""
-    return tuple(sorted(entry.name for entry in importlib.metadata.entry_points(group=GROUP)))
+def _load(entry: importlib.metadata.EntryPoint) -> Target | Broken:
+    try:
+        loaded = entry.load()
+    except Exception as error:  # whatever a plugin does on import must not stop the others
+        return Broken(entry.name, _distribution(entry), f"{type(error).__name__}: {error}")
+    if not isinstance(loaded, Target):
+        return Broken(entry.name, _distribution(entry), f"{entry.value} is no inflor.targets.api.Target")
+    if loaded.name != entry.name:
+        return Broken(entry.name, _distribution(entry), f"the target calls itself {loaded.name!r}")
+    return loaded
+
+
+def _distribution(entry: importlib.metadata.EntryPoint) -> str:
+    return entry.dist.name if entry.dist is not None else "an unnamed distribution"
+
+
+def targets() -> Mapping[str, Target]:
+    """Every target that can be used, by name, whether or not what it needs is installed."""
+    return _found()[0]
+
+
+def broken() -> tuple[Broken, ...]:
+    """The registered targets that cannot be used."""
+    return _found()[1]
 
 
 def find(name: str) -> Target:
     """The target called `name`, whether or not what it needs is installed.
 
     Raises:
-        InputError: there is none of this name.
+        InputError: there is none of this name, or it is broken.
     """
-    entry = next((e for e in importlib.metadata.entry_points(group=GROUP) if e.name == name), None)
-    if entry is None:
-        raise InputError(f"unknown target {name!r}; choose one of {', '.join(names())}")
-    return cast(Target, entry.load())
-
-
-def of_chip(chip: str) -> TargetWithCores | None:
-    """The target that places networks on the chip, or None where there is none."""
-    for name in names():
-        module: Any = find(name)
-        if chip in getattr(module, "CHIPS", ()):
-            return cast(TargetWithCores, module)
-    return None
+    if name in targets():
+        return targets()[name]
+    why = next((f": {b.reason} (of {b.distribution})" for b in broken() if b.name == name), None)
+    if why is not None:
+        raise InputError(f"target {name!r} cannot be used{why}", option="target")
+    raise InputError(f"unknown target {name!r}{meant(name, targets())}", option="target")
 
 
 def load(name: str) -> Target:
@@ -116,6 +109,19 @@ def load(name: str) -> Target:
     return target
 
 
-def flags(options: Iterable[str]) -> str:
-    """Options of a target as they are typed: state_bits as --state-bits."""
-    return ", ".join(f"--{name.replace('_', '-')}" for name in options)
+def chips() -> dict[str, Chip]:
+    """Every chip of every target, by name."""
+    return {name: chip for target in targets().values() for name, chip in target.chips.items()}
+
+
+def of_chip(chip: str) -> Target | None:
+    """The target that places networks on the chip, or None where there is none."""
+    able = (t for t in targets().values() if chip in t.chips and t.core_map is not None)
+    return next(able, None)
+
+
+def meant(name: str, known: Iterable[str]) -> str:
+    """What somebody may have meant by an unknown name, and the names that there are; the end of a message."""
+    known = list(known)
+    close = difflib.get_close_matches(name, known, 1)
+    return (f"; did you mean {close[0]}? There are " if close else "; choose one of ") + ", ".join(known)

@@ -1,10 +1,10 @@
-"""Runs a network on a target: check, place, run, record."""
+"""Places a network on a target, runs it and records it: the one way in which anything reaches a target."""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,49 @@ from inflor.converter.errors import InputError
 from inflor.converter.nir.graph import Graph
 from inflor.quant.ir.network import IntegerNetwork
 from inflor.targets import registry
+from inflor.targets.api import Plan, Progress, Rates, Target, UnplaceableError, Violation, choose
 from inflor.targets.record.file import Record, recording
+
+Options = Mapping[str, Any]
+"""Options of a target by name; None stands for the default."""
+
+
+def place(
+    target: Target, network: IntegerNetwork | Graph, options: Options | None = None, rates: Rates | None = None
+) -> Plan:
+    """Decide where everything goes.
+
+    Args:
+        rates: spikes per neuron and step of each population, where they are known.
+
+    Raises:
+        InputError: the network is of the wrong kind, or needs what the target cannot do, or breaks a limit; or an
+            option is none of the target's.
+    """
+    wanted = IntegerNetwork if target.input == "integer" else Graph
+    if not isinstance(network, wanted):
+        kind = "an integer network; make one with: inflor quantize" if target.input == "integer" else "a float network"
+        raise InputError(f"{network.source}: target {target.name!r} runs {kind}")
+    if isinstance(network, IntegerNetwork) and (missing := unsupported(target, network)):
+        raise UnplaceableError(network.source, f"target {target.name!r}", missing)
+    plan: Plan = target.place(network, choose(target, options or {}), rates or {})
+    return plan
+
+
+def violations(target: Target, network: IntegerNetwork | Graph, options: Options | None = None) -> Sequence[Violation]:
+    """The features that a target lacks and the limits that a network breaks; empty where it fits."""
+    if isinstance(network, IntegerNetwork) and (missing := unsupported(target, network)):
+        return missing
+    return target.violations(network, choose(target, options or {}))
+
+
+def unsupported(target: Target, network: IntegerNetwork) -> list[Violation]:
+    """What the network needs and the target does not declare, with the first population or projection that needs it."""
+    found = []
+    for feature in sorted(network.features() - target.features):
+        where = network.needing(feature)
+        found.append(Violation(where, str(feature), "needed", "none", "choose another target"))
+    return found
 
 
 def run(
@@ -25,30 +67,26 @@ def run(
     *,
     out: str | os.PathLike[str] | None = None,
     keep_spikes: bool | None = None,
-    options: Mapping[str, Any] | None = None,
+    options: Options | None = None,
     provenance: Mapping[str, Any] | None = None,
-    progress: registry.Progress | None = None,
+    progress: Progress | None = None,
 ) -> Record:
     """Run normalised images on a target and return the record, written to `out` where given.
 
-    x: float32, normalised, [samples, *shape] or a frame per step [samples, T, *shape]; the host rounds it for integer
-    targets. keep_spikes: keep every spike, in the file or in memory; None keeps them where there is a file. The
-    record's `run` holds target, seconds, samples_per_second, the plan, notes for the reader and provenance.
+    Args:
+        x: float32, normalised, [samples, *shape] or a frame per step [samples, T, *shape]; the host rounds it for
+            integer targets.
+        keep_spikes: keep every spike, in the file or in memory; None keeps them where there is a file.
+        provenance: plain data that goes into the record's `run`, beside target, seconds, samples_per_second, the plan
+            with the facts of the run, and notes for the reader.
 
     Raises:
         InputError: the network is of the wrong kind for the target, breaks a limit of it, or x does not fit it.
         MissingPartError: the target is not installed.
+        SimulationError: the target failed, or did not deliver what its plan promised.
     """
-    module = registry.load(target)
-    wanted = IntegerNetwork if module.INPUT == "integer" else Graph
-    if not isinstance(network, wanted):
-        kind = "an integer network; make one with: inflor quantize" if module.INPUT == "integer" else "a float network"
-        raise InputError(f"{network.source}: target {target!r} runs {kind}")
-    unknown = set(options or {}) - set(module.OPTIONS)
-    if unknown:
-        has = registry.flags(module.OPTIONS)
-        raise InputError(f"target {target!r} has no option {registry.flags(sorted(unknown))}; it has {has}")
-    plan = module.place(network, **(options or {}))
+    chosen = registry.load(target)
+    plan = place(chosen, network, options)
     inputs: npt.NDArray[Any] = x
     if isinstance(network, IntegerNetwork):
         shape = network.inputs[0].shape
@@ -58,26 +96,37 @@ def run(
                 f"not {x.shape[1:]}"
             )
         inputs = network.quantise_input(x)
-    with recording(
-        module.populations(plan),
-        network.info.timesteps,
-        len(x),
-        out,
-        out is not None if keep_spikes is None else keep_spikes,
-    ) as recorder:
+    keep = out is not None if keep_spikes is None else keep_spikes
+    with recording(plan.populations, network.info.timesteps, len(x), out, keep, target) as recorder:
         started = time.perf_counter()
-        module.run(plan, inputs, recorder, progress)
+        facts = chosen.run(plan, inputs, recorder, progress)
         seconds = time.perf_counter() - started
-        about = {
-            "target": target,
-            "network": network.source,
-            "seconds": seconds,
-            "samples_per_second": len(x) / seconds,
-            "plan": plan.summary(),
-            "notes": _notes(network, x, plan.summary()),
-            **(provenance or {}),
-        }
-        return recorder.finish(labels, about)
+        about = {**plan.summary(), **facts}
+        return recorder.finish(
+            labels,
+            {
+                "target": target,
+                "network": network.source,
+                "seconds": seconds,
+                "samples_per_second": len(x) / seconds,
+                "plan": about,
+                "notes": _notes(network, x, about),
+                **(provenance or {}),
+            },
+        )
+
+
+def record(
+    target: Target,
+    plan: Plan,
+    network: IntegerNetwork,
+    inputs: npt.NDArray[np.integer],
+    progress: Progress | None = None,
+) -> Record:
+    """Run quantised inputs on a placed network and keep every spike in memory."""
+    with recording(plan.populations, network.info.timesteps, len(inputs), target=target.name) as recorder:
+        facts = target.run(plan, inputs, recorder, progress)
+        return recorder.finish(None, {"plan": {**plan.summary(), **facts}})
 
 
 def _notes(network: IntegerNetwork | Graph, x: npt.NDArray[np.float32], plan: Mapping[str, Any]) -> list[str]:

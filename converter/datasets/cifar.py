@@ -6,83 +6,88 @@ import io
 import math
 import pickle
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from inflor.converter.datasets.dataset import Dataset, make_dataset
+from inflor.converter.datasets.dataset import RawData
+from inflor.converter.datasets.registry import Source
 from inflor.converter.errors import InputError
 
 _SHAPE = (3, 32, 32)
 _PIXELS = math.prod(_SHAPE)
-_FILES = {
-    "cifar10": {
-        "binary": ([f"data_batch_{i}.bin" for i in range(1, 6)], ["test_batch.bin"]),
-        "python": ([f"data_batch_{i}" for i in range(1, 6)], ["test_batch"]),
-    },
-    "cifar100": {"binary": (["train.bin"], ["test.bin"]), "python": (["train"], ["test"])},
-}
-_FOLDERS = {
-    "cifar10": ("cifar-10-batches-bin", "cifar-10-batches-py"),
-    "cifar100": ("cifar-100-binary", "cifar-100-python"),
-}
-_NAMES10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
-_NAMES100 = """
-apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly camel can castle
-caterpillar cattle chair chimpanzee clock cloud cockroach couch crab crocodile cup dinosaur dolphin elephant flatfish
-forest fox girl hamster house kangaroo keyboard lamp lawn_mower leopard lion lizard lobster man maple_tree motorcycle
-mountain mouse mushroom oak_tree orange orchid otter palm_tree pear pickup_truck pine_tree plain plate poppy porcupine
-possum rabbit raccoon ray road rocket rose sea seal shark shrew skunk skyscraper snail snake spider squirrel streetcar
-sunflower sweet_pepper table tank telephone television tiger tractor train trout tulip turtle wardrobe whale
-willow_tree wolf woman worm
-"""
-CLASS_NAMES = {"cifar10": _NAMES10, "cifar100": tuple(_NAMES100.split())}
+_TRAINING = {"epochs": 200, "optimizer": "sgd", "learning_rate": 0.1, "weight_decay": 5e-4, "augment": "crop_flip"}
 
 Batch = tuple[npt.NDArray[np.uint8], npt.NDArray[Any]]
 
 
-def load_cifar(name: str, folder: Path) -> Dataset:
-    """The batches in `folder`, `folder`/`name` or the archive's own folder inside it; binary before Python version.
+@dataclass(frozen=True, kw_only=True)
+class CifarFiles:
+    """What the files of a CIFAR data set are called, and where a record of them has its label.
 
-    Raises:
-        InputError: no such files (the message lists where it looked), or a file is damaged.
+    Attributes:
+        folders: of the two archives, once unpacked.
+        train: the batches of the train split, without the suffix .bin of the binary version.
+        test: the batch of the test split, likewise.
+        label_bytes: bytes of labels before the pixels of a binary record; the last of them is the label.
+        labels: the key of the labels in a batch of the Python version.
     """
-    places = [folder, folder / name, *(folder / inner for inner in _FOLDERS[name])]
-    for version, read in (("binary", read_binary), ("python", read_python)):
-        train_files, test_files = _FILES[name][version]
+
+    folders: tuple[str, str]
+    train: tuple[str, ...]
+    test: str
+    label_bytes: int
+    labels: str
+
+
+def cifar_style(name: str, files: CifarFiles, class_names: tuple[str, ...]) -> Source:
+    """Make the source of a CIFAR data set."""
+    read = partial(_read, name, files, class_names)
+    return Source(name=name, read=read, in_folder=True, layout="chw", training=_TRAINING)
+
+
+def _read(name: str, files: CifarFiles, class_names: tuple[str, ...], folder: Path) -> RawData:
+    """Read the batches in `folder`, `folder`/`name` or the archive's own folder inside it; binary before Python."""
+    places = [folder, folder / name, *(folder / inner for inner in files.folders)]
+    for suffix, read in ((".bin", read_binary), ("", read_python)):
         for place in places:
-            if (place / train_files[0]).is_file():
-                train = _join([read(place / file, name) for file in train_files])
-                test = _join([read(place / file, name) for file in test_files])
-                return make_dataset(name, train, test, source=str(place), class_names=CLASS_NAMES[name])
-    first = " or ".join(_FILES[name][version][0][0] for version in ("binary", "python"))
-    looked = ", ".join(str(place) for place in places)
-    raise InputError(f"{name}: {first} not found; looked in {looked}; name its folder with --data-dir")
+            if (place / (files.train[0] + suffix)).is_file():
+                batches = [read(place / (file + suffix), files) for file in files.train]
+                train = (np.concatenate([x for x, _ in batches]), np.concatenate([y for _, y in batches]))
+                test = read(place / (files.test + suffix), files)
+                return RawData(source=str(place), train=train, test=test, class_names=class_names)
+    looked = ", ".join(map(str, places))
+    first = f"{files.train[0]}.bin or {files.train[0]}"
+    raise InputError(f"{name}: {first} not found; looked in {looked}; name its folder with `data_dir`")
 
 
-def _join(batches: list[Batch]) -> Batch:
-    return np.concatenate([x for x, _ in batches]), np.concatenate([y for _, y in batches])
+def read_binary(path: Path, files: CifarFiles) -> Batch:
+    """Read one batch of the binary version: records of the labels' bytes and 3072 pixels.
 
-
-def read_binary(path: Path, name: str) -> Batch:
-    """One batch of the binary version: records of the label byte (CIFAR-100: coarse, fine) and 3072 pixels.
+    Returns:
+        Images, uint8 [N, 3, 32, 32], and labels [N].
 
     Raises:
         InputError: the file cannot be read or is no whole number of records.
     """
-    label_bytes = 2 if name == "cifar100" else 1
     data = np.frombuffer(_read_bytes(path), np.uint8)
-    record = label_bytes + _PIXELS
+    record = files.label_bytes + _PIXELS
     if not len(data) or len(data) % record:
-        raise InputError(f"{path}: {len(data)} bytes are no whole number of {record}-byte records; download it again")
+        text = f"{len(data)} bytes are no whole number of {record}-byte records; download it again"
+        raise InputError(text, path=path)
     records = data.reshape(-1, record)
-    return records[:, label_bytes:].reshape(-1, *_SHAPE), records[:, label_bytes - 1]
+    return records[:, files.label_bytes :].reshape(-1, *_SHAPE), records[:, files.label_bytes - 1]
 
 
-def read_python(path: Path, name: str) -> Batch:
-    """One batch of the Python version. Its pickle may hold numpy arrays and plain data; anything else is refused.
+def read_python(path: Path, files: CifarFiles) -> Batch:
+    """Read one batch of the Python version, a pickle that may hold numpy arrays and plain data and nothing else.
+
+    Returns:
+        Images, uint8 [N, 3, 32, 32], and labels [N].
 
     Raises:
         InputError: the file cannot be read, names any other class or function, or lacks the data or the labels.
@@ -91,18 +96,17 @@ def read_python(path: Path, name: str) -> Batch:
         batch = _PlainUnpickler(io.BytesIO(_read_bytes(path)), encoding="bytes").load()
         if not isinstance(batch, dict):
             raise ValueError("no dictionary")
-        labels_key = b"fine_labels" if name == "cifar100" else b"labels"
         data = batch.get(b"data", batch.get("data"))
-        labels = batch.get(labels_key, batch.get(labels_key.decode()))
+        labels = batch.get(files.labels.encode(), batch.get(files.labels))
         pixels = data.value if isinstance(data, _Array) else None
         if pixels is None or labels is None:
-            raise ValueError(f"data or {labels_key.decode()} are missing")
+            raise ValueError(f"data or {files.labels} are missing")
         return pixels.reshape(-1, *_SHAPE), np.asarray([int(label) for label in labels])
     except InputError:
         raise
     except Exception as error:  # a damaged pickle can raise almost anything
         raise InputError(
-            f"{path}: is not a batch of the Python version of {name} ({error}); download it again"
+            f"is not a batch of the Python version of CIFAR ({error}); download it again", path=path
         ) from error
 
 
@@ -110,7 +114,7 @@ def _read_bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
+        raise InputError(f"cannot be read ({error.strerror or error})", path=path) from error
 
 
 class _Bytes:

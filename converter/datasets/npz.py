@@ -18,7 +18,7 @@ _MAX_DEFLATE_RATIO = 1100
 
 
 def read_npz(path: Path, wanted: Collection[str] | None = None) -> dict[str, npt.NDArray[Any]]:
-    """The arrays of an `.npz`, all or those of `wanted` that are there.
+    """Read the arrays of an `.npz`, all or those of `wanted` that are there.
 
     Raises:
         InputError: the file is missing, is no `.npz`, or an array is damaged, pickled or not of the size it claims.
@@ -29,11 +29,11 @@ def read_npz(path: Path, wanted: Collection[str] | None = None) -> dict[str, npt
             names = [name for name in members if wanted is None or name in wanted]
             return {name: _read_member(archive, members[name], f"{path}: {name}") for name in names}
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
+        raise InputError(f"cannot be read ({error.strerror or error})", path=path) from error
     except InputError:
         raise
     except Exception as error:  # not BadZipFile alone: a damaged archive raises whatever its fields lead to
-        raise InputError(f"{path}: is not a readable .npz archive ({error})") from error
+        raise InputError(f"is not a readable .npz archive ({error})", path=path) from error
 
 
 def _read_member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, what: str) -> npt.NDArray[Any]:

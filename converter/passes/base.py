@@ -10,10 +10,10 @@ import contextlib
 import contextvars
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Sized
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +22,7 @@ class Rewritable(Protocol):
     """A graph of any stage: it has named nodes."""
 
     @property
-    def nodes(self) -> Sized: ...
+    def nodes(self) -> Collection[Any]: ...
 
 
 G = TypeVar("G", bound=Rewritable)

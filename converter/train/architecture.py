@@ -1,4 +1,4 @@
-"""A network as plain data, its nodes wired and their shapes; and the torch module that gives it weights."""
+"""A network as plain data, its layers wired and their shapes; and the torch module that gives it weights."""
 
 from __future__ import annotations
 
@@ -10,34 +10,34 @@ import torch
 from torch import Tensor, nn
 
 from inflor.converter.errors import InputError
-from inflor.converter.train.layer import INPUT, Node, Shape, is_whole
-from inflor.converter.train.neurons import NeuronConfig, Readout, SpikingNeuron
-from inflor.converter.train.tdbn import TDBatchNorm
-
-__all__ = ["INPUT", "Architecture", "Node", "Shape", "SpikingNetwork"]
-
+from inflor.converter.train.layer import INPUT, KINDS, Layer, Shape, is_whole
+from inflor.converter.train.neurons import NeuronConfig
 
 _RESERVED = nn.ModuleDict()
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """A feed-forward network as plain data: nodes in evaluation order, exactly one readout, which is the last.
+    """A feed-forward network as plain data.
 
-    input_shape: (C, H, W) or (F,), without batch. classes: the readout's size.
+    Attributes:
+        name: of the network.
+        input_shape: (C, H, W) or (F,), without batch.
+        classes: the readout's size.
+        layers: in the order of evaluation; the last, and no other, is a readout.
 
     Raises:
-        InputError: the nodes do not make such a network, or a shape does not fit; the message names the node.
+        InputError: the layers do not make such a network, or a shape does not fit; the message names the layer.
     """
 
     name: str
     input_shape: Shape
     classes: int
-    nodes: tuple[Node, ...]
+    layers: tuple[Layer, ...]
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "input_shape", tuple(self.input_shape))
-        object.__setattr__(self, "nodes", tuple(self.nodes))
+        object.__setattr__(self, "layers", tuple(self.layers))
         if len(self.input_shape) not in (1, 3) or not all(is_whole(size, 1) for size in self.input_shape):
             raise InputError(
                 f"{self.name}: input shape {self.input_shape} must be (channels, height, width) or (features,)"
@@ -48,56 +48,62 @@ class Architecture:
         shape = self.shapes()[self.readout]
         if shape != (self.classes,):
             raise InputError(
-                f"{self.name}: node {self.readout} has shape {shape}, but there are {self.classes} classes"
+                f"{self.name}: layer {self.readout} has shape {shape}, but there are {self.classes} classes"
             )
 
     @property
     def readout(self) -> str:
-        """The name of the readout node."""
-        return self.nodes[-1].name
+        """The name of the readout layer."""
+        return self.layers[-1].name
 
     def _check_wiring(self) -> None:
-        if [node.op for node in self.nodes].count("readout") != 1 or self.nodes[-1].op != "readout":
-            raise InputError(f"{self.name}: the last node, and no other, must be a readout")
-        readers = Counter(source for node in self.nodes for source in node.inputs)
-        earlier: dict[str, str] = {INPUT: INPUT}
-        for node in self.nodes:
-            if hasattr(_RESERVED, node.name):
-                raise InputError(f"node {node.name}: torch reserves this name; choose another")
-            if node.name in earlier:
-                raise InputError(f"node {node.name}: the name is taken twice")
-            for source in node.inputs:
-                if source not in earlier:
-                    raise InputError(f"node {node.name}: reads {source!r}, which does not stand before it")
-            if not readers[node.name] and node.op != "readout":
-                raise InputError(f"node {node.name}: nothing reads it; remove it or connect it")
-            source = node.inputs[0]
-            if node.op == "norm" and (earlier[source] not in ("conv", "linear") or readers[source] != 1):
-                raise InputError(f"node {node.name}: a norm follows a conv or linear node that feeds nothing else")
-            earlier[node.name] = node.op
+        if [layer.op for layer in self.layers].count("readout") != 1 or self.layers[-1].op != "readout":
+            raise InputError(f"{self.name}: the last layer, and no other, must be a readout")
+        readers = Counter(source for layer in self.layers for source in layer.inputs)
+        weighted = {INPUT: False}
+        for layer in self.layers:
+            if hasattr(_RESERVED, layer.name):
+                raise InputError(f"layer {layer.name}: torch reserves this name; choose another")
+            if layer.name in weighted:
+                raise InputError(f"layer {layer.name}: the name is taken twice")
+            for source in layer.inputs:
+                if source not in weighted:
+                    raise InputError(f"layer {layer.name}: reads {source!r}, which does not stand before it")
+            if not readers[layer.name] and layer.op != "readout":
+                raise InputError(f"layer {layer.name}: nothing reads it; remove it or connect it")
+            source = layer.inputs[0]
+            if layer.op == "norm" and (not weighted[source] or readers[source] != 1):
+                kinds = " or ".join(name for name, kind in KINDS.items() if kind.weighted)
+                raise InputError(f"layer {layer.name}: a norm follows a {kinds} layer that feeds nothing else")
+            weighted[layer.name] = layer.kind.weighted
 
     def shapes(self) -> dict[str, Shape]:
-        """The shape of every node's output, without time and batch; "input" included.
+        """Compute the shape of every layer's output, without time and batch; "input" included.
 
         Raises:
-            InputError: a node does not fit its input, or its output would be empty; names the node and its input shape.
+            InputError: a layer does not fit its input, or its output would be empty; names both.
         """
         shapes: dict[str, Shape] = {INPUT: self.input_shape}
-        for node in self.nodes:
-            sources = [shapes[source] for source in node.inputs]
+        for layer in self.layers:
+            sources = [shapes[source] for source in layer.inputs]
             if any(shape != sources[0] for shape in sources):
-                parts = ", ".join(f"{name} {shape}" for name, shape in zip(node.inputs, sources, strict=True))
-                raise InputError(f"node {node.name}: adds inputs of different shapes ({parts})")
-            shapes[node.name] = node.output_shape(sources[0])
+                parts = ", ".join(f"{name} {shape}" for name, shape in zip(layer.inputs, sources, strict=True))
+                raise InputError(f"layer {layer.name}: adds inputs of different shapes ({parts})")
+            shapes[layer.name] = layer.output_shape(sources[0])
         return shapes
 
 
 class SpikingNetwork(nn.Module):
     """A feed-forward spiking network: [B, *input_shape] or [T, B, *input_shape] -> logits [B, classes].
 
-    The logits are the readout's final potential divided by T. `layers` holds one module per node, by node name.
-    A static image is the input current's source at every step (direct encoding); what stands before the first
-    neuron is then computed once for all steps.
+    The logits are the readout's final potential divided by T. A static image is the input current's source at every
+    step (direct encoding); what stands before the first neuron is then computed once for all steps.
+
+    Attributes:
+        architecture: the network as plain data.
+        neuron: the configuration of its neurons.
+        timesteps: T.
+        layers: by the name of each layer of the architecture, the module with its weights.
 
     Raises:
         InputError: timesteps below 1; in a call, an input of another shape.
@@ -109,7 +115,9 @@ class SpikingNetwork(nn.Module):
             raise InputError(f"timesteps {timesteps!r}: must be a whole number of at least 1")
         self.architecture, self.neuron, self.timesteps = architecture, neuron, timesteps
         shapes = architecture.shapes()
-        self.layers = nn.ModuleDict({n.name: _module(n, shapes[n.inputs[0]], neuron) for n in architecture.nodes})
+        self.layers = nn.ModuleDict(
+            {layer.name: layer.kind.module(layer, shapes[layer.inputs[0]], neuron) for layer in architecture.layers}
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         readout = self.architecture.readout
@@ -120,8 +128,12 @@ class SpikingNetwork(nn.Module):
 
     @torch.no_grad()
     def record(self, x: Tensor) -> dict[str, Tensor]:
-        """By node name: bool spikes [T, B, ...] of every neuron, float potentials [T, B, classes] of the readout."""
-        ops = {node.name: node.op for node in self.architecture.nodes}
+        """Return, by the name of the layer, spikes of neurons and potentials of the readout.
+
+        Returns:
+            Spikes are bool [T, B, ...], potentials float32 [T, B, classes].
+        """
+        ops = {layer.name: layer.op for layer in self.architecture.layers}
         return {
             name: value.bool() if ops[name] == "neuron" else value
             for name, value in self._evaluate(x)
@@ -129,28 +141,19 @@ class SpikingNetwork(nn.Module):
         }
 
     def _evaluate(self, x: Tensor) -> Iterator[tuple[str, Tensor]]:
-        """Yield (name, output [T or 1, B, ...]) of every node in order, and let go of each after its last reader."""
+        """Yield (name, output [T or 1, B, ...]) of every layer in order, and let go of each after its last reader."""
         values = {INPUT: self._with_time(x)}
-        last_reader = {source: node.name for node in self.architecture.nodes for source in node.inputs}
-        for node in self.architecture.nodes:
-            value = values[node.inputs[0]]
-            for source in node.inputs[1:]:
+        last_reader = {source: layer.name for layer in self.architecture.layers for source in layer.inputs}
+        for layer in self.architecture.layers:
+            value = values[layer.inputs[0]]
+            for source in layer.inputs[1:]:
                 value = value + values[source]
-            for source in set(node.inputs):
-                if last_reader[source] == node.name:
+            for source in set(layer.inputs):
+                if last_reader[source] == layer.name:
                     del values[source]
-            value = self._output(node, value)
-            values[node.name] = value
-            yield node.name, value
-
-    def _output(self, node: Node, value: Tensor) -> Tensor:
-        layer = self.layers[node.name]
-        if node.op in ("neuron", "readout"):
-            return layer(value.expand(self.timesteps, *value.shape[1:]))
-        if node.op == "norm":
-            return layer(value)
-        flat: Tensor = layer(value.flatten(0, 1))
-        return flat.reshape(*value.shape[:2], *flat.shape[1:])
+            value = layer.kind.apply(self.layers[layer.name], value, self.timesteps)
+            values[layer.name] = value
+            yield layer.name, value
 
     def _with_time(self, x: Tensor) -> Tensor:
         shape = self.architecture.input_shape
@@ -161,29 +164,3 @@ class SpikingNetwork(nn.Module):
                 raise InputError(f"the input has {len(x)} timesteps, but the network runs {self.timesteps}")
             return x
         raise InputError(f"the input's shape {tuple(x.shape)} is not (batch, {', '.join(map(str, shape))})")
-
-
-def _module(node: Node, shape: Shape, neuron: NeuronConfig) -> nn.Module:
-    options = node.options
-    if node.op == "conv":
-        conv = nn.Conv2d(
-            shape[0],
-            options["out_channels"],
-            options["kernel"],
-            options["stride"],
-            options["padding"],
-            options["dilation"],
-            options["groups"],
-            bias=options["bias"],
-        )
-        nn.init.kaiming_uniform_(conv.weight, nonlinearity="relu")
-        return conv
-    if node.op == "linear":
-        return nn.Linear(shape[0], options["out_features"], bias=options["bias"])
-    if node.op == "norm":
-        return TDBatchNorm(shape[0], alpha=options["alpha"], threshold=neuron.threshold)
-    if node.op == "avgpool":
-        return nn.AvgPool2d(options["kernel"], options["stride"], options["padding"])
-    if node.op == "flatten":
-        return nn.Flatten(1)
-    return SpikingNeuron(neuron) if node.op == "neuron" else Readout()

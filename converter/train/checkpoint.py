@@ -23,12 +23,13 @@ from torch import Tensor
 from inflor.converter.errors import InputError
 from inflor.converter.files import atomic_path
 from inflor.converter.nir.metadata import ModelInfo
-from inflor.converter.train.architecture import Architecture, Node, SpikingNetwork
+from inflor.converter.train.architecture import Architecture, SpikingNetwork
+from inflor.converter.train.layer import Layer
 from inflor.converter.train.neurons import NeuronConfig
 
 FORMAT = "inflor-model"
 SCHEMA = 1
-_MAX_NODES = 100_000
+_MAX_LAYERS = 100_000
 
 
 def save_model(
@@ -44,7 +45,7 @@ def save_model(
         InputError: `info` says another number of timesteps than the network, or the file cannot be written.
     """
     if info.timesteps != network.timesteps:
-        raise InputError(f"{path}: the info says {info.timesteps} timesteps, the network runs {network.timesteps}")
+        raise InputError(f"the info says {info.timesteps} timesteps, the network runs {network.timesteps}", path=path)
     config = {
         "architecture": _architecture_to_plain(network.architecture),
         "neuron": dataclasses.asdict(network.neuron),
@@ -67,7 +68,7 @@ def save_model(
 
 
 def load_model(path: str | os.PathLike[str]) -> tuple[SpikingNetwork, ModelInfo]:
-    """The network, in evaluation mode on the CPU, and its info, from a `model.pt` or a training checkpoint.
+    """Read the network, in evaluation mode on the CPU, and its info from a `model.pt` or a training checkpoint.
 
     Raises:
         InputError: the file is missing, damaged, of another kind, or holds more than plain data and tensors that fit.
@@ -77,7 +78,7 @@ def load_model(path: str | os.PathLike[str]) -> tuple[SpikingNetwork, ModelInfo]
 
 
 def load_checkpoint(path: str | os.PathLike[str]) -> tuple[SpikingNetwork, ModelInfo, dict[str, Any] | None]:
-    """As `load_model`, and what `save_model` was given as `training`; None where there is none.
+    """Read what `load_model` reads, and what `save_model` was given as `training`; None where there is none.
 
     Raises:
         InputError: as `load_model`.
@@ -127,7 +128,7 @@ def _read(path: Path) -> Any:
 
 
 def _check_archive(data: bytes, path: Path) -> None:
-    """That the bytes are a whole zip archive of uncompressed entries, as torch writes it, with the right checksums."""
+    """Check that the bytes are a whole zip archive, as torch writes it: uncompressed entries with right checksums."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             stored = all(entry.compress_type == zipfile.ZIP_STORED for entry in archive.infolist())
@@ -150,7 +151,7 @@ def _check_keys(value: Any, keys: tuple[str, ...], what: str, optional: tuple[st
 
 
 def _check_state(state: Any, expected: Mapping[str, Tensor], path: str | os.PathLike[str]) -> None:
-    """That the tensors are the expected ones: names, shapes, dtype, layout and finite values; each fault by name."""
+    """Check that the tensors are the expected ones (name, shape, dtype, layout, finite values); names what is wrong."""
     if not isinstance(state, dict):
         raise InputError(f"{path}: its state_dict is not a dictionary")
     if missing := [name for name in expected if name not in state]:
@@ -174,32 +175,32 @@ def _check_state(state: Any, expected: Mapping[str, Tensor], path: str | os.Path
 
 
 def _architecture_to_plain(architecture: Architecture) -> dict[str, Any]:
-    nodes = [
+    layers = [
         {
-            "name": node.name,
-            "op": node.op,
-            "inputs": list(node.inputs),
-            "options": {key: list(v) if isinstance(v, tuple) else v for key, v in node.options.items()},
+            "name": layer.name,
+            "op": layer.op,
+            "inputs": list(layer.inputs),
+            "options": {key: list(v) if isinstance(v, tuple) else v for key, v in layer.options.items()},
         }
-        for node in architecture.nodes
+        for layer in architecture.layers
     ]
     return {
         "name": architecture.name,
         "input_shape": list(architecture.input_shape),
         "classes": architecture.classes,
-        "nodes": nodes,
+        "nodes": layers,
     }
 
 
 def _architecture_from_plain(plain: Any) -> Architecture:
     _check_types(plain, {"name": str, "input_shape": list, "classes": int, "nodes": list}, "architecture")
-    if len(plain["nodes"]) > _MAX_NODES:
-        raise InputError(f"architecture: {len(plain['nodes'])} nodes are more than {_MAX_NODES}")
-    nodes = []
+    if len(plain["nodes"]) > _MAX_LAYERS:
+        raise InputError(f"architecture: {len(plain['nodes'])} layers are more than {_MAX_LAYERS}")
+    layers = []
     for index, entry in enumerate(plain["nodes"]):
-        _check_types(entry, {"name": str, "op": str, "inputs": list, "options": dict}, f"architecture: node {index}")
-        nodes.append(Node(entry["name"], entry["op"], tuple(map(str, entry["inputs"])), entry["options"]))
-    return Architecture(plain["name"], tuple(plain["input_shape"]), plain["classes"], tuple(nodes))
+        _check_types(entry, {"name": str, "op": str, "inputs": list, "options": dict}, f"architecture: layer {index}")
+        layers.append(Layer(entry["name"], entry["op"], tuple(map(str, entry["inputs"])), entry["options"]))
+    return Architecture(plain["name"], tuple(plain["input_shape"]), plain["classes"], tuple(layers))
 
 
 def _neuron_from_plain(plain: Any) -> NeuronConfig:

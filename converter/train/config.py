@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
+from inflor.converter.datasets.registry import named
 from inflor.converter.errors import InputError
 from inflor.converter.train.augment import Augment
 from inflor.converter.train.layer import is_whole
@@ -17,14 +19,25 @@ Optimizer = Literal["sgd", "adam", "adamw"]
 Device = Literal["auto", "cpu", "cuda"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TrainConfig:
-    """One training. Everything here but the device decides the weights, together with the data.
+    """What one training is to do. Everything here but the device decides the weights, together with the data.
 
-    network: a name of `NETWORKS`. channels: its base width, None for the usual. timesteps: T. optimizer: "sgd" (with
-    `momentum`), "adam" or "adamw"; its learning rate falls from `learning_rate` to 0 along a cosine over all steps.
-    weight_decay: of the weights of conv and linear layers only. label_smoothing: 0 to below 1.
-    augment: "none", "shift" (by 1 pixel) or "crop_flip". device: "auto" takes CUDA where there is one.
+    Attributes:
+        network: a name of `NETWORKS`.
+        channels: its base width; None for the usual one.
+        timesteps: T, steps per sample.
+        neuron: how the neurons behave.
+        epochs: passes over the train split.
+        batch_size: samples per update of the weights.
+        optimizer: "sgd" (with `momentum`), "adam" or "adamw".
+        learning_rate: at the start; it falls to 0 along a cosine over all steps.
+        momentum: of "sgd".
+        weight_decay: of the weights of conv and linear layers only.
+        label_smoothing: 0 to below 1.
+        augment: "none", "shift" (by 1 pixel) or "crop_flip" (by 4 pixels, and mirrored).
+        seed: of everything random.
+        device: "cpu", "cuda", or "auto" for CUDA where there is one.
 
     Raises:
         InputError: a value is outside its range; the message names it.
@@ -47,55 +60,48 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         choices: tuple[tuple[str, tuple[str, ...]], ...] = (
-            ("network", tuple(NETWORKS)),
             ("optimizer", get_args(Optimizer)),
             ("augment", get_args(Augment)),
             ("device", get_args(Device)),
         )
+        if self.network not in NETWORKS:
+            raise InputError(f"unknown network {self.network!r}; known are {', '.join(NETWORKS)}")
         for name, known in choices:
             if getattr(self, name) not in known:
-                raise InputError(f"{name} {getattr(self, name)!r}: choose one of {', '.join(known)}")
+                raise InputError(f"`{name}` {getattr(self, name)!r}: choose one of {', '.join(known)}", option=name)
         for name, least in (("timesteps", 1), ("epochs", 1), ("batch_size", 2), ("seed", 0)):
             if not is_whole(getattr(self, name), least):
-                raise InputError(f"{name} {getattr(self, name)!r}: must be a whole number of at least {least}")
+                text = f"`{name}` {getattr(self, name)!r}: must be a whole number of at least {least}"
+                raise InputError(text, option=name)
         if self.channels is not None and not is_whole(self.channels, 1):
-            raise InputError(f"channels {self.channels!r}: must be a whole number of at least 1")
+            text = f"`channels` {self.channels!r}: must be a whole number of at least 1"
+            raise InputError(text, option="channels")
         ranges = (("learning_rate", math.inf), ("weight_decay", math.inf), ("momentum", 1.0), ("label_smoothing", 1.0))
         for name, end in ranges:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < end:
-                raise InputError(f"{name} {value!r}: must be a number from 0 to below {end}")
+                raise InputError(f"`{name}` {value!r}: must be a number from 0 to below {end}", option=name)
         if self.learning_rate == 0:
-            raise InputError("learning_rate 0 would not train; give a number above 0")
+            raise InputError("`learning_rate` 0 would not train; give a number above 0", option="learning_rate")
 
     def to_plain(self) -> dict[str, Any]:
-        """Nested dicts of numbers and texts, as JSON takes them."""
+        """Return nested dicts of numbers and texts, as JSON takes them."""
         return dataclasses.asdict(self)
 
 
 def default_config(dataset_name: str, network: str, **overrides: Any) -> TrainConfig:
-    """Settings that train `network` well on a data set, by its name; `overrides` replace single ones.
+    """Return settings that train a network well on a data set.
+
+    Args:
+        dataset_name: of a data set that says what works for it; any other takes the defaults of `TrainConfig`.
+        network: a name of `NETWORKS`.
+        overrides: settings that replace these.
 
     Raises:
         InputError: an unknown network, or an override out of range.
     """
     values: dict[str, Any] = {"network": network}
-    values |= _BY_DATASET.get(dataset_name, {})
-    values |= _BY_BOTH.get((dataset_name, network), {})
+    with contextlib.suppress(InputError):  # a user's file may have the name of a data set that is broken
+        if (source := named(dataset_name)) is not None:
+            values |= {**source.training, **source.training_of.get(network, {})}
     return TrainConfig(**(values | overrides))
-
-
-_SMALL_GREY = {"epochs": 5, "learning_rate": 2e-2, "augment": "shift"}
-_CIFAR = {"epochs": 200, "optimizer": "sgd", "learning_rate": 0.1, "weight_decay": 5e-4, "augment": "crop_flip"}
-_BY_DATASET: dict[str, dict[str, Any]] = {
-    "digits": {"epochs": 40, "batch_size": 64, "learning_rate": 4e-3, "augment": "shift"},
-    "mnist": _SMALL_GREY,
-    "fashion_mnist": _SMALL_GREY | {"epochs": 20},
-    "kmnist": _SMALL_GREY | {"epochs": 20},
-    "cifar10": _CIFAR,
-    "cifar100": _CIFAR,
-}
-_BY_BOTH: dict[tuple[str, str], dict[str, Any]] = {
-    ("digits", "convnet"): {"channels": 32, "epochs": 30, "learning_rate": 1e-2},
-    ("digits", "resnet8"): {"epochs": 20},
-}

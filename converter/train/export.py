@@ -18,7 +18,8 @@ from inflor.converter.nir.validate import validate
 from inflor.converter.passes.base import run_passes
 from inflor.converter.passes.fold_norms import Norm, fold_norms
 from inflor.converter.primitives.fields import make_node
-from inflor.converter.train.architecture import INPUT, Node, Shape, SpikingNetwork
+from inflor.converter.train.architecture import SpikingNetwork
+from inflor.converter.train.layer import INPUT, Layer, Shape
 from inflor.converter.train.neurons import NeuronConfig
 from inflor.converter.train.tdbn import TDBatchNorm
 
@@ -45,7 +46,7 @@ def to_nir(network: SpikingNetwork, info: ModelInfo) -> tuple[Graph, list[str]]:
     shapes = architecture.shapes()
     nodes: dict[str, Any] = {INPUT: nir.Input(np.array(architecture.input_shape))}
     edges: list[Edge] = []
-    for node in architecture.nodes:
+    for node in architecture.layers:
         if node.name == OUTPUT:
             raise InputError(f"{architecture.name}: node {OUTPUT!r}: NIR's output has that name; choose another")
         nodes[node.name] = _node(node, network.layers[node.name], shapes[node.inputs[0]], network.neuron)
@@ -62,7 +63,7 @@ def strict_threshold(threshold: float) -> np.float32:
     return np.nextafter(np.float32(threshold), np.float32(-np.inf))
 
 
-def _node(node: Node, layer: nn.Module, shape: Shape, neuron: NeuronConfig) -> nir.NIRNode | Norm:
+def _node(node: Layer, layer: nn.Module, shape: Shape, neuron: NeuronConfig) -> nir.NIRNode | Norm:
     if node.op in ("conv", "linear"):
         return _weighted(layer, shape)
     if node.op == "norm":
@@ -154,9 +155,9 @@ def _notes(network: SpikingNetwork) -> list[str]:
             "stands in each neuron's metadata (reset, reset_value, threshold). A reader that ignores them resets to "
             f"{neuron.v_reset:g} instead and computes other spikes; --portable spells it out for such readers."
         )
-    ops = [node.op for node in network.architecture.nodes]
+    ops = [node.op for node in network.architecture.layers]
     if count := ops.count("norm"):
         notes.append(f"{count} normalisations are folded into the layers before them, exactly up to float32 rounding.")
-    if any(node.op == "avgpool" and any(node.options["padding"]) for node in network.architecture.nodes):
+    if any(node.op == "avgpool" and any(node.options["padding"]) for node in network.architecture.layers):
         notes.append("Padded average pools count the zeros of the padding in the mean; NIR does not say so either way.")
     return notes

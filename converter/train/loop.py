@@ -20,17 +20,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from inflor.converter.datasets import Dataset
+from inflor.converter.datasets.dataset import Dataset
 from inflor.converter.errors import InputError
 from inflor.converter.files import atomic_path
 from inflor.converter.nir.metadata import ModelInfo
 from inflor.converter.train.architecture import SpikingNetwork
 from inflor.converter.train.augment import augment
 from inflor.converter.train.checkpoint import save_model
-from inflor.converter.train.config import TrainConfig, default_config
+from inflor.converter.train.config import TrainConfig
 from inflor.converter.train.run import CHECKPOINT, TrainingRun
-
-__all__ = ["Progress", "TrainConfig", "TrainResult", "default_config", "evaluate", "train"]
 
 MODEL = "model.pt"
 METRICS = "metrics.json"
@@ -45,7 +43,12 @@ After an epoch's last batch also with train_accuracy, learning_rate and seconds.
 
 @dataclass(frozen=True)
 class TrainResult:
-    """model_path: the written `model.pt`. metrics: what `metrics.json` beside it says."""
+    """What a training leaves.
+
+    Attributes:
+        model_path: the written `model.pt`.
+        metrics: what `metrics.json` beside it says.
+    """
 
     model_path: Path
     metrics: dict[str, Any]
@@ -92,7 +95,17 @@ def train(
 
 
 def evaluate(network: SpikingNetwork, info: ModelInfo, x: np.ndarray[Any, Any], y: np.ndarray[Any, Any]) -> float:
-    """The fraction of images x ([N, *shape], natural scale) that the network in evaluation mode puts in class y [N]."""
+    """Measure the accuracy of the network in evaluation mode.
+
+    Args:
+        network: the network.
+        info: how its input is scaled.
+        x: images in natural scale, float32 [N, *shape].
+        y: their classes, [N].
+
+    Returns:
+        The fraction of the images that the network puts in their class.
+    """
     device = next(network.parameters()).device
     was_training = network.training
     network.eval()
@@ -119,7 +132,7 @@ def _train_epoch(
     for step, batch in enumerate(batches, start=1):
         rate = _learning_rate(config, epoch - 1 + (step - 1) / len(batches))
         index = batch.to(x.device)
-        images = _normalise(augment(x[index], config.augment, generator), run.info)
+        images = _normalize(augment(x[index], config.augment, generator), run.info)
         loss, correct = _step(run, images, y[index], rate)
         if not math.isfinite(loss):
             raise InputError(
@@ -170,12 +183,12 @@ def _generator(seed: int, epoch: int) -> torch.Generator:
 
 
 def _batches(samples: int, size: int, generator: torch.Generator) -> list[Tensor]:
-    """A random order cut into batches. A last batch of one sample is left out: it has no variance to normalise by."""
+    """A random order cut into batches. A last batch of one sample is left out: it has no variance to normalize by."""
     batches = list(torch.split(torch.randperm(samples, generator=generator), size))
     return batches[:-1] if len(batches[-1]) == 1 else batches
 
 
-def _normalise(x: Tensor, info: ModelInfo) -> Tensor:
+def _normalize(x: Tensor, info: ModelInfo) -> Tensor:
     mean, std = (torch.tensor(values, device=x.device) for values in (info.input_mean, info.input_std))
     shape = (-1, 1, 1) if x.dim() == 4 else (-1,)
     return (x - mean.reshape(shape)) / std.reshape(shape)
@@ -183,7 +196,9 @@ def _normalise(x: Tensor, info: ModelInfo) -> Tensor:
 
 def _device(config: TrainConfig) -> torch.device:
     if config.device == "cuda" and not torch.cuda.is_available():
-        raise InputError("device cuda: this machine or this build of torch has none; choose cpu or auto")
+        raise InputError(
+            "`device` cuda: this machine or this build of torch has none; choose cpu or auto", option="device"
+        )
     cuda = config.device != "cpu" and torch.cuda.is_available()
     return torch.device("cuda" if cuda else "cpu")
 

@@ -26,14 +26,20 @@ _TANH_HEIGHT = 2.0 * math.tanh(_TANH_SLOPE / 2)
 _ARCTAN_ALPHA = 2.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class NeuronConfig:
-    """Everything that says how a neuron behaves, in units of the potential and of one timestep.
+    """Everything that says how a trained neuron behaves, in units of the potential and of one timestep.
 
-    kind: "srif" (soft-reset IF), "if" or "lif". threshold: theta; a neuron fires when its potential is at least theta.
-    reset: "subtract" takes reset_value (rho) off per spike, "zero" sets the potential to v_reset.
-    tau: the LIF's time constant in steps. mpr: rectify the potential before the step function.
-    surrogate: the derivative that stands in for the step function's. detach_reset: no gradient through the reset.
+    Attributes:
+        kind: "srif" (soft-reset IF), "if" or "lif".
+        threshold: theta; a neuron fires when its potential is at least theta.
+        reset: "subtract" takes `reset_value` off per spike, "zero" sets the potential to `v_reset`.
+        reset_value: rho, which a spike takes off.
+        v_reset: the potential after a hard reset, and the one to which a LIF leaks.
+        tau: the LIF's time constant in steps.
+        mpr: whether the potential is rectified before the step function.
+        surrogate: the derivative that stands in for the step function's.
+        detach_reset: whether no gradient passes through the reset.
 
     Raises:
         InputError: a value is outside its range or two of them contradict each other.
@@ -77,7 +83,7 @@ class NeuronConfig:
 
     @classmethod
     def preset(cls, kind: str, **overrides: Any) -> NeuronConfig:
-        """The usual neuron of a kind: srif as in the InfLoR paper; if and lif with a hard reset and no rectifier."""
+        """Make the usual neuron of a kind: srif is the InfLoR paper's; if and lif reset hard and have no rectifier."""
         usual: dict[str, Any] = {"kind": kind}
         if kind in ("if", "lif"):
             usual |= {"reset": "zero", "mpr": False}

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from inflor.converter.datasets import Dataset
+from inflor.converter.datasets.dataset import Dataset
 from inflor.converter.errors import InputError
 from inflor.converter.nir.metadata import ModelInfo
 from inflor.converter.train.architecture import SpikingNetwork
@@ -20,11 +20,20 @@ from inflor.converter.train.config import TrainConfig
 from inflor.converter.train.networks import build
 
 CHECKPOINT = "checkpoint.pt"
+AFRESH = "train without `resume`"
 
 
-@dataclass
+@dataclass(kw_only=True)
 class TrainingRun:
-    """A training between two epochs; history holds what is reported of each epoch so far."""
+    """A training between two epochs.
+
+    Attributes:
+        config: what it is to do.
+        network: with its present weights.
+        optimizer: with its present state.
+        info: what the finished model will say of itself.
+        history: what is reported of each epoch so far, one entry an epoch.
+    """
 
     config: TrainConfig
     network: SpikingNetwork
@@ -34,7 +43,7 @@ class TrainingRun:
 
     @classmethod
     def fresh(cls, dataset: Dataset, config: TrainConfig, device: torch.device) -> TrainingRun:
-        """Before the first epoch, with weights drawn from torch's global generator.
+        """Make a training before its first epoch, with weights drawn from torch's global generator.
 
         Raises:
             InputError: the network or the augmentation does not fit the data, or there is too little of it.
@@ -43,9 +52,8 @@ class TrainingRun:
             raise InputError(f"{dataset.name}: has {len(dataset.x_train)} training sample; at least 2 are needed")
         architecture = build(config.network, dataset.shape, dataset.classes, config.channels)
         if config.augment != "none" and len(dataset.shape) != 3:
-            raise InputError(
-                f"augment {config.augment} needs images, but samples have shape {dataset.shape}; choose none"
-            )
+            text = f"`augment` {config.augment} needs images, but samples have shape {dataset.shape}"
+            raise InputError(text, option="augment", mend="choose `augment='none'`")
         network = SpikingNetwork(architecture, config.neuron, config.timesteps).to(device)
         info = ModelInfo(
             timesteps=config.timesteps,
@@ -55,38 +63,38 @@ class TrainingRun:
             dataset=dataset.name,
             architecture=config.network,
         )
-        return cls(config, network, _optimizer(network, config), info, [])
+        return cls(config=config, network=network, optimizer=_optimizer(network, config), info=info, history=[])
 
     @classmethod
     def restored(cls, dataset: Dataset, config: TrainConfig, out: Path, device: torch.device) -> TrainingRun:
-        """As the checkpoint in the folder `out` holds it.
+        """Restore a training from the checkpoint in the folder `out`.
 
         Raises:
             InputError: there is none, it is damaged, or it comes from other settings or data; the message names which.
         """
         path = out / CHECKPOINT
         if not path.is_file():
-            raise InputError(f"{path}: there is nothing to resume; train without --resume first")
+            raise InputError("there is nothing to resume; train without `resume` first", path=path, option="resume")
         network, _, state = load_checkpoint(path)
         run = cls.fresh(dataset, config, device)
         if state is None or set(state) != {"config", "data", "history", "optimizer"}:
-            raise InputError(f"{path}: is a finished model, no checkpoint to resume")
+            raise InputError("is a finished model, no checkpoint to resume", path=path)
         _check_same(state["config"], config.to_plain(), path)
         if state["data"] != dataset.fingerprint():
-            raise InputError(f"{path}: was trained on other data than {dataset.name} holds now; train without --resume")
+            raise InputError(f"was trained on other data than {dataset.name} holds now", path=path, mend=AFRESH)
         if network.architecture != run.network.architecture:
-            raise InputError(f"{path}: holds another network than {config.network} is now; train without --resume")
+            raise InputError(f"holds another network than {config.network} is now", path=path, mend=AFRESH)
         run.network.load_state_dict(network.state_dict())
         try:
             run.optimizer.load_state_dict(state["optimizer"])
             _check_optimizer(run.optimizer)
             run.history.extend(_history(state["history"], config.epochs))
         except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
-            raise InputError(f"{path}: its training state is damaged ({error}); train without --resume") from error
+            raise InputError(f"its training state is damaged ({error})", path=path, mend=AFRESH) from error
         return run
 
     def state(self, dataset: Dataset) -> dict[str, Any]:
-        """What the checkpoint needs beside the network."""
+        """Return what the checkpoint needs beside the network."""
         return {
             "config": self.config.to_plain(),
             "data": dataset.fingerprint(),
@@ -106,13 +114,15 @@ def _optimizer(network: SpikingNetwork, config: TrainConfig) -> torch.optim.Opti
 
 
 def _check_same(saved: Any, given: Mapping[str, Any], path: Path) -> None:
-    """That a checkpoint's configuration is the given one, the device aside."""
+    """Check that a checkpoint's configuration is the given one, the device aside."""
     before, now = _flat(saved), _flat(given)
     for name in sorted((before.keys() | now.keys()) - {"device"}):
         if before.get(name) != now.get(name):
             raise InputError(
-                f"{path}: was trained with {name} {before.get(name)!r}, not {now.get(name)!r}; "
-                "resume with the same options, or train without --resume"
+                f"was trained with {name} {before.get(name)!r}, not {now.get(name)!r}",
+                path=path,
+                option=name,
+                mend=f"resume with the same options, or {AFRESH}",
             )
 
 

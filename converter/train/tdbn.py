@@ -1,4 +1,4 @@
-"""Threshold-dependent batch normalisation."""
+"""Threshold-dependent batch normalization."""
 
 from __future__ import annotations
 

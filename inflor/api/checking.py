@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from inflor.api.loading import PathLike, Progress, load_dataset, load_network
-from inflor.converter import datasets
-from inflor.converter.datasets import Dataset
+from inflor.converter.datasets.dataset import Dataset
+from inflor.converter.datasets.layout import Layout
 from inflor.converter.errors import InputError
 from inflor.fit import fitted
 from inflor.quant.ir.network import IntegerNetwork
 from inflor.targets import registry
+from inflor.targets.api import options_of
 from inflor.targets.equivalence import compare as equivalence
 from inflor.targets.equivalence.compare import Equivalence
 
@@ -25,11 +26,13 @@ def check(
     split: str = "test",
     samples: int = 4,
     data_dir: PathLike | None = None,
+    layout: Layout = "auto",
     progress: Progress | None = None,
     **options: Any,
 ) -> Equivalence:
     """Run the first `samples` of a split on every target and compare every spike of every population.
 
+    layout: of the data set's images, "chw" or "hwc"; "auto" takes what alone fits the network.
     options: each goes to those of the targets that have it, e.g. soft_reset to "loihi"; a chip to its own.
 
     Raises:
@@ -42,21 +45,35 @@ def check(
     loaded = network if isinstance(network, IntegerNetwork) else load_network(network)
     if not isinstance(loaded, IntegerNetwork):
         raise InputError(f"{source}: is a float network; make an integer one first with: inflor quantize {source}")
-    data = load_dataset(dataset, data_dir, loaded)
+    data = load_dataset(dataset, data_dir, loaded, layout=layout)
     loaded = fitted(loaded, data)
     given = {name: value for name, value in options.items() if value is not None}
-    chosen = {name: _options(name, given) for name in targets}
-    unknown = sorted(set(given) - set().union(*chosen.values()))
-    if unknown:
-        named = ", ".join(f"the chip {given['chip']}" if name == "chip" else registry.flags([name]) for name in unknown)
-        raise InputError(f"none of the targets {', '.join(targets)} has {named}")
-    images, _ = datasets.split(data, split)
+    chosen = options_by_target(targets, given)
+    images, _ = data.split(split)
     inputs = loaded.quantise_input(loaded.info.normalise(images[:samples]))
     watch = None if progress is None else lambda done, total: progress(done, total, "samples")
     return equivalence.check(loaded, targets, inputs, chosen, watch)
 
 
-def _options(target: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Those that the target has. A chip is named after its target, with a number."""
-    known = registry.load(target).OPTIONS
-    return {k: v for k, v in given.items() if k in known and (k != "chip" or v.startswith(target))}
+def options_by_target(targets: Sequence[str], given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The options of each target: those of its own name, "loihi.chip", before those that all share, "chip".
+
+    A choice goes to the targets that offer it.
+
+    Raises:
+        InputError: an option, or a choice, that none of the targets has.
+    """
+    known = {name: options_of(registry.find(name)) for name in targets}
+    chosen: dict[str, dict[str, Any]] = {name: {} for name in targets}
+    for key, value in sorted(given.items(), key=lambda item: "." in item[0]):
+        owner, _, option = key.rpartition(".")
+        able = [n for n in targets if owner in ("", n) and option in known[n]]
+        takers = [n for n in able if value in known[n][option].choices or not known[n][option].choices]
+        for name in takers:
+            chosen[name][option] = value
+        if not able:
+            raise InputError(f"none of the targets {', '.join(targets)} has `{key}`", option=key)
+        if not takers:
+            offered = ", ".join(dict.fromkeys(c for n in able for c in known[n][option].choices))
+            raise InputError(f"`{key}` {value}: choose one of {offered}", option=key)
+    return chosen

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from inflor.api.estimating import names_of
 from inflor.api.loading import PathLike, Progress, load_dataset, load_network, refuse_overwrite
-from inflor.converter import datasets
-from inflor.converter.datasets import Dataset
+from inflor.converter.datasets.dataset import Dataset
+from inflor.converter.datasets.layout import Layout
 from inflor.converter.errors import InputError
 from inflor.fit import fitted
 from inflor.page import comparison, costs
@@ -19,10 +19,9 @@ from inflor.provenance import sha256
 from inflor.quant.ir.network import IntegerNetwork
 from inflor.targets import running
 from inflor.targets.cost.estimate import estimate
+from inflor.targets.cost.estimate import hardware as known_hardware
 from inflor.targets.cost.result import CostReport
 from inflor.targets.record.file import Record
-
-HARDWARE = ("loihi2", "spinnaker1", "cmos45")
 
 
 def compare(
@@ -34,12 +33,14 @@ def compare(
     hardware: str | Sequence[str] | None = None,
     out: PathLike | None = None,
     data_dir: PathLike | None = None,
+    layout: Layout = "auto",
     progress: Progress | None = None,
 ) -> Comparison:
     """Run integer networks on the same first `samples` (None: all) of a split, and estimate what each costs.
 
-    hardware: to estimate; None for Loihi 2, SpiNNaker 1 and the 45 nm convention. out: a page (.html) or the plot alone
-    (.png, .svg).
+    layout: of the data set's images, "chw" or "hwc"; "auto" takes what alone fits the networks.
+    hardware: to estimate; None for what is compared by default (`Chip.by_default`). out: a page (.html) or the plot
+    alone (.png, .svg).
 
     Raises:
         InputError: fewer than two networks, a float one, data that do not fit one of them, unknown hardware, or another
@@ -53,7 +54,7 @@ def compare(
     refuse_overwrite(out, *networks, dataset)
     if out is not None:
         comparison.check_format(out)
-    wanted = names_of(hardware or HARDWARE)
+    wanted = names_of(hardware or [name for name, chip in known_hardware().items() if chip.by_default])
     found: list[Candidate] = []
     notes: list[str] = []
     sources: list[str] = []
@@ -63,9 +64,9 @@ def compare(
         network = load_network(path)
         if not isinstance(network, IntegerNetwork):
             raise InputError(f"{path}: is a float network; make an integer one first with: inflor quantize {path}")
-        data = load_dataset(dataset, data_dir, network)
+        data = load_dataset(dataset, data_dir, network, layout=layout)
         network = fitted(network, data)
-        images, labels = datasets.split(data, split)
+        images, labels = data.split(split)
         x = network.info.normalise(images[:samples])
         record = running.run(network, "cpu", x, labels[:samples], keep_spikes=True)
         costed = estimate(network, record, wanted, network.quantise_input(x))
@@ -85,7 +86,7 @@ def compare(
 
 
 def _candidate(path: PathLike, network: IntegerNetwork, record: Record, costed: CostReport) -> Candidate:
-    bits = [p.weight_bits for p in network.populations if p.kind != "input"]
+    bits = [p.weight_bits for p in network.populations if p.role != "input"]
     plain = costs.costs(costed)
     return Candidate(
         "",
@@ -93,7 +94,7 @@ def _candidate(path: PathLike, network: IntegerNetwork, record: Record, costed: 
         sha256(path),
         (min(bits), max(bits)),
         network.info.timesteps,
-        sum(p.size for p in network.populations if p.kind != "input"),
+        sum(p.size for p in network.populations if p.role != "input"),
         record.accuracy,
         plain.counts["spikes"],
         plain.counts["synaptic_events"],

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from inflor.api.loading import PathLike, kind_of, load_network, refuse_overwrite
 from inflor.converter.errors import InputError
@@ -19,6 +18,8 @@ from inflor.converter.primitives.dynamics import check_time
 from inflor.converter.train import checkpoint, export
 from inflor.provenance import made_from
 from inflor.quant.ir.network import IntegerNetwork
+from inflor.targets import registry
+from inflor.targets.api import Export
 
 
 @dataclass(frozen=True)
@@ -88,34 +89,26 @@ def _time_notes(graph: Graph) -> list[str]:
     return []
 
 
-def to_netx(model: PathLike, out: PathLike) -> tuple[str, ...]:
-    """Write an integer network as a netx file, which lava-dl reads; returns notes for the user.
+def export_to(model: PathLike, form: str, out: PathLike) -> tuple[str, ...]:
+    """Write an integer network in another tool's format; returns notes for the user.
+
+    Args:
+        form: the name of an export of one of the targets, e.g. "netx" or "spynnaker".
 
     Raises:
-        InputError: a float network, or one that netx cannot express; names the first node that it cannot.
+        InputError: no such form, a float network, or one that the form cannot express; names the node that it cannot.
     """
-    from inflor.targets.loihi import export_netx as netx
-
-    refuse_overwrite(out, model)
+    known = exports()
+    if form not in known:
+        raise InputError(f"unknown form {form!r}{registry.meant(form, known)}", option="form")
+    for path in (out, *known[form].beside(out)):
+        refuse_overwrite(path, model)
     network = load_network(model)
     if not isinstance(network, IntegerNetwork):
         raise InputError(f"{os.fspath(model)}: is a float network; make an integer one first with: inflor quantize")
-    return tuple(netx.write(out, network))
+    return tuple(known[form].write(network, out))
 
 
-def to_spynnaker(model: PathLike, out: PathLike, **options: Any) -> tuple[str, ...]:
-    """Write an integer network as a sPyNNaker script `out` (.py), and its arrays, .py.npz; returns notes for the user.
-
-    options: those of the target spinnaker.
-
-    Raises:
-        InputError: a float network, or one that stock neurons cannot express; names the first such population.
-    """
-    from inflor.targets.spinnaker import export_script as script
-
-    refuse_overwrite(out, model)
-    refuse_overwrite(script.data_path(out), model)
-    network = load_network(model)
-    if not isinstance(network, IntegerNetwork):
-        raise InputError(f"{os.fspath(model)}: is a float network; make an integer one first with: inflor quantize")
-    return script.write(network, out, **options)
+def exports() -> dict[str, Export]:
+    """What the targets can write of an integer network, by name."""
+    return {name: export for target in registry.targets().values() for name, export in target.exports.items()}

@@ -6,13 +6,13 @@ import os
 from collections.abc import Sequence
 
 from inflor.api.loading import Network, PathLike, Progress, load_dataset, load_network
-from inflor.converter.datasets import Dataset
+from inflor.converter.datasets.dataset import Dataset
+from inflor.converter.datasets.layout import Layout
 from inflor.converter.errors import InputError
 from inflor.converter.nir.graph import Graph
 from inflor.fit import fitted, images_of
 from inflor.provenance import sha256
 from inflor.quant.ir.network import IntegerNetwork
-from inflor.targets.cost.estimate import HARDWARE
 from inflor.targets.cost.estimate import estimate as count_and_multiply
 from inflor.targets.cost.result import CostReport
 from inflor.targets.record import file as records
@@ -22,15 +22,18 @@ from inflor.targets.record.file import Record
 def estimate(
     network: Network | PathLike,
     record: Record | PathLike,
-    hardware: str | Sequence[str] = HARDWARE,
+    hardware: str | Sequence[str] | None = None,
     *,
     dataset: Dataset | PathLike | None = None,
     data_dir: PathLike | None = None,
+    layout: Layout = "auto",
     progress: Progress | None = None,
 ) -> CostReport:
     """What the run of a record costs: exact counts, and energy and latency by published figures.
 
-    dataset: what the record was made with, so that input values that are zero are known; else none is taken to be.
+    hardware: names; None for all there is. dataset: what the record was made with, so that input values that are zero
+    are known; else none is taken to be. layout: of its images, "chw" or "hwc"; "auto" takes what alone fits the
+    network.
 
     Raises:
         InputError: a float network, a record of another network or without spikes, unknown hardware, or another data
@@ -45,11 +48,11 @@ def estimate(
         _same_file(network, found)
     inputs = None
     if dataset is not None:
-        data = load_dataset(dataset, data_dir, loaded)
+        data = load_dataset(dataset, data_dir, loaded, layout=layout)
         loaded = fitted(loaded, data)
         inputs = loaded.quantise_input(loaded.info.normalise(images_of(found, data)))
     watch = None if progress is None else lambda done, total: progress(done, total, "hardware")
-    return count_and_multiply(loaded, found, names_of(hardware), inputs, watch)
+    return count_and_multiply(loaded, found, None if hardware is None else names_of(hardware), inputs, watch)
 
 
 def names_of(given: str | Sequence[str]) -> tuple[str, ...]:

@@ -8,8 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
-from inflor.converter import datasets
-from inflor.converter.datasets import Dataset
+import h5py
+
+from inflor.converter.datasets import load as datasets
+from inflor.converter.datasets.dataset import Dataset
+from inflor.converter.datasets.layout import Layout
 from inflor.converter.errors import InputError
 from inflor.converter.nir import file as nir_file
 from inflor.converter.nir.graph import Graph
@@ -17,6 +20,8 @@ from inflor.converter.passes.conventions import Conventions
 from inflor.fit import input_shape
 from inflor.quant import file as integer_nir
 from inflor.quant.ir.network import IntegerNetwork
+from inflor.targets.record import file as records
+from inflor.targets.record.file import Record
 
 PathLike: TypeAlias = str | os.PathLike[str]
 Network: TypeAlias = Graph | IntegerNetwork
@@ -25,12 +30,28 @@ Progress: TypeAlias = Callable[[int, int, str], None]
 
 
 def load_dataset(
-    dataset: Dataset | PathLike, data_dir: PathLike | None = None, network: Network | None = None
+    dataset: Dataset | PathLike,
+    data_dir: PathLike | None = None,
+    network: Network | None = None,
+    layout: Layout = "auto",
 ) -> Dataset:
-    """The data set itself, or the one of a built-in name or path; `network` tells frames over time from images."""
+    """Return the data set itself, or load the one of a name or path.
+
+    Args:
+        dataset: in memory, or its name, or the path of a file such as an .npz.
+        data_dir: the folder with the files of a data set that does not come with the package.
+        network: what the data are for; it tells frames over time from images, and the layouts of images apart.
+        layout: where images have their channels, "chw" or "hwc"; "auto" takes what alone fits the network.
+
+    Raises:
+        InputError: see `inflor.converter.datasets.load.load`; or a layout is given for data in memory.
+    """
     if isinstance(dataset, Dataset):
+        if layout != "auto":
+            text = f"`layout` {layout!r}: {dataset.name} is in memory, with its channels first; leave `layout` out"
+            raise InputError(text, option="layout")
         return dataset
-    return datasets.load(dataset, data_dir, frame=None if network is None else input_shape(network))
+    return datasets.load(dataset, data_dir, frame=None if network is None else input_shape(network), layout=layout)
 
 
 def load_network(path: PathLike, conventions: Conventions | None = None) -> Network:
@@ -45,6 +66,24 @@ def load_network(path: PathLike, conventions: Conventions | None = None) -> Netw
         raise InputError(f"{path}: is a model.pt; make a .nir of it first with: inflor convert {path}")
     graph = nir_file.read(path, conventions)
     return integer_nir.from_graph(graph) if graph.info.stage == "integer" else graph
+
+
+def load(path: PathLike, conventions: Conventions | None = None) -> Graph | IntegerNetwork | Record:
+    """Open a .nir, an .int.nir or a record; what it is follows from what it holds.
+
+    Raises:
+        InputError: the file is none of these, or damaged.
+    """
+    return records.read(path) if is_record(path) else load_network(path, conventions)
+
+
+def is_record(path: PathLike) -> bool:
+    """Whether the file is HDF5 with a record's mark; a damaged file is left to the reader of NIR, which says why."""
+    try:
+        with h5py.File(path, "r") as file:
+            return bool(file.attrs.get("format") == records.FORMAT)
+    except (OSError, RuntimeError, ValueError, TypeError, KeyError):
+        return False
 
 
 def kind_of(path: PathLike) -> str:
@@ -63,7 +102,7 @@ def kind_of(path: PathLike) -> str:
     return "checkpoint" if archive or Path(path).suffix in (".pt", ".pth") else "hdf5"
 
 
-def refuse_overwrite(out: PathLike | None, *sources: object, option: str = "--out") -> None:
+def refuse_overwrite(out: PathLike | None, *sources: object, option: str = "out") -> None:
     """Refuse to write over an input.
 
     sources: the inputs; those that are no paths, such as the name of a built-in data set, hold nothing to lose.
@@ -72,7 +111,7 @@ def refuse_overwrite(out: PathLike | None, *sources: object, option: str = "--ou
         InputError: `out` is the file or folder of one of them.
     """
     if any(_same(out, source) for source in sources):
-        raise InputError(f"{out}: is the input itself; name another file with {option}")
+        raise InputError(f"{out}: is the input itself; name another file with `{option}`", option=option)
 
 
 def refuse_twice(*outs: PathLike | None) -> None:

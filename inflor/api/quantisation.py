@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from inflor.api.loading import PathLike, Progress, load_dataset, refuse_overwrite
-from inflor.converter.datasets import Dataset
+from inflor.converter.datasets.dataset import Dataset
+from inflor.converter.datasets.layout import Layout
 from inflor.converter.errors import InputError
 from inflor.converter.nir import file as nir_file
 from inflor.converter.nir.graph import Graph
@@ -45,6 +46,7 @@ def quantize(
     fraction_bits: int = 6,
     seed: int = 0,
     data_dir: PathLike | None = None,
+    layout: Layout = "auto",
     out: PathLike | None = None,
     progress: Progress | None = None,
 ) -> Quantised:
@@ -55,6 +57,7 @@ def quantize(
     the roundings of one output make up for each other. correct_bias: make the mean current of every channel what it was
     in float. decay_bits: of what leaky and current-based neurons lose per step, 8 to 24.
     fraction_bits: of their states, 0 to 16; 6 as in Loihi's stock neurons, fewer for finer weights of slow neurons.
+    layout: of the data set's images, "chw" or "hwc"; "auto" takes what alone fits the network.
 
     Raises:
         InputError: the graph has no integer form, or the data do not fit it; names both.
@@ -66,7 +69,7 @@ def quantize(
     if graph.info.stage != "float":
         raise InputError(f"{source}: is an integer network already; quantise the float file that it was made from")
     refuse_overwrite(out, source, calibrate)
-    data = load_dataset(calibrate, data_dir, graph)
+    data = load_dataset(calibrate, data_dir, graph, layout=layout)
     graph = fitted(graph, data)
     watch = None if progress is None else lambda name, done, total: progress(done, total, name)
     network, report = stage2.quantize(graph, graph.info.normalise(data.x_train), data.y_train, options, watch)

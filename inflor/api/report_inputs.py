@@ -13,7 +13,9 @@ import numpy.typing as npt
 
 from inflor.api.checking import check as compare_targets
 from inflor.api.loading import PathLike, Progress, load_dataset, load_network
-from inflor.converter.datasets import BUILT_IN, Dataset
+from inflor.converter.datasets.dataset import Dataset
+from inflor.converter.datasets.layout import Layout
+from inflor.converter.datasets.load import is_at_hand
 from inflor.converter.errors import InputError
 from inflor.converter.nir.graph import Graph
 from inflor.converter.passes.conventions import Conventions
@@ -22,8 +24,9 @@ from inflor.page import chips, gather
 from inflor.page.contents import Chip, Missing, Potentials, Source, Verdict
 from inflor.provenance import sha256
 from inflor.quant.ir.network import IntegerNetwork
+from inflor.targets import registry
 from inflor.targets.cost.activity import Activity
-from inflor.targets.cost.estimate import HARDWARE, WITHOUT_CORES, estimate, refuse_float_run
+from inflor.targets.cost.estimate import REFERENCES, estimate, refuse_float_run, title
 from inflor.targets.cost.placing import place
 from inflor.targets.cost.result import CostReport
 from inflor.targets.mapping import CoreMap
@@ -32,8 +35,6 @@ from inflor.targets.record.file import Record
 
 FLOAT_SAMPLES = 256
 """Most samples that a float network is run on here."""
-CHIPS = ("loihi2", "spinnaker1")
-"""Whose cores are drawn where no hardware is named."""
 NEEDS_FLOAT = "Give the float network with --float-model, or its record with --float-record."
 NEEDS_MODEL = "Give the float network with --float-model."
 
@@ -47,6 +48,7 @@ class ReportInputs:
         record: PathLike,
         dataset: Dataset | PathLike | None,
         data_dir: PathLike | None,
+        layout: Layout,
         progress: Progress | None,
     ):
         loaded = load_network(network)
@@ -57,7 +59,7 @@ class ReportInputs:
         self.record = records.read(record)
         refuse_float_run(self.record, os.fspath(network))
         self.network = records.as_recorded(loaded, self.record)
-        self._given, self._data_dir, self._progress = dataset, data_dir, progress
+        self._given, self._data_dir, self._layout, self._progress = dataset, data_dir, layout, progress
         self._data: Dataset | None = None
         self._sources = [_source("integer network", network), _source("record", record)]
         self.warnings: list[str] = []
@@ -121,14 +123,14 @@ class ReportInputs:
         return run(graph, dataset=data, split=split_of(self.record), samples=samples, target="float", spikes=True)
 
     def data(self) -> Dataset | Missing:
-        """The data set of the record: the one given, or digits, which needs no file."""
+        """The data set of the record: the one given, or one that its name alone finds."""
         if self._data is None:
             given, name = self._given, self.record.run.get("dataset")
-            if given is None and (name == "digits" or (name in BUILT_IN and self._data_dir is not None)):
-                given = str(name)
+            if given is None and name is not None and is_at_hand(name, self._data_dir):
+                given = name
             if given is None:
                 return Missing("Give the record's data set with --dataset.")
-            data = load_dataset(given, self._data_dir, self.network)
+            data = load_dataset(given, self._data_dir, self.network, self._layout)
             self.network = fitted(self.network, data)
             images_of(self.record, data)
             self._data = data
@@ -192,7 +194,7 @@ class ReportInputs:
         if isinstance(data, Dataset):
             inputs = self.network.quantise_input(self._normalised(data))
         try:
-            found = estimate(self.network, self.record, HARDWARE if hardware is None else tuple(hardware), inputs)
+            found = estimate(self.network, self.record, None if hardware is None else tuple(hardware), inputs)
         except InputError as error:
             if hardware is not None:
                 raise
@@ -202,7 +204,8 @@ class ReportInputs:
 
     def chips(self, hardware: Sequence[str] | None, costed: CostReport | Missing) -> tuple[Chip | Missing, ...]:
         """The cores of the hardware that has some, as the estimate placed them."""
-        wanted = CHIPS if hardware is None else tuple(h for h in dict.fromkeys(hardware) if h not in WITHOUT_CORES)
+        usual = (name for name, chip in registry.chips().items() if chip.by_default)
+        wanted = tuple(h for h in dict.fromkeys(usual if hardware is None else hardware) if h not in REFERENCES)
         if not wanted:
             return (Missing("None of the hardware that was asked for has cores that can be drawn."),)
         known = {} if isinstance(costed, Missing) else costed.core_maps
@@ -213,7 +216,7 @@ class ReportInputs:
         try:
             return chips.chip(known[name] if name in known else place(Activity(self.network, self.record), name))
         except InputError as error:
-            return Missing(f"{chips.title(name)}: the network cannot be placed: {error}.")
+            return Missing(f"{title(name)}: the network cannot be placed: {error}.")
 
 
 def _losses(found: Mapping[str, Any], name: str, network: IntegerNetwork) -> dict[str, Mapping[str, Any]]:
@@ -235,7 +238,7 @@ def _losses(found: Mapping[str, Any], name: str, network: IntegerNetwork) -> dic
 
 def _differ(found: Mapping[str, Any], layers: Mapping[str, Mapping[str, Any]], network: IntegerNetwork) -> str:
     """What a quantisation's report says otherwise than the network, or nothing."""
-    mine = {p.name: p for p in network.populations if p.kind != "input"}
+    mine = {p.name: p for p in network.populations if p.role != "input"}
     if layers.keys() != mine.keys():
         return f"it has the populations {', '.join(layers)}"
     options = network.info.provenance.get("options")
@@ -244,7 +247,7 @@ def _differ(found: Mapping[str, Any], layers: Mapping[str, Mapping[str, Any]], n
         if known is not None and found[key] != known:
             return f"its {key} is {found[key]}, not {known}"
     for name, p in mine.items():
-        threshold = None if p.kind == "readout" else [int(p.threshold.min()), int(p.threshold.max())]
+        threshold = None if p.role == "readout" else [int(p.rule.threshold.min()), int(p.rule.threshold.max())]
         said = layers[name]["threshold"]
         pairs = {
             "bits": (layers[name]["bits"], p.weight_bits),

@@ -13,7 +13,8 @@ import numpy as np
 from inflor.api.estimating import names_of
 from inflor.api.loading import PathLike, Progress, refuse_overwrite
 from inflor.api.report_inputs import ReportInputs
-from inflor.converter.datasets import Dataset
+from inflor.converter.datasets.dataset import Dataset
+from inflor.converter.datasets.layout import Layout
 from inflor.converter.errors import InputError
 from inflor.converter.files import atomic_path
 from inflor.converter.passes.conventions import Conventions
@@ -41,6 +42,7 @@ def report(
     quantisation: PathLike | Mapping[str, Any] | None = None,
     dataset: Dataset | PathLike | None = None,
     data_dir: PathLike | None = None,
+    layout: Layout = "auto",
     sample: int = 0,
     hardware: str | Sequence[str] | None = None,
     conventions: Conventions | None = None,
@@ -51,9 +53,10 @@ def report(
     record: of a run of `network`. float_model: the network before quantisation; it is run on the record's data for
     membrane potentials and, without float_record (a record of it), for accuracy and spikes. check: what `inflor check
     --json` printed; or targets: two or more, which are then compared on `check_samples` samples. quantisation: what
-    `inflor quantize --report` wrote. dataset: that of the record; not needed for digits. sample: whose spikes are
-    drawn. hardware: to estimate and, where it has cores, to draw; None to estimate all that is published and to draw
-    Loihi 2 and SpiNNaker 1. conventions: what the float file does not say about time.
+    `inflor quantize --report` wrote. dataset: that of the record; not needed for digits. layout: of its images,
+    "chw" or "hwc"; "auto" takes what alone fits the network. sample: whose spikes are drawn. hardware: to estimate and,
+    where it has cores, to draw; None to estimate all there is and to draw what is drawn by default
+    (`Chip.by_default`). conventions: what the float file does not say about time.
 
     Raises:
         InputError: a file is damaged, belongs to another network or was made of other data; an unknown sample, target
@@ -65,7 +68,7 @@ def report(
     if not isinstance(sample, int | np.integer):
         raise InputError(f"--sample {sample}: is no whole number")
     targets, hardware = names_of(targets), None if hardware is None else names_of(hardware)
-    given = ReportInputs(network, record, dataset, data_dir, progress)
+    given = ReportInputs(network, record, dataset, data_dir, layout, progress)
     refuse_overwrite(out, network, record, float_model, float_record, check, quantisation, dataset)
     if check is not None and targets:
         raise InputError("--check and --targets: give one of them, a verdict or targets to compare now")
@@ -123,7 +126,7 @@ def _run_facts(given: ReportInputs) -> dict[str, Any]:
         "dataset": " ".join(str(run[k]) for k in ("dataset", "split") if run.get(k)),
         "samples": given.record.samples,
         "timesteps": given.record.timesteps,
-        "neurons": sum(p.size for p in given.network.populations if p.kind != "input"),
+        "neurons": sum(p.size for p in given.network.populations if p.role != "input"),
         "version": versions()["inflor"],
         "facts": {name: str(value) for name, value in facts.items() if value not in (None, "")},
     }
@@ -139,7 +142,7 @@ def _with_populations(
 ) -> Report:
     """The report with its table of populations, and the share of spikes that differ from the float network's."""
     ordered = sorted(given.network.populations, key=lambda p: given.network.depth[p.name])
-    names = [p.name for p in ordered if p.kind != "input"]
+    names = [p.name for p in ordered if p.role != "input"]
     colours = dict(zip(names, ramp(len(names)), strict=True))
     rows = gather.populations(given.network, given.record, reference, losses, colours)
     differ: dict[str, float] = {}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from inflor.api.loading import Network, PathLike, Progress, load_dataset, load_network, refuse_overwrite
-from inflor.converter import datasets
-from inflor.converter.datasets import Dataset
+from inflor.converter.datasets.dataset import Dataset
+from inflor.converter.datasets.layout import Layout
 from inflor.converter.errors import InputError
 from inflor.converter.nir.graph import Graph
 from inflor.converter.passes.conventions import Conventions
@@ -27,6 +27,7 @@ def run(
     out: PathLike | None = None,
     spikes: bool | None = None,
     data_dir: PathLike | None = None,
+    layout: Layout = "auto",
     conventions: Conventions | None = None,
     progress: Progress | None = None,
     **options: Any,
@@ -35,6 +36,7 @@ def run(
 
     target: None means "float" for a float network and "cpu" for an integer one. spikes: keep every one, in the file or
     in memory; None keeps them where there is a file. conventions: what a float file does not say about time.
+    layout: of the data set's images, "chw" or "hwc"; "auto" takes what alone fits the network.
     options: of the target, e.g. memory (bytes), threads, device, state_bits, overflow for "cpu".
 
     Raises:
@@ -48,9 +50,9 @@ def run(
     if not isinstance(network, Graph | IntegerNetwork):
         about["sha256"] = sha256(network)
         network = load_network(network, conventions)
-    data = load_dataset(dataset, data_dir, network)
+    data = load_dataset(dataset, data_dir, network, layout=layout)
     network = fitted(network, data)
-    images, labels = datasets.split(data, split)
+    images, labels = data.split(split)
     x, y = network.info.normalise(images[:samples]), labels[:samples]
     about |= {"dataset": data.name, "split": split, "samples": len(x), "versions": versions()}
     return running.run(
@@ -60,7 +62,7 @@ def run(
         y,
         out=out,
         keep_spikes=spikes,
-        options={name: value for name, value in options.items() if value is not None},
+        options=options,
         provenance=about,
         progress=None if progress is None else lambda done, total: progress(done, total, "samples"),
     )

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from inflor.api.loading import PathLike, Progress, load_dataset
-from inflor.converter.datasets import Dataset
+from inflor.converter.datasets.dataset import Dataset
+from inflor.converter.datasets.layout import Layout
 from inflor.converter.threads import torch_threads
 from inflor.converter.train import loop as training
+from inflor.converter.train.config import default_config
 from inflor.converter.train.loop import TrainResult
 from inflor.converter.train.neurons import NeuronConfig
 
@@ -22,6 +24,7 @@ def train(
     out: PathLike,
     resume: bool = False,
     data_dir: PathLike | None = None,
+    layout: Layout = "auto",
     neuron: NeuronConfig | str | None = None,
     surrogate: str | None = None,
     threads: int | None = None,
@@ -30,20 +33,20 @@ def train(
 ) -> TrainResult:
     """Train a network and write model.pt, metrics.json and checkpoint.pt to the folder `out`.
 
-    dataset: a built-in name, the path of an .npz, or the data itself. model: a name of
-    `inflor.converter.train.networks.NETWORKS`. neuron: a kind ("srif", "if", "lif") or a whole configuration. settings:
-    fields of `inflor.converter.train.loop.TrainConfig` (timesteps, epochs, batch_size, learning_rate, optimizer, seed,
-    ...); those left out are what works for the data.
+    dataset: a name, the path of an .npz, or the data itself. layout: of its images, "chw" or "hwc"; "auto" refuses an
+    .npz whose images could be either. model: a name of `inflor.converter.train.networks.NETWORKS`. neuron: a kind
+    ("srif", "if", "lif") or a whole configuration. settings: fields of `inflor.converter.train.config.TrainConfig`
+    (timesteps, epochs, batch_size, learning_rate, optimizer, seed, ...); those left out are what works for the data.
 
     Raises:
         InputError: see `inflor.converter.train.loop.train`.
     """
-    data = load_dataset(dataset, data_dir)
+    data = load_dataset(dataset, data_dir, layout=layout)
     if neuron is not None or surrogate is not None:
         if not isinstance(neuron, NeuronConfig):
             neuron = NeuronConfig.preset(neuron or "srif")
         settings["neuron"] = neuron if surrogate is None else replace(neuron, surrogate=surrogate)  # type: ignore[arg-type]
-    config = training.default_config(data.name, model, **{k: v for k, v in settings.items() if v is not None})
+    config = default_config(data.name, model, **{k: v for k, v in settings.items() if v is not None})
     watch = None if progress is None else _watch_training(progress)
     with torch_threads(threads):
         return training.train(data, config, Path(out), resume=resume, progress=watch)

@@ -12,15 +12,14 @@ from inflor.console import Column
 from inflor.options import (
     FILE,
     WHOLE,
-    SeveralNames,
-    data_dir_option,
+    data_options,
     dataset_option,
     example,
     json_option,
-    loihi_options,
-    spinnaker_options,
     split_option,
+    targets_option,
 )
+from inflor.target_options import TargetCommand
 
 DIFFERENT = 1
 LAYERS = (
@@ -34,32 +33,32 @@ LAYERS = (
 
 
 @click.command(
-    cls=SeveralNames,
+    cls=TargetCommand,
     short_help="Compare targets spike for spike.",
     epilog=example("inflor check model.int.nir --targets cpu loihi --dataset digits --samples 4"),
 )
 @click.argument("model", type=FILE)
-@click.option("--targets", multiple=True, required=True, metavar="NAME...", help="Two or more; see inflor targets.")
+@targets_option
 @dataset_option
 @split_option
 @click.option("--samples", type=WHOLE, default=4, show_default=True, metavar="N", help="Compare the first N.")
-@loihi_options
-@spinnaker_options(hidden=True)
-@data_dir_option
+@data_options
 @json_option
-def command(model: Path, targets: tuple[str, ...], as_json: bool, **options: Any) -> int:
+def command(
+    model: Path, targets: tuple[str, ...], as_json: bool, target_options: dict[str, Any], **options: Any
+) -> int:
     """Run MODEL (an integer .nir) on several targets and compare every spike.
 
     Ends with 0 if all are equal. If not, says where the first difference in
     causal order is, with both sides' input, potential and threshold: 1.
-    The target spinnaker also takes what inflor place --help lists for it,
-    --neurons to --time-scale.
+    Options of targets (inflor targets NAME lists them) go to all that have
+    them; --loihi.chip goes to loihi alone.
     """
-    from inflor import api
+    import inflor
     from inflor.provenance import sha256
 
     with console.progress("comparing") as progress:
-        result = api.check(model, targets, progress=progress, **options)
+        result = inflor.check(model, targets, progress=progress, **options, **target_options)
     if as_json:
         console.print_json({"model": model, "sha256": sha256(model), **result.to_json()})
         return 0 if result.equal else DIFFERENT
@@ -69,6 +68,8 @@ def command(model: Path, targets: tuple[str, ...], as_json: bool, **options: Any
         f"{' and '.join(result.targets)}: {verdict}; {result.compared_spikes} spikes and silences of {result.samples} "
         "samples compared"
     )
+    if result.not_compared:
+        console.print_line(f"not compared, as not every target records them: {', '.join(result.not_compared)}")
     if result.first_mismatch is not None:
         console.print_line(str(result.first_mismatch))
     return 0 if result.equal else DIFFERENT

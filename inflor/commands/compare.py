@@ -8,12 +8,12 @@ from typing import Any
 import click
 
 from inflor import console
+from inflor.command import Command
 from inflor.console import Column
 from inflor.options import (
     FILE,
     WHOLE,
-    SeveralNames,
-    data_dir_option,
+    data_options,
     dataset_option,
     example,
     json_option,
@@ -22,7 +22,7 @@ from inflor.options import (
 
 
 @click.command(
-    cls=SeveralNames,
+    cls=Command,
     short_help="Compare networks by bits, accuracy and cost.",
     epilog=example("inflor compare 4.int.nir 8.int.nir --dataset digits --out compare.html"),
 )
@@ -30,20 +30,20 @@ from inflor.options import (
 @dataset_option
 @split_option
 @click.option("--samples", type=WHOLE, default=256, show_default=True, metavar="N", help="Run the first N only.")
-@click.option("--hardware", multiple=True, metavar="NAME...", help="To estimate.  [default: loihi2 spinnaker1 cmos45]")
+@click.option("--hardware", multiple=True, metavar="NAME...", help="To estimate: chips (inflor targets NAME), cmos45.")
 @click.option("--out", type=FILE, metavar="FILE", help="A page (.html), or the plot alone (.png, .svg).")
-@data_dir_option
+@data_options
 @json_option
 def command(models: tuple[Path, ...], as_json: bool, hardware: tuple[str, ...], **options: Any) -> None:
     """Compare MODELs (integer .nir files): accuracy, memory, energy and cores.
 
     For choosing bits, timesteps and chip; all of them run on the same samples.
     """
-    from inflor import api
+    import inflor
     from inflor.page.comparison import describe, table
 
     with console.progress("comparing") as progress:
-        result = api.compare(models, hardware=hardware or None, progress=progress, **options)
+        result = inflor.compare(models, hardware=hardware or None, progress=progress, **options)
     if as_json:
         console.print_json({"out": result.path, **result.as_dict()})
         return

@@ -8,10 +8,13 @@ from typing import Any
 import click
 
 from inflor import console
+from inflor.command import Command
 from inflor.options import FILE, beside, example, json_option, time_options
 
 
 @click.command(
+    cls=Command,
+    dumps=True,
     short_help="Export to NIR, or validate a .nir.",
     epilog=example(
         "inflor convert runs/digits/model.pt --out model.nir",
@@ -23,11 +26,10 @@ from inflor.options import FILE, beside, example, json_option, time_options
 @click.option(
     "--to",
     "form",
-    type=click.Choice(["nir", "netx", "spynnaker"]),
     default="nir",
     show_default=True,
     metavar="FORM",
-    help="nir; of integer networks with hard reset: netx (lava-dl's file), spynnaker (a .py and its .py.npz).",
+    help="nir, or of integer networks what a target exports: inflor targets NAME lists it.",
 )
 @click.option(
     "--portable",
@@ -51,13 +53,15 @@ def command(
     a .nir of another framework leaves open about time is then said in it; --from
     is snntorch, norse, spikingjelly, sinabs, rockpool, lava-dl or nengo.
     """
-    from inflor import api
+    import inflor
+    from inflor.api.loading import kind_of
 
     if form != "nir":
         if portable or step is not None:
             raise click.UsageError("--portable and --step are about NIR files; leave them out with --to.")
-        out = out or beside(model, ".net" if form == "netx" else ".spynnaker.py")
-        notes = api.to_netx(model, out) if form == "netx" else api.to_spynnaker(model, out)
+        known = inflor.exports()
+        out = out or beside(model, known[form].suffix if form in known else "")
+        notes = inflor.export_to(model, form, out)
         if as_json:
             console.print_json({"model": model, "out": out, "notes": notes})
             return
@@ -65,9 +69,9 @@ def command(
             console.print_line(f"note: {note}")
         console.print_line(f"wrote {out}")
         return
-    if out is None and api.kind_of(model) == "checkpoint":
+    if out is None and kind_of(model) == "checkpoint":
         out = beside(model, ".nir")
-    result = api.convert(model, out, conventions=api.Conventions(**time), portable=portable, step=step)
+    result = inflor.convert(model, out, conventions=inflor.Conventions(**time), portable=portable, step=step)
     graph = result.graph
     if as_json:
         console.print_json(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from inflor import console
+from inflor.command import Command
 from inflor.console import Column
 from inflor.options import FILE, SEED, example, json_option
 
@@ -31,7 +32,7 @@ LOST = (
 )
 
 
-@click.command(epilog=example("inflor demo --out runs/demo"))
+@click.command(cls=Command, epilog=example("inflor demo --out runs/demo"))
 @click.option("--out", type=FILE, default=Path("runs/demo"), show_default=True, metavar="DIR", help="Where to write.")
 @click.option("--model", default="convnet", show_default=True, metavar="NAME", help="Which network to train.")
 @click.option("--seed", type=SEED, default=0, show_default=True, metavar="N", help="The same seed, the same result.")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from inflor import console
+from inflor.command import Command
 from inflor.console import Column
-from inflor.options import FILE, SeveralNames, data_dir_option, example, json_option
+from inflor.options import FILE, data_options, example, json_option
 
 if TYPE_CHECKING:
     from inflor.targets.cost.result import CostReport
@@ -29,7 +30,7 @@ COUNTED = ("spikes", "synaptic_events", "dense_events", "input_macs", "neuron_up
 
 
 @click.command(
-    cls=SeveralNames,
+    cls=Command,
     short_help="Say what a run costs: energy, latency, memory.",
     epilog=example("inflor estimate model.int.nir --record record.h5 --hardware loihi1 cmos45"),
 )
@@ -39,7 +40,7 @@ COUNTED = ("spikes", "synaptic_events", "dense_events", "input_macs", "neuron_up
     "--hardware",
     multiple=True,
     metavar="NAME...",
-    help="loihi1, loihi2, spinnaker1, spinnaker2, cmos45.  [default: all]",
+    help="Chips (inflor targets NAME) and cmos45.  [default: all]",
 )
 @click.option("--dataset", metavar="DATA", help="What the record was made with, to see zeros of the input.")
 @click.option(
@@ -50,7 +51,7 @@ COUNTED = ("spikes", "synaptic_events", "dense_events", "input_macs", "neuron_up
     metavar="FORMAT",
     help="text, markdown or latex.",
 )
-@data_dir_option
+@data_options
 @json_option
 def command(
     model: Path,
@@ -59,6 +60,7 @@ def command(
     dataset: str | None,
     table: str,
     data_dir: Path | None,
+    layout: Any,
     as_json: bool,
 ) -> None:
     """Count what MODEL (an integer .nir) did in a record, and multiply by
@@ -67,12 +69,14 @@ def command(
     Each figure comes with its source, its kind and how far it was checked;
     where nothing is published, that is the answer.
     """
-    from inflor import api
+    import inflor
     from inflor.targets.cost.table import FORMATS
 
     chosen = {"hardware": hardware} if hardware else {}
     with console.progress("estimating") as progress:
-        report = api.estimate(model, record, dataset=dataset, data_dir=data_dir, progress=progress, **chosen)
+        report = inflor.estimate(
+            model, record, dataset=dataset, data_dir=data_dir, layout=layout, progress=progress, **chosen
+        )
     if as_json:
         console.print_json({"model": model, **report.as_dict()})
         return

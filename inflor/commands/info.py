@@ -9,11 +9,12 @@ from typing import Any
 import click
 
 from inflor import console
+from inflor.command import Command
 from inflor.console import Column, Row
 from inflor.options import FILE, example, json_option, time_options
 
 
-@click.command(short_help="Say what a file holds.", epilog=example("inflor info model.int.nir"))
+@click.command(cls=Command, short_help="Say what a file holds.", epilog=example("inflor info model.int.nir"))
 @click.argument("file", type=FILE)
 @time_options
 @json_option
@@ -22,9 +23,10 @@ def command(file: Path, as_json: bool, **time: Any) -> None:
 
     Layers, shapes, bits, scales and ranges, and where the file came from.
     """
-    from inflor import api, describe
+    import inflor
+    from inflor import describe
 
-    description = describe.info(file, api.Conventions(**time))
+    description = describe.info(file, inflor.Conventions(**time))
     if as_json:
         console.print_json(description.as_dict())
         return

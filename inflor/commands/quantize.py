@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from inflor import console
+from inflor.command import Command
 from inflor.console import Column
-from inflor.options import FILE, SEED, WHOLE, Whole, beside, data_dir_option, example, json_option, time_options
+from inflor.options import FILE, SEED, WHOLE, Whole, beside, data_options, example, json_option, time_options
 
 if TYPE_CHECKING:
     from inflor.quant.fix.report import QuantReport
@@ -35,6 +36,8 @@ LARGE_DEVIATION = 0.01
 
 
 @click.command(
+    cls=Command,
+    dumps=True,
     short_help="Fix weights and thresholds to integers.",
     epilog=example("inflor quantize model.nir --bits 8 --calibrate digits --out model.int.nir"),
 )
@@ -61,7 +64,7 @@ LARGE_DEVIATION = 0.01
 @click.option("--out", type=FILE, metavar="FILE", help="The .int.nir to write.  [default: beside MODEL]")
 @click.option("--report", type=FILE, metavar="FILE", help="Also write the report, as JSON, here.")
 @time_options
-@data_dir_option
+@data_options
 @json_option
 def command(
     model: Path,
@@ -78,6 +81,7 @@ def command(
     out: Path | None,
     report: Path | None,
     data_dir: Path | None,
+    layout: Any,
     as_json: bool,
     **time: Any,
 ) -> None:
@@ -86,15 +90,16 @@ def command(
     Prints what each population lost. "same": spikes equal to the float network's; "diverges": the first step with one
     that is not.
     """
-    from inflor import api
+    import inflor
+    from inflor.api.loading import refuse_overwrite, refuse_twice
 
     out = out or beside(model, ".int.nir")
-    api.refuse_overwrite(report, model, calibrate, option="--report")
-    api.refuse_twice(out, report)
+    refuse_overwrite(report, model, calibrate, option="report")
+    refuse_twice(out, report)
     with console.progress("quantising") as progress:
-        result = api.quantize(
+        result = inflor.quantize(
             model,
-            conventions=api.Conventions(**time),
+            conventions=inflor.Conventions(**time),
             calibrate=calibrate,
             bits=bits,
             granularity="channel" if granularity == "channel" else "population",
@@ -106,6 +111,7 @@ def command(
             fraction_bits=fraction_bits,
             seed=seed,
             data_dir=data_dir,
+            layout=layout,
             out=out,
             progress=progress,
         )

@@ -8,11 +8,12 @@ from typing import Any
 import click
 
 from inflor import console
-from inflor.options import FILE, SEED, WHOLE, SeveralNames, data_dir_option, example, json_option, time_options
+from inflor.command import Command
+from inflor.options import FILE, SEED, WHOLE, data_options, example, json_option, time_options
 
 
 @click.command(
-    cls=SeveralNames,
+    cls=Command,
     short_help="Show a run as one HTML page.",
     epilog=example("inflor report model.int.nir --record record.h5 --float-model model.nir"),
 )
@@ -29,7 +30,7 @@ from inflor.options import FILE, SEED, WHOLE, SeveralNames, data_dir_option, exa
 @click.option("--sample", type=SEED, default=0, show_default=True, metavar="N", help="Whose spikes are drawn.")
 @click.option("--hardware", multiple=True, metavar="NAME...", help="To estimate and to draw.  [default: all]")
 @time_options
-@data_dir_option
+@data_options
 @json_option
 def command(
     model: Path,
@@ -46,18 +47,19 @@ def command(
     Accuracy, equivalence, spikes, rounding, energy, cores and time, in a file
     that needs no network. What is not given is named in the page.
     """
-    from inflor import api
+    import inflor
+    from inflor.page.contents import Missing
 
     options["hardware"] = options["hardware"] or None
-    options["conventions"] = api.Conventions(dt, integration, reset, framework)
+    options["conventions"] = inflor.Conventions(dt, integration, reset, framework)
     with console.progress("reporting") as progress:
-        result = api.report(model, record, progress=progress, **options)
+        result = inflor.report(model, record, progress=progress, **options)
     if as_json:
         console.print_json({"model": model, "out": result.path, **result.as_dict()})
         return
     for warning in result.warnings:
         console.print_line(f"warning: {warning}")
     for what, part in (("equivalence", result.verdict), ("potentials", result.potentials), ("energy", result.costs)):
-        if isinstance(part, api.Missing):
+        if isinstance(part, Missing):
             console.print_line(f"note: {what} not shown: {part.why}")
     console.print_line(f"wrote {result.path} ({Path(result.path or '').stat().st_size / 1e6:.1f} MB)")

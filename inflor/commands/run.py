@@ -12,18 +12,14 @@ from inflor.console import Column
 from inflor.options import (
     FILE,
     WHOLE,
-    Memory,
-    Whole,
-    data_dir_option,
+    data_options,
     dataset_option,
     example,
     json_option,
-    loihi_options,
-    spinnaker_options,
     split_option,
-    threads_option,
     time_options,
 )
+from inflor.target_options import TargetCommand
 
 if TYPE_CHECKING:
     from inflor.targets.record.file import Record
@@ -38,6 +34,7 @@ POPULATIONS = (
 
 
 @click.command(
+    cls=TargetCommand,
     short_help="Run on a target and count spikes.",
     epilog=example("inflor run model.int.nir --dataset digits --out record.h5 --json"),
 )
@@ -48,21 +45,8 @@ POPULATIONS = (
 @click.option("--samples", type=WHOLE, metavar="N", help="Run the first N only.  [default: all]")
 @click.option("--out", type=FILE, metavar="FILE", help="Record every spike in this .h5 file.")
 @click.option("--no-spikes", is_flag=True, help="Leave the spikes out of it: counts and outputs only.")
-@click.option("--memory", type=Memory(), metavar="SIZE", help="Cap on activations, e.g. 512M.  [default: 1G]")
-@click.option("--device", type=click.Choice(["cpu", "cuda"]), metavar="NAME", help="cpu or cuda.  [default: cpu]")
-@click.option("--profile", metavar="CHIP", help="Arithmetic of a chip on cpu: loihi.")
-@click.option("--state-bits", type=Whole(2, 63), metavar="N", help="Of the potential, 2 to 63.  [default: enough]")
-@click.option(
-    "--overflow",
-    type=click.Choice(["error", "saturate", "wrap"]),
-    metavar="RULE",
-    help="Beyond it: error, saturate or wrap.  [default: error]",
-)
 @time_options
-@loihi_options
-@spinnaker_options(hidden=True)
-@threads_option
-@data_dir_option
+@data_options
 @json_option
 def command(
     model: Path,
@@ -73,20 +57,23 @@ def command(
     dt: float | None,
     integration: str | None,
     reset: Any,
+    target_options: dict[str, Any],
     **options: Any,
 ) -> None:
     """Run MODEL (a .nir, float or integer) on a target and count its spikes.
 
-    Rates are spikes per neuron and timestep. The target spinnaker also takes
-    what inflor place --help lists for it, --neurons to --time-scale.
+    Rates are spikes per neuron and timestep. Each target takes options of its
+    own too: inflor targets NAME lists them.
     """
-    from inflor import api
+    import inflor
     from inflor.summary import summarise
 
-    conventions = api.Conventions(dt, integration, reset, framework)
+    conventions = inflor.Conventions(dt, integration, reset, framework)
     spikes = False if no_spikes else None
     with console.progress("running") as progress:
-        record = api.run(model, out=out, spikes=spikes, conventions=conventions, progress=progress, **options)
+        record = inflor.run(
+            model, out=out, spikes=spikes, conventions=conventions, progress=progress, **options, **target_options
+        )
     result = summarise(record)
     if as_json:
         console.print_json({"model": model, **result})

@@ -8,12 +8,13 @@ from typing import Any
 import click
 
 from inflor import console
+from inflor.command import Command
 from inflor.options import (
     FILE,
     SEED,
     WHOLE,
     Whole,
-    data_dir_option,
+    data_options,
     dataset_option,
     example,
     json_option,
@@ -29,6 +30,7 @@ DEVICES = ("auto", "cpu", "cuda")
 
 
 @click.command(
+    cls=Command,
     short_help="Train a spiking network.",
     epilog=example("inflor train --dataset digits --model convnet --out runs/digits"),
 )
@@ -44,7 +46,7 @@ DEVICES = ("auto", "cpu", "cuda")
 @click.option("--timesteps", type=WHOLE, metavar="T", help="Steps per sample.  [default: 4]")
 @click.option("--epochs", type=WHOLE, metavar="N", help="Passes over the data.")
 @click.option("--batch-size", type=Whole(2), metavar="N", help="Samples per update.")
-@click.option("--lr", type=float, metavar="X", help="Learning rate; falls to 0 along a cosine.")
+@click.option("--lr", "learning_rate", type=float, metavar="X", help="Learning rate; falls to 0 along a cosine.")
 @click.option("--optimizer", type=click.Choice(OPTIMIZERS), metavar="NAME", help="sgd (momentum 0.9), adam or adamw.")
 @click.option("--weight-decay", type=float, metavar="X", help="Of conv and linear weights.")
 @click.option("--channels", type=WHOLE, metavar="N", help="Base width of the network.")
@@ -62,19 +64,18 @@ DEVICES = ("auto", "cpu", "cuda")
 @click.option("--seed", type=SEED, default=0, show_default=True, metavar="N", help="Of everything random.")
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint in the --out folder.")
 @threads_option
-@data_dir_option
+@data_options
 @json_option
 def command(dataset: str, model: str, out: Path | None, resume: bool, as_json: bool, **options: Any) -> None:
     """Train a spiking network: writes model.pt and metrics.json.
 
     Settings that you leave out are those that work well for the data.
     """
-    from inflor import api
+    import inflor
 
     out = out or Path("runs") / f"{Path(dataset).stem}-{model}"
-    options["learning_rate"] = options.pop("lr")
     with console.progress("training") as progress:
-        result = api.train(dataset, model, out=out, resume=resume, progress=progress, **options)
+        result = inflor.train(dataset, model, out=out, resume=resume, progress=progress, **options)
     metrics = result.metrics
     if as_json:
         console.print_json({"model": result.model_path, **metrics})

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from inflor.page.contents import Accuracy, Chip, Costs, Potentials, Report, Row, Timeline, Verdict
 from inflor.page.words import count, listed, percent, plural, quantity
 
-CONVENTIONS = ("cmos45",)
-"""Hardware that is a way of counting, not a chip."""
 MOST_SHOWN = 6
 """Populations whose potentials are drawn."""
 
@@ -114,7 +112,7 @@ def energy(costs: Costs) -> str:
     known = [h for h in costs.hardware if h["energy"]]
     if not known:
         return "Of the hardware asked for, no energy is published."
-    chips = sorted((h for h in known if h["hardware"] not in CONVENTIONS), key=lambda h: h["energy"])
+    chips = sorted((h for h in known if not h["reference"]), key=lambda h: h["energy"])
     parts = []
     if chips:
         ends = [f"{quantity(h['energy'], 'J')} ({h['title']})" for h in (chips[0], chips[-1])]
@@ -130,7 +128,7 @@ def energy(costs: Costs) -> str:
 
 def _against_ann(known: Sequence[Row]) -> str:
     """The spiking network beside the ANN where both are counted by the same convention."""
-    spiking = [h for h in known if h["hardware"] == "cmos45" and not h["ann"]]
+    spiking = [h for h in known if h["reference"] and not h["ann"]]
     anns = [h for h in known if h["ann"]]
     if not spiking or not anns:
         return ""

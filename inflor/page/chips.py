@@ -6,19 +6,14 @@ import numpy as np
 
 from inflor.page.contents import Chip, Missing, Row
 from inflor.page.words import count, listed, percent, plural
+from inflor.targets.cost.estimate import title
 from inflor.targets.mapping import CoreMap
 
 MOST_CORES = 20_000
-TITLES = {"loihi1": "Loihi 1", "loihi2": "Loihi 2", "spinnaker1": "SpiNNaker 1", "spinnaker2": "SpiNNaker 2"}
-
-
-def title(name: str) -> str:
-    """What a chip is called on the page."""
-    return TITLES.get(name, name)
 
 
 def chip(found: CoreMap) -> Chip | Missing:
-    """All that a network takes of a chip; a core is as full as what it has the least left of.
+    """All that a network takes of a chip; a core is as full as what it has the least left of, where that is known.
 
     Missing where there are too many cores.
     """
@@ -26,7 +21,7 @@ def chip(found: CoreMap) -> Chip | Missing:
         return Missing(f"{title(found.chip)}: {count(found.size)} cores are too many to draw.")
     unit = "tile" if found.mesh == "square" else "chip"
     shares = [f"{percent(r.used.sum() / (found.size * r.limit), 0)} of their {r.name}" for r in found.resources]
-    text = f"{_summary(found)}; they use {listed(shares)}"
+    text = f"{_summary(found)}; they use {listed(shares)}" if shares else _summary(found)
     sites = tuple(map(tuple, found.sites.tolist()))
     return Chip(found.chip, title(found.chip), text, unit, found.seats, _rows(found), sites, found.size, found.layout)
 
@@ -61,7 +56,7 @@ def _rows(found: CoreMap) -> tuple[Row, ...]:
                 "y": place[2],
                 "seat": taken[place],
                 "neurons": sum(held.values()),
-                "fill": max(float(r.used[core]) / r.limit for r in found.resources),
+                "fill": max((float(r.used[core]) / r.limit for r in found.resources), default=None),
             }
         )
     return tuple(rows)

@@ -136,9 +136,9 @@ def populations(
     ranges = state_ranges(network)
     rows = []
     for p in sorted(network.populations, key=lambda p: network.depth[p.name]):
-        if p.kind == "input":
+        if p.role == "input":
             continue
-        fires = p.kind != "readout"
+        fires = p.role != "readout"
         steps = p.size * record.timesteps
         row: dict[str, Any] = {
             "name": p.name,
@@ -149,8 +149,8 @@ def populations(
             "depth": network.depth[p.name],
             "bits": p.weight_bits,
             "scale": _ends(p.scale),
-            "threshold": _ends(p.threshold) if fires else None,
-            "reset": p.reset if fires else None,
+            "threshold": _ends(p.rule.threshold) if fires else None,
+            "reset": p.rule.reset_kind if fires else None,
             "state_bits": ranges[p.name].state_bits,
             "spikes": float(record.counts[p.name].mean()) if fires else None,
             "rate": float(record.counts[p.name].mean()) / steps if fires else None,
@@ -214,7 +214,7 @@ def timeline(network: IntegerNetwork) -> Timeline:
             "steps": length,
         }
         for p in sorted(network.populations, key=lambda p: depth[p.name])
-        if p.kind != "input"
+        if p.role != "input"
         for sample in range(SAMPLES_FOLLOWED)
         for frame in range(0, timesteps, length)
     )

@@ -186,6 +186,6 @@ def _tiles(report: Report) -> list[dict[str, str]]:
 
 def _chosen(costs: Costs, drawn: Sequence[str]) -> Row | None:
     """The chip whose energy and cores stand at the head: one that holds the network, whose cores are drawn if any."""
-    able = [h for h in costs.hardware if h["energy"] and h["hardware"] not in captions.CONVENTIONS]
+    able = [h for h in costs.hardware if h["energy"] and not h["reference"]]
     order = [(h["cores"] is None, bool(h["breaks"]), h["hardware"] not in drawn, i) for i, h in enumerate(able)]
     return able[min(order)[-1]] if able else None

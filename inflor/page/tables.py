@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from inflor.page.chips import TITLES
 from inflor.page.contents import Costs, Missing, Report, Row, Source, Verdict
 from inflor.page.words import between, count, percent, quantity, shape, size
 from inflor.targets.chips.figures import CHECKS
+from inflor.targets.cost.estimate import title
 
 MOST_HARDWARE_COLUMNS = 3
 
@@ -283,7 +283,7 @@ def _energy_columns(costs: Costs) -> list[Row]:
 
 def short_title(h: Row) -> str:
     """Loihi 1 for whatever model of it."""
-    return TITLES.get(h["hardware"], "45 nm" if h["hardware"] == "cmos45" else h["hardware"])
+    return title(h["hardware"])
 
 
 def _span(ends: Sequence[float], form: str) -> str:

@@ -80,7 +80,7 @@ def _read_outputs(graph: Graph, populations: Mapping[str, Population]) -> tuple[
     """The populations that the Outputs read."""
     found = tuple(dict.fromkeys(n for output in graph.outputs() for n in graph.predecessors(output)))
     for name in found:
-        if name not in populations or populations[name].kind == "input":
+        if name not in populations or populations[name].role == "input":
             raise InputError(
                 f"{graph.source}: node {name!r} ({type(graph.nodes[name]).__name__}): leads to an Output, and in an "
                 "integer network only populations do; put a neuron or a readout (I, LI) before the Output in the float "

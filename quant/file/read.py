@@ -13,7 +13,8 @@ from inflor.converter.errors import InputError
 from inflor.converter.nir.graph import Graph, reset_of
 from inflor.converter.primitives import fields
 from inflor.converter.primitives.base import primitive
-from inflor.quant.ir.network import DECAY_BITS, LARGEST, IntegerNetwork, Population, Projection, Reset
+from inflor.quant.ir.network import LARGEST, IntegerNetwork, Population, Projection
+from inflor.quant.ir.neuron import DECAY_BITS, ZERO, NeuronRule, SetTo, Subtract
 from inflor.quant.operators import WEIGHTED, IntArray, Shape, weighted
 from inflor.quant.passes.fuse import FloatProjection, least_shape
 
@@ -46,12 +47,11 @@ def check_width(network: IntegerNetwork, projection: Projection) -> None:
 
 def read_population(graph: Graph, name: str, bias: npt.NDArray[np.float64]) -> Population:
     node, shape = graph.nodes[name], graph.output_shapes[name]
-    zero = np.zeros((), np.int64)
     where = f"{graph.source}: node {name!r}: metadata"
     scale = np.asarray(fields.positive(node.metadata.get("scale", 1.0), f"{where} 'scale'"), np.float64)
     scale = _fitting(scale, shape, f"{where} 'scale'")
     if isinstance(node, nir.Input):
-        return Population(name, shape, "input", zero, "none", zero, zero, zero, zero, scale, 0)
+        return Population(name=name, shape=shape, role="input", scale=scale, weight_bits=0)
     kind = primitive(node).kind
     if kind is None or kind == "threshold":
         raise InputError(f"{graph.source}: node {name!r}: a {type(node).__name__} has no integer form")
@@ -74,28 +74,28 @@ def read_population(graph: Graph, name: str, bias: npt.NDArray[np.float64]) -> P
     for values in (decay, synaptic):
         if values is not None and (values.min() < 0 or values.max() > 1 << decay_bits):
             raise InputError(f"{graph.source}: node {name!r}: a decay is outside 0 to 2**{decay_bits}")
-    kept: Reset = "none"
-    amounts = {"subtract": zero, "zero": zero}
+    reset: Subtract | SetTo | None = None
     if kind != "readout":
-        kept, value = reset_of(node)
-        amounts[kept] = integers(value, "reset_value" if kept == "subtract" else "v_reset")
+        how, value = reset_of(node)
+        soft = how == "subtract"
+        reset = Subtract(integers(value, "reset_value")) if soft else SetTo(integers(value, "v_reset"))
     return Population(
-        name,
-        shape,
-        kind,
-        zero if kind == "readout" else integers(node.v_threshold, "v_threshold"),
-        kept,
-        amounts["subtract"],
-        amounts["zero"],
-        least_shape(total),
-        decay,
-        scale,
-        whole("weight_bits", 8, 8),
-        synaptic,
-        integers(node.metadata.get("drift", 0), "drift"),
-        whole("fraction_bits", 0, 16),
-        decay_bits,
-        bool(whole("refractory", 0, 1)),
+        name=name,
+        shape=shape,
+        role="readout" if kind == "readout" else "spiking",
+        rule=NeuronRule(
+            threshold=ZERO if kind == "readout" else integers(node.v_threshold, "v_threshold"),
+            reset=reset,
+            bias=least_shape(total),
+            decay=decay,
+            current_decay=synaptic,
+            decay_bits=decay_bits,
+            drift=integers(node.metadata.get("drift", 0), "drift"),
+            fraction_bits=whole("fraction_bits", 0, 16),
+            refractory=bool(whole("refractory", 0, 1)),
+        ),
+        scale=scale,
+        weight_bits=whole("weight_bits", 8, 8),
     )
 
 

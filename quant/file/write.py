@@ -45,7 +45,7 @@ def nodes_of(network: IntegerNetwork) -> tuple[Nodes, list[Edge], list[Edge]]:
                 edges.append((previous, delay))
                 previous = delay
             for operator in projection.operators:
-                bias = population.bias if projection is carrier and operator is projection.operators[-1] else None
+                bias = population.rule.bias if projection is carrier and operator is projection.operators[-1] else None
                 nodes[operator.name] = _operator_node(operator, shape, projection.exponent, bias)
                 edges.append((previous, operator.name))
                 previous, shape = operator.name, operator.output_shape(shape)
@@ -66,7 +66,7 @@ def _delay_node(shape: Shape, steps: int, dt: float) -> nir.NIRNode:
 
 def _bias_carrier(population: Population, incoming: tuple[Projection, ...]) -> Projection | None:
     """The first projection whose last operator is a NIR node with a bias that fits."""
-    per_channel = population.bias.size in (1, population.shape[0])
+    per_channel = population.rule.bias.size in (1, population.shape[0])
     for projection in incoming:
         last = projection.operators[-1] if projection.operators else None
         if isinstance(last, Conv | Linear) and per_channel and last.weight.shape[0] == population.shape[0]:
@@ -110,9 +110,10 @@ def _operator_node(operator: Operator, shape: Shape, exponent: int, bias: IntArr
 
 def _neuron_node(p: Population, input_bits: int, bias_in_metadata: bool) -> nir.NIRNode:
     metadata: dict[str, Any] = {"scale": np.asarray(p.scale, np.float64)}
-    if p.kind == "input":
+    if p.role == "input":
         return make_node(nir.Input, {"input_type": {"input": np.array(p.shape)}}, metadata | {"bits": input_bits})
     metadata["weight_bits"] = p.weight_bits
+    rule = p.rule
 
     def full(values: IntArray) -> npt.NDArray[Any]:
         return _narrow(p.broadcast(values).copy())
@@ -121,43 +122,49 @@ def _neuron_node(p: Population, input_bits: int, bias_in_metadata: bool) -> nir.
         return _narrow(least_shape(p.broadcast(values)))
 
     for name in ("decay", "current_decay", "drift"):
-        values = getattr(p, name)
+        values = getattr(rule, name)
         if values is not None and (values.any() or name == "current_decay"):
             metadata[name] = least(values)
-    if p.fades or p.fraction_bits:
-        metadata |= {"decay_bits": p.decay_bits, "fraction_bits": p.fraction_bits}
-    if p.refractory:
+    if rule.decays or rule.fraction_bits:
+        metadata |= {"decay_bits": rule.decay_bits, "fraction_bits": rule.fraction_bits}
+    if rule.refractory:
         metadata["refractory"] = 1
-    if bias_in_metadata and p.bias.any():
-        metadata["bias"] = least(p.bias)
+    if bias_in_metadata and rule.bias.any():
+        metadata["bias"] = least(rule.bias)
     fields: dict[str, Any] = {"r": full(np.ones((), np.int64))}
-    tau = _time_constant(p, p.decay)
-    if p.fades:
-        fields |= {"r": tau, "v_leak": p.broadcast(p.drift / (1 << p.fraction_bits)) * tau}
-    if p.current_decay is not None:
-        synaptic = _time_constant(p, p.current_decay)
+    tau = _time_constant(p, rule.decay)
+    if rule.decays:
+        fields |= {"r": tau, "v_leak": p.broadcast(rule.drift / (1 << rule.fraction_bits)) * tau}
+    if rule.current_decay is not None:
+        synaptic = _time_constant(p, rule.current_decay)
         fields |= {"tau_mem": tau, "tau_syn": synaptic, "w_in": synaptic}
-    elif p.fades:
+    elif rule.decays:
         fields["tau"] = tau
-    if p.kind != "readout":
-        fields |= {"v_threshold": full(p.threshold), "v_reset": full(p.v_reset)}
-        if p.reset == "subtract":
-            metadata |= {"reset": "subtract", "reset_value": least(p.reset_value), "threshold": least(p.threshold + 1)}
+    if p.role != "readout":
+        fields |= {"v_threshold": full(rule.threshold), "v_reset": full(rule.v_reset)}
+        if rule.reset_kind == "subtract":
+            metadata |= {
+                "reset": "subtract",
+                "reset_value": least(rule.reset_value),
+                "threshold": least(rule.threshold + 1),
+            }
     return make_node(_neuron_type(p), fields, metadata)
 
 
 def _neuron_type(p: Population) -> type[nir.NIRNode]:
-    spiking = p.kind != "readout"
-    if p.current_decay is not None:
+    spiking, rule = p.role != "readout", p.rule
+    if rule.current_decay is not None:
         return nir.CubaLIF if spiking else nir.CubaLI
-    if p.fades:
+    if rule.decays:
         return nir.LIF if spiking else nir.LI
     return nir.IF if spiking else nir.I
 
 
 def _time_constant(p: Population, decay: IntArray) -> npt.NDArray[np.float64]:
     """tau in steps with which Euler's rule takes `decay` away in each, for every neuron."""
-    return p.broadcast(np.where(decay > 0, (1 << p.decay_bits) / np.maximum(decay, 1), NO_DECAY)).astype(np.float64)
+    return p.broadcast(np.where(decay > 0, (1 << p.rule.decay_bits) / np.maximum(decay, 1), NO_DECAY)).astype(
+        np.float64
+    )
 
 
 def _narrow(values: IntArray) -> npt.NDArray[Any]:

@@ -48,8 +48,10 @@ def input_unit(x: npt.NDArray[np.float32], bits: int) -> float:
 
 def _multiples(x: npt.NDArray[np.float32], unit: float, limit: int) -> bool:
     """Whether every value is a whole number of units, and at most `limit` of them."""
+    if float(np.abs(x).max()) > (limit + 0.5) * unit:  # asked first: by a denormal unit the division would overflow
+        return False
     counts = x / unit
-    return bool((np.abs(counts) <= limit + 0.5).all() and np.allclose(counts, np.rint(counts), rtol=0, atol=1e-4))
+    return bool(np.allclose(counts, np.rint(counts), rtol=0, atol=1e-4))
 
 
 def split_chain(operators: tuple[Operator, ...]) -> tuple[tuple[Operator, ...], Operator, tuple[Operator, ...]]:

@@ -53,8 +53,8 @@ def measure_layer(
         bits=population.weight_bits,
         exponents=tuple(q.exponent for _, q in pairs),
         threshold=None
-        if population.kind == "readout"
-        else (int(population.threshold.min()), int(population.threshold.max())),
+        if population.role == "readout"
+        else (int(population.rule.threshold.min()), int(population.rule.threshold.max())),
         weight_snr_db=None if noise == 0 or signal == 0 else 10 * float(np.log10(signal / noise)),
         clipped=clipped / max(total, 1),
         spike_rate_float=None if rates is None else rates[0],
@@ -75,9 +75,10 @@ def measure_layer(
 def _time_constant_error(population: Population, neuron: FloatNeuron) -> float | None:
     """Worst relative deviation of a time constant, -1 / log(1 - decay) steps, by rounding; None where none fades."""
     errors = []
-    for real, held in ((neuron.decay, population.decay), (neuron.current_decay, population.current_decay)):
+    rule = population.rule
+    for real, held in ((neuron.decay, rule.decay), (neuron.current_decay, rule.current_decay)):
         if real is not None and held is not None:
-            rounded = population.broadcast(held) / (1 << population.decay_bits)
+            rounded = population.broadcast(held) / (1 << rule.decay_bits)
             fades = (real > 0) & (real < 1)
             with np.errstate(divide="ignore"):  # a decay rounded to all: a time constant of 0
                 errors.append(np.abs(np.log1p(-real[fades]) / np.log1p(-rounded[fades]) - 1))

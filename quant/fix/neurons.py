@@ -14,32 +14,34 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
-
 from inflor.converter.errors import InputError
 from inflor.converter.nir.graph import Graph
 from inflor.converter.primitives.base import PRIMITIVES, primitive
 from inflor.converter.primitives.dynamics import dynamics
-from inflor.quant.ir.network import Kind, Reset
-
-FloatArray = npt.NDArray[np.float64]
-_KINDS: dict[str, Kind] = {"threshold": "lif", "if": "if", "lif": "lif", "cuba_lif": "cuba_lif", "readout": "readout"}
+from inflor.quant.ir.neuron import ResetKind
+from inflor.quant.ir.types import FloatArray
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class FloatNeuron:
-    """One neuron node in current units; every array is float64 at the population's full shape.
+    """One neuron node in units of its input current; every array is float64 at the population's full shape.
 
-    threshold: None for a readout. strict: fires above the threshold only. decay, current_decay: fraction of v and u
-    lost per step; current_decay is None where there is no u. drift: constant input per step that the leak potential
-    stands for. gain: potential per current unit. refractory: loses the step after a spike.
+    Attributes:
+        threshold: the potential at which the neuron fires; None for a readout.
+        strict: whether it fires above the threshold only, and not at it.
+        reset: what a spike does to the potential.
+        reset_value: what the reset "subtract" takes from the potential.
+        v_reset: what the reset "zero" sets it to.
+        decay: the fraction of the potential that is lost per step.
+        current_decay: the same of the synaptic current; None where there is none.
+        drift: the constant input per step that the leak potential stands for.
+        gain: the potential, in the node's own units, per unit of current.
+        refractory: whether the neuron loses the step after a spike.
     """
 
-    kind: Kind
     threshold: FloatArray | None
     strict: bool
-    reset: Reset
+    reset: ResetKind
     reset_value: FloatArray
     v_reset: FloatArray
     decay: FloatArray
@@ -50,7 +52,7 @@ class FloatNeuron:
 
     @property
     def leaks(self) -> bool:
-        """Whether any state fades, but not at once."""
+        """Whether any state leaks, and keeps a part of itself."""
         decays = (self.decay,) if self.current_decay is None else (self.decay, self.current_decay)
         return any(bool(((d > 0) & (d < 1)).any()) for d in decays)
 
@@ -75,15 +77,14 @@ def read_neuron(graph: Graph, name: str) -> FloatNeuron:
             "network has no form for; put a Delay before it instead"
         )
     return FloatNeuron(
-        _KINDS[form.kind],
-        None if step.threshold is None else step.threshold / gain,
-        step.strict,
-        step.reset,
-        step.reset_value / gain,
-        step.v_reset / gain,
-        1 - step.keep,
-        None if step.current_keep is None else 1 - step.current_keep,
-        step.drift / gain,
-        gain,
-        step.refractory,
+        threshold=None if step.threshold is None else step.threshold / gain,
+        strict=step.strict,
+        reset=step.reset,
+        reset_value=step.reset_value / gain,
+        v_reset=step.v_reset / gain,
+        decay=1 - step.keep,
+        current_decay=None if step.current_keep is None else 1 - step.current_keep,
+        drift=step.drift / gain,
+        gain=gain,
+        refractory=step.refractory,
     )

@@ -30,7 +30,8 @@ from inflor.quant.fix.neurons import FloatNeuron, read_neuron
 from inflor.quant.fix.report import LayerReport, QuantReport
 from inflor.quant.fix.rounded import FRACTION_BITS, ratios_hold, reference_of, rounded_population, whole_units
 from inflor.quant.fix.scales import LARGEST_T, RESOLUTION, Scales, Synapses, choose_scales, scale_groups, target_rows
-from inflor.quant.ir.network import DECAY_BITS, IntegerNetwork, Population, Projection, check_network
+from inflor.quant.ir.network import IntegerNetwork, Population, Projection, check_network
+from inflor.quant.ir.neuron import DECAY_BITS
 from inflor.quant.ir.ranges import state_range
 from inflor.quant.operators import WEIGHTED, Operator
 from inflor.quant.passes.add_readouts import add_readouts
@@ -193,9 +194,8 @@ class _Quantizer:
         (name,) = self.graph.inputs()
         if not x.any():
             raise InputError("calibration data is all zero; calibrate with real samples")
-        zero = np.zeros((), np.int64)
         unit = np.asarray(input_unit(x, INPUT_BITS))
-        return Population(name, self.graph.output_shapes[name], "input", zero, "none", zero, zero, zero, zero, unit, 0)
+        return Population(name=name, shape=self.graph.output_shapes[name], role="input", scale=unit, weight_bits=0)
 
     def _outputs(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(n for output in self.graph.outputs() for n in self.graph.predecessors(output)))
@@ -245,11 +245,11 @@ class _Quantizer:
 
     def _set_bias(self, name: str, unit: FloatArray) -> None:
         population, neuron = self.network.by_name[name], self._neuron(name)
-        bias = self.fused.bias[name] + (0.0 if population.current_decay is not None else neuron.drift)
+        bias = self.fused.bias[name] + (0.0 if population.rule.current_decay is not None else neuron.drift)
         pairs = zip(self._incoming(name), self.network.incoming[name], strict=True)
         if self.options.correct_bias and any(rounds_weights(q, p, unit, population.shape) for q, p in pairs):
             bias = bias + channels_first(self._missing_current(population, unit), bias.ndim)
-        corrected = replace(population, bias=whole_units(bias, unit, population.name))
+        corrected = population.with_rule(bias=whole_units(bias, unit, population.name))
         populations = tuple(corrected if p is population else p for p in self.network.populations)
         self.network = replace(self.network, populations=populations)
 
@@ -280,7 +280,7 @@ class _Quantizer:
             identity = None if _has_weights(self.graph, projection) else float(operator.weight.flat[0])
             peak = 2 ** (INPUT_BITS - 1) - 1 if projection.source in self.graph.inputs() else 1
             synapses.append(Synapses(operator, target_rows(operator, after, shape), columns, identity, peak))
-        per_channel = self.options.granularity == "channel" and neuron.kind != "readout"
+        per_channel = self.options.granularity == "channel" and neuron.threshold is not None
         groups = scale_groups([s.rows for s in synapses], shape[0], per_channel)
         reference, ratios, span = reference_of(neuron, synapses, groups)
         how, most = self.options, np.minimum(largest_t, np.maximum(LARGEST_T / span, RESOLUTION))

@@ -12,9 +12,10 @@ from inflor.quant.apply import channels_first
 from inflor.quant.fix.neurons import FloatNeuron
 from inflor.quant.fix.scales import Synapses
 from inflor.quant.ir.network import LARGEST, Population
+from inflor.quant.ir.neuron import ZERO, NeuronRule, SetTo, Subtract
+from inflor.quant.ir.types import FloatArray
 from inflor.quant.passes.fuse import least_shape
 
-FloatArray = npt.NDArray[np.float64]
 FRACTION_BITS = 6
 """Of states that fade, so that truncation costs them little; as in Loihi's neurons."""
 
@@ -65,30 +66,31 @@ def rounded_population(
     def integer(values: FloatArray) -> npt.NDArray[np.int64]:
         return whole_units(values, unit, name)
 
-    threshold = np.zeros((), np.int64)
-    if neuron.threshold is not None:
-        threshold = integer(neuron.threshold) - (0 if neuron.strict else 1)
+    resets: dict[str, Subtract | SetTo | None] = {
+        "subtract": Subtract(integer(neuron.reset_value)),
+        "zero": SetTo(integer(neuron.v_reset)),
+        "none": None,
+    }
     fraction_bits = fraction_bits if neuron.leaks else 0
-    drift = np.zeros((), np.int64)
+    drift = ZERO
     if neuron.current_decay is not None:  # with no current between them, drift and bias are one
         drift = integer(neuron.drift * (1 << fraction_bits))
     return Population(
         name=name,
         shape=shape,
-        kind=neuron.kind,
-        threshold=threshold,
-        reset=neuron.reset,
-        reset_value=integer(neuron.reset_value),
-        v_reset=integer(neuron.v_reset),
-        bias=np.zeros((), np.int64),
-        decay=rounded_decay(neuron.decay, decay_bits),
+        role="readout" if neuron.threshold is None else "spiking",
+        rule=NeuronRule(
+            threshold=ZERO if neuron.threshold is None else integer(neuron.threshold) - (0 if neuron.strict else 1),
+            reset=resets[neuron.reset],
+            decay=rounded_decay(neuron.decay, decay_bits),
+            current_decay=None if neuron.current_decay is None else rounded_decay(neuron.current_decay, decay_bits),
+            decay_bits=decay_bits,
+            drift=drift,
+            fraction_bits=fraction_bits,
+            refractory=neuron.refractory,
+        ),
         scale=least_shape(channels_first(unit, neuron.gain.ndim) * neuron.gain),
         weight_bits=bits,
-        current_decay=None if neuron.current_decay is None else rounded_decay(neuron.current_decay, decay_bits),
-        drift=drift,
-        fraction_bits=fraction_bits,
-        decay_bits=decay_bits,
-        refractory=neuron.refractory,
     )
 
 

@@ -20,7 +20,7 @@ is recurrent: it has a delay of at least one step, and what it would bring from 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -30,63 +30,64 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from inflor.converter.errors import InputError
-from inflor.converter.nir.metadata import ModelInfo
-from inflor.quant.operators import IntArray, Operator, Shape, output_shape, weighted
+from inflor.converter.nir.metadata import FRAMES, ModelInfo
+from inflor.quant.ir.features import Feature
+from inflor.quant.ir.neuron import NeuronRule
+from inflor.quant.ir.types import FloatArray, Shape
+from inflor.quant.operators import Operator, output_shape, weighted
 
-Kind = Literal["input", "if", "lif", "cuba_lif", "readout"]
-Reset = Literal["subtract", "zero", "none"]
-DECAY_BITS = 12
-"""Of the decays of every population that does not say otherwise (as on Loihi)."""
-DECAY_ONE = 1 << DECAY_BITS
+Role = Literal["input", "spiking", "readout"]
 LARGEST = 2.0**40
 """Bound of every number in a file, so that sums of them stay exact."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Population:
-    """A group of neurons with one state each.
+    """A group of neurons with one state each, or the network's input.
 
-    name: the NIR node's name. shape: without batch. kind: "input" is the graded source (signed `input_bits`).
-    threshold, reset_value, v_reset, bias, decay: int64 arrays that broadcast against `shape`, e.g. [] or [C, 1, 1].
-    scale: float64, one integer unit in units of the float network's potential, broadcasts like threshold. For an
-    input it is the float value of one integer unit.
-    weight_bits: what the incoming mantissas fit in, 0 for an input.
-    decay: v keeps (2**decay_bits - decay) / 2**decay_bits of its magnitude, truncated towards zero, before the input is
-    added; 0 for none, 2**decay_bits for no memory at all.
-    current_decay: the same for the synaptic current u; None where there is no such state. drift: added to v at every
-    step, in the state's finest units (unlike bias, which is a part of a). fraction_bits: f, how many more bits u and v
-    have below the unit of weights and thresholds. refractory: loses the step after a spike.
+    Attributes:
+        name: the name of the NIR node that it was.
+        shape: the neurons' shape, without batch.
+        role: "input" for the graded source (signed integers of `input_bits`), "spiking" for neurons that fire,
+            "readout" for neurons that never fire and whose potential is read.
+        rule: the neurons' parameters; those of an input say nothing.
+        scale: float64, what one integer unit is in units of the float network's potential, or of its input. Broadcasts
+            against `shape`.
+        weight_bits: the width that the incoming mantissas fit, 0 for an input.
     """
 
     name: str
     shape: Shape
-    kind: Kind
-    threshold: IntArray
-    reset: Reset
-    reset_value: IntArray
-    v_reset: IntArray
-    bias: IntArray
-    decay: IntArray
-    scale: npt.NDArray[np.float64]
+    role: Role
+    rule: NeuronRule = field(default_factory=NeuronRule)
+    scale: FloatArray
     weight_bits: int = 8
-    current_decay: IntArray | None = None
-    drift: IntArray = field(default_factory=lambda: np.zeros((), np.int64))
-    fraction_bits: int = 0
-    decay_bits: int = DECAY_BITS
-    refractory: bool = False
 
     @property
     def size(self) -> int:
         return int(np.prod(self.shape))
 
     @property
-    def fades(self) -> bool:
-        """Whether it has a state that loses a part of itself in every step."""
-        return bool(self.decay.any()) or self.current_decay is not None
+    def kind(self) -> str:
+        """The name of the neurons in records and reports: "input", "if", "lif", "cuba_lif" or "readout"."""
+        if self.role != "spiking":
+            return self.role
+        return "cuba_lif" if self.rule.current_decay is not None else "lif" if self.rule.decays else "if"
 
     def broadcast(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """`values` (e.g. threshold) at the population's full shape."""
+        """`values` (e.g. a threshold) at the population's full shape."""
         return np.broadcast_to(values, self.shape)
+
+    def with_rule(self, **changes: Any) -> Population:
+        """The same population with other values of some fields of its rule."""
+        return replace(self, rule=replace(self.rule, **changes))
+
+    def features(self) -> frozenset[Feature]:
+        """What a target must compute to run this population."""
+        if self.role == "input":
+            return frozenset({Feature.GRADED_INPUT})
+        needed = self.rule.features()
+        return needed if self.role == "spiking" else needed - {Feature.NO_RESET} | {Feature.READOUT}
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,6 +144,25 @@ class IntegerNetwork:
         """Place of each population in the order of evaluation."""
         return {p.name: i for i, p in enumerate(self.populations)}
 
+    def features(self) -> frozenset[Feature]:
+        """What a target must compute to run this network: all that one of its populations or projections needs."""
+        needs = {
+            Feature.FRAMES: self.info.encoding == FRAMES,
+            Feature.SEVERAL_INPUTS: len(self.inputs) > 1,
+            Feature.DELAY: any(q.delay > self.is_recurrent(q) for q in self.projections),
+            Feature.RECURRENT: any(self.is_recurrent(q) for q in self.projections),
+        }
+        found = frozenset(feature for feature, needed in needs.items() if needed)
+        return found.union(*(p.features() for p in self.populations))
+
+    def needing(self, feature: Feature) -> str:
+        """The first population that needs a feature, or that a projection which needs it leads to."""
+        own = [p.name for p in self.populations if feature in p.features()]
+        late = [q.target for q in self.projections if q.delay > self.is_recurrent(q)]
+        back = [q.target for q in self.projections if self.is_recurrent(q)]
+        able = {Feature.DELAY: late, Feature.RECURRENT: back}.get(feature, own) or [p.name for p in self.inputs]
+        return able[0]
+
     def is_recurrent(self, projection: Projection) -> bool:
         """Whether a projection leads back: its source does not stand before its target."""
         return self.position[projection.source] >= self.position[projection.target]
@@ -196,7 +216,7 @@ class IntegerNetwork:
 
     @cached_property
     def inputs(self) -> tuple[Population, ...]:
-        return tuple(p for p in self.populations if p.kind == "input")
+        return tuple(p for p in self.populations if p.role == "input")
 
     def quantise_input(self, x: npt.NDArray[np.float32]) -> npt.NDArray[np.int8]:
         """Normalised images or frames [..., *shape] as signed integers, rounded half to even."""
@@ -213,7 +233,7 @@ class IntegerNetwork:
         output = self.by_name[self.outputs[0]]
         values = final.reshape(len(final), -1)
         scale = output.broadcast(output.scale).reshape(-1)
-        if output.kind == "readout" and (scale != scale[0]).any():
+        if output.role == "readout" and (scale != scale[0]).any():
             values = values * scale
         return values.argmax(1).astype(np.int64)
 

@@ -90,7 +90,7 @@ class OverflowRisk:
 
 def state_ranges(network: IntegerNetwork) -> dict[str, StateRange]:
     """The range of every population but the inputs, over the network's own number of timesteps."""
-    return {p.name: state_range(network, p) for p in network.populations if p.kind != "input"}
+    return {p.name: state_range(network, p) for p in network.populations if p.role != "input"}
 
 
 def state_range(network: IntegerNetwork, population: Population) -> StateRange:
@@ -113,7 +113,7 @@ def prove_no_overflow(network: IntegerNetwork, state_bits: int) -> list[Overflow
 def source_interval(network: IntegerNetwork, population: Population) -> Interval:
     """What a population sends: 0 or 1, or the signed graded input."""
     channels = population.shape[0]
-    if population.kind != "input":
+    if population.role != "input":
         return Interval(np.zeros(channels, np.int64), np.ones(channels, np.int64))
     limit = 2 ** (network.input_bits - 1)
     return Interval(np.full(channels, -limit), np.full(channels, limit - 1))
@@ -184,10 +184,10 @@ def _kept(x: Interval, population: Population, decay: IntArray) -> Interval:
     """The interval after a decay, which is monotone in x and takes no number past 0."""
     if not decay.any():
         return x
-    least, most = ((1 << population.decay_bits) - d for d in reversed(_per_channel(population, decay)))
+    least, most = ((1 << population.rule.decay_bits) - d for d in reversed(_per_channel(population, decay)))
 
     def end(value: IntArray, keep: IntArray) -> IntArray:
-        return np.sign(value) * ((np.abs(value) * keep) >> population.decay_bits)
+        return np.sign(value) * ((np.abs(value) * keep) >> population.rule.decay_bits)
 
     return Interval(
         end(x.low, np.where(x.low < 0, most, least)),
@@ -196,27 +196,28 @@ def _kept(x: Interval, population: Population, decay: IntArray) -> Interval:
 
 
 def _state_range(population: Population, arriving: list[Interval], network: IntegerNetwork) -> StateRange:
-    bias_low, bias_high = _per_channel(population, population.bias)
+    rule, shift = population.rule, population.rule.fraction_bits
+    bias_low, bias_high = _per_channel(population, rule.bias)
     none = np.zeros(population.shape[0], np.int64)
     current = Interval(
         sum((a.low for a in arriving), none) + bias_low, sum((a.high for a in arriving), none) + bias_high
     )
-    _check_exact(network, population, current.peak << population.fraction_bits)
-    fine = Interval(current.low << population.fraction_bits, current.high << population.fraction_bits)
-    drift_low, drift_high = _per_channel(population, population.drift)
-    synaptic = None if population.current_decay is None else Interval(none, none)
+    _check_exact(network, population, current.peak << shift)
+    fine = Interval(current.low << shift, current.high << shift)
+    drift_low, drift_high = _per_channel(population, rule.drift)
+    synaptic = None if rule.current_decay is None else Interval(none, none)
     after = reached = Interval(none, none)
     reached_u = Interval(none, none)
     steps = network.info.timesteps
     for _ in range(min(steps, FOLLOWED_STEPS)):
         driving, last_u, last = fine, synaptic, after
-        if synaptic is not None and population.current_decay is not None:
-            kept = _kept(synaptic, population, population.current_decay)
+        if synaptic is not None and rule.current_decay is not None:
+            kept = _kept(synaptic, population, rule.current_decay)
             driving = synaptic = Interval(kept.low + fine.low, kept.high + fine.high)
             reached_u = reached_u.hull(synaptic)
-        decayed = _kept(after, population, population.decay)
+        decayed = _kept(after, population, rule.decay)
         before = Interval(decayed.low + driving.low + drift_low, decayed.high + driving.high + drift_high)
-        if population.refractory:
+        if rule.refractory:
             before = before.hull(after)
         after = _reset(population, before)
         reached = reached.hull(before).hull(after)
@@ -228,21 +229,20 @@ def _state_range(population: Population, arriving: list[Interval], network: Inte
         if synaptic is not None:
             driving = _grown(network, population, synaptic, fine, rest)
             reached_u = reached_u.hull(driving)
-        given = np.maximum(-_per_channel(population, population.reset_value)[0], 0) << population.fraction_bits
+        given = np.maximum(-_per_channel(population, rule.reset_value)[0], 0) << shift
         growth = Interval(driving.low + drift_low, driving.high + drift_high + given)
         reached = reached.hull(_grown(network, population, _after_any_reset(population, after), growth, rest))
     current_partial = max(
         int(sum((np.maximum(-a.low, a.high) for a in arriving), none).max(initial=0)),
         current.peak,
-        int(np.abs(population.bias).max(initial=0)),
+        int(np.abs(rule.bias).max(initial=0)),
     )
-    shift = population.fraction_bits
     partial = max(
         current_partial << shift,
         reached_u.peak,
         reached.peak,
-        2 * int(np.abs(population.reset_value).max(initial=0)) << shift,
-        int(np.abs(population.threshold).max(initial=0)) << shift,
+        2 * int(np.abs(rule.reset_value).max(initial=0)) << shift,
+        int(np.abs(rule.threshold).max(initial=0)) << shift,
     )
     _check_exact(network, population, partial)
     return StateRange(
@@ -252,12 +252,12 @@ def _state_range(population: Population, arriving: list[Interval], network: Inte
 
 def _after_any_reset(population: Population, after: Interval) -> Interval:
     """What v can be after a step, from what it was after an earlier one, but for what has driven it since."""
-    shift = population.fraction_bits
-    if population.reset == "zero":
-        low, high = (v << shift for v in _per_channel(population, population.v_reset))
+    rule, shift = population.rule, population.rule.fraction_bits
+    if rule.reset_kind == "zero":
+        low, high = (v << shift for v in _per_channel(population, rule.v_reset))
         return after.hull(Interval(low, high))
-    if population.reset == "subtract":
-        least = _per_channel(population, population.threshold)[0] - _per_channel(population, population.reset_value)[1]
+    if rule.reset_kind == "subtract":
+        least = _per_channel(population, rule.threshold)[0] - _per_channel(population, rule.reset_value)[1]
         return after.hull(Interval(least << shift, after.high))
     return after
 
@@ -275,7 +275,8 @@ def _grown(network: IntegerNetwork, population: Population, now: Interval, growt
 
 def _check_exact(network: IntegerNetwork, population: Population, peak: int) -> None:
     """Refuse numbers of which a product with a decay, or a sum of two, may leave int64."""
-    bits = peak.bit_length() + (population.decay_bits if population.fades else 0)
+    rule = population.rule
+    bits = peak.bit_length() + (rule.decay_bits if rule.decays else 0)
     if bits > MAX_BITS:
         raise InputError(
             f"{network.source}: population {population.name!r}: its state and decay need more than {MAX_BITS} bits; "
@@ -285,20 +286,20 @@ def _check_exact(network: IntegerNetwork, population: Population, peak: int) -> 
 
 def _reset(population: Population, before: Interval) -> Interval:
     """What v can be after the spikes of a step, from what it can be before them."""
-    if population.reset == "none":
+    rule, shift = population.rule, population.rule.fraction_bits
+    if rule.reset_kind == "none":
         return before
-    shift = population.fraction_bits
-    threshold_low, threshold_high = (t << shift for t in _per_channel(population, population.threshold))
+    threshold_low, threshold_high = (t << shift for t in _per_channel(population, rule.threshold))
     fires, rests = before.high > threshold_low, before.low <= threshold_high
-    if population.reset == "subtract":
-        reset_low, reset_high = (r << shift for r in _per_channel(population, population.reset_value))
+    if rule.reset_kind == "subtract":
+        reset_low, reset_high = (r << shift for r in _per_channel(population, rule.reset_value))
         stays = np.minimum(before.high, threshold_high)
         lowest = np.maximum(before.low, threshold_low + 1) - reset_high
         return Interval(
             np.where(fires, np.minimum(before.low, lowest), before.low),
             np.where(fires, np.maximum(stays, before.high - reset_low), before.high),
         )
-    v_low, v_high = (v << shift for v in _per_channel(population, population.v_reset))
+    v_low, v_high = (v << shift for v in _per_channel(population, rule.v_reset))
     stays = np.where(rests, np.minimum(before.high, threshold_high), v_high)
     low = np.where(rests, np.minimum(before.low, v_low), v_low)
     return Interval(

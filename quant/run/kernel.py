@@ -89,20 +89,21 @@ class Kernel:
             state.synaptic_bits, profile.current_bits, profile
         )
         self.dtype, self._current_dtype = self._number_formats(state)
-        bias = population.bias if population.bias.any() else None
+        rule = population.rule
+        bias = rule.bias if rule.bias.any() else None
         carrier = None if bias is None else self._bias_carrier()
         self._synapses = [
             (q, Synapses(network, q, self._current_dtype, device, bias if q is carrier else None))
             for q in sorted(self.projections, key=lambda q: q is not carrier)
         ]
         self._bias = None if bias is None or carrier is not None else self._tensor(bias)
-        shift = population.fraction_bits
-        self.threshold = self._tensor(population.threshold << shift)
-        self.reset_value = self._tensor(population.reset_value << shift)
-        self.v_reset = self._tensor(population.v_reset << shift)
-        self.drift = self._tensor(population.drift) if population.drift.any() else None
-        self.keep = self._keep(population.decay)
-        self.current_keep = None if population.current_decay is None else self._keep(population.current_decay)
+        shift = rule.fraction_bits
+        self.threshold = self._tensor(rule.threshold << shift)
+        self.reset_value = self._tensor(rule.reset_value << shift)
+        self.v_reset = self._tensor(rule.v_reset << shift)
+        self.drift = self._tensor(rule.drift) if rule.drift.any() else None
+        self.keep = self._keep(rule.decay)
+        self.current_keep = None if rule.current_decay is None else self._keep(rule.current_decay)
 
     def run(self, spikes: Mapping[str, Tensor], timesteps: int, keep_states: bool = False) -> Step:
         """Integrate `timesteps` steps from a cleared state; the population is not recurrent.
@@ -141,27 +142,27 @@ class Kernel:
 
     def _number_formats(self, state: StateRange) -> tuple[torch.dtype, torch.dtype]:
         """Of state and current. Without decay and fraction they are the same."""
-        population, profile = self.population, self.profile
+        rule, profile = self.population.rule, self.profile
         current = exact_dtype(state.current_partial)
         widths = [profile.state_bits] if self.may_overflow else []
         widths += [profile.current_bits] if self.current_may_overflow else []
         needed = state.partial + max((1 << (bits - 1) for bits in widths if bits is not None), default=0)
-        if not population.decay.any() and population.current_decay is None:
+        if not rule.decays:
             dtype = exact_dtype(needed)
-            return (dtype, dtype) if not population.fraction_bits else (dtype, current)
-        if needed << population.decay_bits >= 1 << 63:
-            raise ValueError(f"population {population.name!r}: state and decay need more than 64 bits")
-        return exact_dtype(needed << population.decay_bits), current
+            return (dtype, dtype) if not rule.fraction_bits else (dtype, current)
+        if needed << rule.decay_bits >= 1 << 63:
+            raise ValueError(f"population {self.population.name!r}: state and decay need more than 64 bits")
+        return exact_dtype(needed << rule.decay_bits), current
 
     def _keep(self, decay: IntArray) -> Tensor | None:
-        return self._tensor((1 << self.population.decay_bits) - decay) if decay.any() else None
+        return self._tensor((1 << self.population.rule.decay_bits) - decay) if decay.any() else None
 
     def _tensor(self, values: IntArray) -> Tensor:
         return torch.as_tensor(values).to(device=self.device, dtype=self.dtype)
 
     def _bias_carrier(self) -> Projection | None:
         """A projection whose last operator can add the population's bias as it goes, on CPU."""
-        per_channel = self.population.bias.size in (1, self.population.shape[0])
+        per_channel = self.population.rule.bias.size in (1, self.population.shape[0])
         if not per_channel or not self._current_dtype.is_floating_point or self.device != "cpu":
             return None
         for projection in self.projections:
@@ -200,7 +201,7 @@ class _State:
 
     def __init__(self, kernel: Kernel, steps: Tensor, keep_states: bool):
         self.kernel, self.steps, population = kernel, steps, kernel.population
-        self._readout = population.kind == "readout"
+        self._readout = population.role == "readout"
         self._out = _empty_like_steps(steps, kernel.dtype if self._readout else torch.bool)
         self.spikes = None if self._readout else self._out.view(torch.uint8)
         self._u: Tensor | None = None
@@ -210,18 +211,18 @@ class _State:
         shape = (steps.shape[0], *steps.shape[1:])
         empty = torch.empty(shape, dtype=kernel.dtype, device=steps.device) if keep_states else None
         self._seen_v = empty
-        has_current = keep_states and population.current_decay is not None
+        has_current = keep_states and population.rule.current_decay is not None
         self._seen_u = torch.empty_like(empty) if has_current and empty is not None else None
 
     def step(self, t: int, current: Tensor, ours: bool) -> None:
         """One step with the current a of shape [B, *shape], which may be overwritten if it is `ours`."""
-        kernel, population, profile = self.kernel, self.kernel.population, self.kernel.profile
+        kernel, rule, profile = self.kernel, self.kernel.population.rule, self.kernel.profile
         driving = self._driving(current, ours, t)
         ours = ours or driving is not current
         if self._v is None:
             v = driving if ours and driving is not self._u else driving.clone()
         else:
-            v = (self._v if kernel.keep is None else _decay(self._v, kernel.keep, population.decay_bits)).add_(driving)
+            v = (self._v if kernel.keep is None else _decay(self._v, kernel.keep, rule.decay_bits)).add_(driving)
         if kernel.drift is not None:
             v.add_(kernel.drift)
         if self._held is not None:
@@ -244,18 +245,18 @@ class _State:
 
     def _driving(self, current: Tensor, ours: bool, t: int) -> Tensor:
         """u of this step, in finest units."""
-        kernel, population, profile = self.kernel, self.kernel.population, self.kernel.profile
+        kernel, rule, profile = self.kernel, self.kernel.population.rule, self.kernel.profile
         fine = current.to(kernel.dtype)
-        if population.fraction_bits:
-            fine = fine * (1 << population.fraction_bits)
-        if population.current_decay is None:
+        if rule.fraction_bits:
+            fine = fine * (1 << rule.fraction_bits)
+        if rule.current_decay is None:
             return fine
         if self._u is None:
             self._u = fine.clone() if fine is current and not ours else fine
         elif kernel.current_keep is None:
             self._u = self._u + fine
         else:
-            self._u = _decay(self._u, kernel.current_keep, population.decay_bits).add_(fine)
+            self._u = _decay(self._u, kernel.current_keep, rule.decay_bits).add_(fine)
         if kernel.current_may_overflow:
             self._overflows += self._limit(self._u, t, profile.current_bits, profile.current_overflow)
         if self._seen_u is not None:
@@ -264,15 +265,15 @@ class _State:
 
     def _fire(self, t: int, v: Tensor) -> Tensor:
         """Spikes of the step into the record; returns v after the reset."""
-        kernel, population, profile = self.kernel, self.kernel.population, self.kernel.profile
+        kernel, rule, profile = self.kernel, self.kernel.population.rule, self.kernel.profile
         fired = torch.gt(v, kernel.threshold, out=self._out[t])
-        if population.reset == "subtract":
+        if rule.reset_kind == "subtract":
             v.addcmul_(fired.view(torch.uint8), kernel.reset_value, value=-1)
             if kernel.may_overflow:
                 self._overflows += self._limit(v, t, profile.state_bits, profile.overflow)
-        elif population.reset == "zero":
+        elif rule.reset_kind == "zero":
             v = torch.where(fired, kernel.v_reset, v)
-        if population.refractory:
+        if rule.refractory:
             self._held = (fired, v.clone())
         return v
 

@@ -42,7 +42,7 @@ class Synapses:
         for operator in self._before:
             activity *= math.prod(operator.kernel) if isinstance(operator, SumPool) else 1
             shape = operator.output_shape(shape)
-        eligible = device == "cpu" and dtype == torch.float32 and source.kind != "input"
+        eligible = device == "cpu" and dtype == torch.float32 and source.role != "input"
         if eligible and isinstance(self._last, Conv) and suits(self._last, shape, activity):
             self._bytes = Int8Convolution(self._last, projection.exponent, self._bias)
         self._checked: set[torch.Size] = set()

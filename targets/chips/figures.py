@@ -15,22 +15,36 @@ CHECKS = {
     "B": "quoted by a source that was read; the primary was not",
     "C": "not opened",
 }
-QUANTITIES = ("energy", "latency", "power")
+NUMBERS = ("energy", "latency", "power", "latency_min", "latency_max")
 NOT_CHIPS = ("schema_version", "compiled", "units", "limits")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Figure:
-    """One published figure.
+    """One published figure: an entry of `hardware.yaml`, or one that a target of another distribution brings itself.
 
-    name: its place in the file, e.g. "loihi1.per_operation.synaptic_op". energy (J), latency (s), power (W): None where
-    it is not published. latency_min, latency_max (s): where a range is. formula: how a derived figure was computed.
-    via: where a primary source is quoted (check B). values: whatever else the entry holds.
+    Attributes:
+        name: of an entry, its place in the file, e.g. "loihi1.per_operation.synaptic_op"; for messages.
+        kind: one of `KINDS`; "" only where there is no number.
+        source: where it is published; "" where `formula` says how it was derived.
+        check: how far the source was checked, one of `CHECKS`.
+        energy: joules; None where it is not published.
+        latency: seconds; None where it is not published.
+        power: watts; None where it is not published.
+        latency_min, latency_max: seconds, where a range is published.
+        conditions: of the measurement.
+        formula: how a derived figure was computed.
+        via: where a primary source is quoted (check B).
+        values: whatever else the entry holds.
+
+    Raises:
+        FigureError: the kind or the check is none of the known ones, a number is none of at least 0, or a number has
+            neither a source nor a formula.
     """
 
     name: str
     kind: str
-    source: str
+    source: str = ""
     check: str
     energy: float | None = None
     latency: float | None = None
@@ -42,6 +56,19 @@ class Figure:
     via: str = ""
     values: Mapping[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        for key in NUMBERS:
+            value = getattr(self, key)
+            if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or value < 0):
+                raise FigureError(f"{self.name}: {key} {value!r} is not a number of at least 0")
+        if self.check not in CHECKS:
+            raise FigureError(f"{self.name}: check {self.check!r} is not one of {', '.join(CHECKS)}")
+        published = any(getattr(self, key) is not None for key in NUMBERS)
+        if (self.kind and self.kind not in KINDS) or (published and not self.kind):
+            raise FigureError(f"{self.name}: kind {self.kind!r} is not one of {', '.join(KINDS)}")
+        if published and not self.source and not self.formula:
+            raise FigureError(f"{self.name}: has neither a source nor a formula")
+
     @property
     def cited(self) -> str:
         """The source, and by whom it is quoted; of a derived figure without a source, the formula."""
@@ -50,7 +77,7 @@ class Figure:
 
 
 class FigureError(ValueError):
-    """An entry of the data file that is not what the file's header promises."""
+    """A figure that is not what the header of the data file promises."""
 
 
 @cache
@@ -69,17 +96,17 @@ def figures() -> Mapping[str, Figure]:
     return found
 
 
-def figure(name: str) -> Figure:
-    """One figure that may be used.
+def figure(which: str | Figure) -> Figure:
+    """One figure that may be used: an entry of the data file by its name, or the figure given.
 
     Raises:
         FigureError: there is none of this name, or nobody has opened its source (check C).
     """
-    found = figures().get(name)
+    found = figures().get(which) if isinstance(which, str) else which
     if found is None:
-        raise FigureError(f"{name}: is not in hardware.yaml")
+        raise FigureError(f"{which}: is not in hardware.yaml")
     if found.check == "C":
-        raise FigureError(f"{name}: its source was not opened (check C); such figures are not used")
+        raise FigureError(f"{found.name}: its source was not opened (check C); such figures are not used")
     return found
 
 
@@ -99,28 +126,7 @@ def _entries(
 
 
 def _figure(name: str, entry: Mapping[str, Any]) -> Figure:
-    known = ("kind", "source", "check", "conditions", "formula", "via", "latency_min", "latency_max", *QUANTITIES)
-    numbers = {key: entry.get(key) for key in (*QUANTITIES, "latency_min", "latency_max")}
-    for key, value in numbers.items():
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or value < 0):
-            raise FigureError(f"{name}: {key} {value!r} is not a number of at least 0")
-    kind, check = entry.get("kind") or "", entry.get("check")
-    if check not in CHECKS:
-        raise FigureError(f"{name}: check {check!r} is not one of {', '.join(CHECKS)}")
-    published = any(value is not None for value in numbers.values())
-    if (kind and kind not in KINDS) or (published and not kind):
-        raise FigureError(f"{name}: kind {kind!r} is not one of {', '.join(KINDS)}")
-    source, formula = str(entry.get("source", "")), str(entry.get("formula", ""))
-    if published and not source and not formula:
-        raise FigureError(f"{name}: has neither a source nor a formula")
-    return Figure(
-        name,
-        kind,
-        source,
-        check,
-        **{key: None if value is None else float(value) for key, value in numbers.items()},
-        conditions=str(entry.get("conditions", "")),
-        formula=formula,
-        via=str(entry.get("via", "")),
-        values={key: value for key, value in entry.items() if key not in known},
-    )
+    known = ("kind", "source", "check", "conditions", "formula", "via", *NUMBERS)
+    made: dict[str, Any] = {key: entry.get(key) for key in NUMBERS}
+    made |= {key: str(entry.get(key) or "") for key in ("kind", "check", "source", "conditions", "formula", "via")}
+    return Figure(name=name, **made, values={key: value for key, value in entry.items() if key not in known})

@@ -20,6 +20,9 @@ def data() -> Mapping[str, Any]:
 
 
 def published(chip: str) -> Mapping[str, Mapping[str, Any]]:
-    """The limits of one chip by name; each has a value, or a note of what is known, and its source."""
-    limits: Mapping[str, Mapping[str, Any]] = data()["limits"][chip]
+    """The limits of one chip by name; each has a value, or a note of what is known, and its source.
+
+    A chip of another distribution has none here.
+    """
+    limits: Mapping[str, Mapping[str, Any]] = data()["limits"].get(chip, {})
     return limits

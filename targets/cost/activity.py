@@ -45,7 +45,7 @@ class Activity:
         return sum(p.size for p in self.network.populations) * self.steps <= KEPT
 
     def fires(self, name: str) -> bool:
-        return self.network.by_name[name].kind not in ("input", "readout")
+        return self.network.by_name[name].role not in ("input", "readout")
 
     def chunks(self, *names: str) -> Iterator[slice]:
         """Slices of samples so small that all of these populations' spikes can be unpacked at once."""
@@ -58,7 +58,7 @@ class Activity:
         """bool [samples, T, size] of a population that fires, or whether an input's value is not zero."""
         population, timesteps = self.network.by_name[name], self.record.timesteps
         count = samples.stop - samples.start
-        if population.kind != "input":
+        if population.role != "input":
             if not self.fits:
                 return self.record.spikes(name, samples).reshape(count, timesteps, population.size)
             if name not in self.unpacked:
@@ -76,9 +76,9 @@ class Activity:
         """Spikes (of an input: values that are not zero) per neuron over all samples and steps, int64 [size]."""
         found = {}
         for population in self.network.populations:
-            if population.kind == "readout":
+            if population.role == "readout":
                 found[population.name] = np.zeros(population.size, np.int64)
-            elif population.kind == "input" and self.inputs is None:
+            elif population.role == "input" and self.inputs is None:
                 found[population.name] = np.full(population.size, self.steps, np.int64)
             else:
                 parts = (self.spikes(population.name, c).sum((0, 1)) for c in self.chunks(population.name))

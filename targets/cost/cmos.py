@@ -5,8 +5,8 @@ from __future__ import annotations
 from inflor.targets.chips.figures import figure
 from inflor.targets.cost.activity import Activity
 from inflor.targets.cost.counts import dense_macs
-from inflor.targets.cost.result import Estimate, Term
-from inflor.targets.cost.terms import Case, energy_term, total
+from inflor.targets.cost.result import Estimate, Term, total
+from inflor.targets.cost.terms import Case, energy_term
 
 NOTES = (figure("cmos45.fp32_mac").source + ": arithmetic only; memory, control, leakage and time are not in it",)
 
@@ -97,22 +97,13 @@ def _ann(case: Case, mac: str, add: str, low: float | None) -> list[Term]:
 
 
 def _estimate(name: str, title: str, terms: list[Term], notes: tuple[str, ...]) -> Estimate:
-    main, low = total(terms), total(terms, "low")
     return Estimate(
         name=name,
         hardware="cmos45",
         title=title,
-        energy_joules=main,
-        energy_low_joules=low,
-        energy_high_joules=main,
-        includes_static=False,
-        static_joules=None,
-        latency_seconds=None,
-        latency_low_seconds=None,
-        latency_high_seconds=None,
-        streamed_seconds=None,
-        cores=None,
-        chips=None,
         terms=tuple(terms),
+        energy_low_joules=total(terms, "low"),
+        energy_high_joules=total(terms),
         notes=(*notes, *NOTES),
+        reference=True,
     )

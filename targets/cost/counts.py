@@ -20,7 +20,7 @@ from inflor.targets.cost.updates import Updates
 def count(activity: Activity, updates: Updates) -> Counts:
     """All counts of all populations but the input."""
     network, record = activity.network, activity.record
-    populations = tuple(_count(activity, p, updates) for p in network.populations if p.kind != "input")
+    populations = tuple(_count(activity, p, updates) for p in network.populations if p.role != "input")
     return Counts(record.samples, record.timesteps, populations)
 
 
@@ -35,7 +35,7 @@ def _count(activity: Activity, population: Population, updated: Updates) -> Popu
         fan_out = activity.connections[number].fan_out
         met = int(totals[source.name] @ fan_out)
         synapses += int(fan_out.sum())
-        if source.kind == "input":
+        if source.role == "input":
             macs += met
             continue
         possible = with_zeros(activity, number).fan_out

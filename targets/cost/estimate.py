@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from inflor.converter.errors import InputError
 from inflor.quant.ir.network import IntegerNetwork
+from inflor.targets import registry
+from inflor.targets.api import Chip, Progress
 from inflor.targets.cost import cmos
 from inflor.targets.cost.activity import Activity
 from inflor.targets.cost.counts import count
@@ -17,45 +19,51 @@ from inflor.targets.cost.placing import count_on, place
 from inflor.targets.cost.result import CostReport, Estimate
 from inflor.targets.cost.terms import Case
 from inflor.targets.cost.updates import count_updates
-from inflor.targets.loihi import cost as loihi
 from inflor.targets.mapping import CoreMap
 from inflor.targets.record.file import Record, as_recorded
-from inflor.targets.registry import Progress
-from inflor.targets.spinnaker import cost as spinnaker
 
-Model = Callable[[Case], Estimate]
-MODELS: Mapping[str, tuple[Model, ...]] = {
-    "loihi1": (loihi.davies, loihi.sanafe),
-    "loihi2": (loihi.loihi2,),
-    "spinnaker1": (spinnaker.events, spinnaker.board),
-    "spinnaker2": (spinnaker.second,),
-    "cmos45": (cmos.spiking_int8, cmos.spiking_fp32, cmos.ann_int8, cmos.ann_fp32),
+REFERENCES: Mapping[str, Chip] = {
+    "cmos45": Chip(title="45 nm", models=(cmos.spiking_int8, cmos.spiking_fp32, cmos.ann_int8, cmos.ann_fp32))
 }
-HARDWARE = tuple(MODELS)
-WITHOUT_CORES = ("cmos45",)
+"""Hardware without cores, which costs are compared with."""
+
+
+def hardware() -> dict[str, Chip]:
+    """All hardware that costs can be estimated for, by name: the chips of all targets, and the references."""
+    return {**registry.chips(), **REFERENCES}
+
+
+def title(name: str) -> str:
+    """What hardware is called in a report."""
+    known = hardware()
+    return known[name].title if name in known else name
 
 
 def estimate(
     network: IntegerNetwork,
     record: Record,
-    hardware: Sequence[str] = HARDWARE,
+    names: Sequence[str] | None = None,
     inputs: npt.NDArray[np.integer] | None = None,
     progress: Progress | None = None,
 ) -> CostReport:
     """Counts of a record and estimates for the hardware named, each by all of its models.
 
-    inputs: the quantised inputs of the record, [samples, *shape] or [samples, T, *shape], so that those that are zero
-    are known; without them none is taken to be.
+    Args:
+        names: of the hardware; None for all there is.
+        inputs: the quantised inputs of the record, [samples, *shape] or [samples, T, *shape], so that those that are
+            zero are known; without them none is taken to be.
 
     Raises:
         InputError: the record is of another network or has no spikes; hardware that there is none of.
     """
-    unknown = [name for name in hardware if name not in MODELS]
-    if unknown or not hardware:
-        what = f"unknown hardware {', '.join(unknown)}" if unknown else "no hardware"
-        raise InputError(f"{what}; choose from {', '.join(HARDWARE)}")
+    known = hardware()
+    names = list(dict.fromkeys(known if names is None else names))
+    if not names:
+        raise InputError(f"no hardware; choose from {', '.join(known)}", option="hardware")
+    for name in names:
+        if name not in known:
+            raise InputError(f"unknown hardware {name}{registry.meant(name, known)}", option="hardware")
     activity = Activity(_as_recorded(network, record, inputs), record, inputs)
-    names = list(dict.fromkeys(hardware))
     updates = count_updates(activity)
     counts = count(activity, updates)
     made: list[Estimate] = []
@@ -63,14 +71,14 @@ def estimate(
     for number, name in enumerate(names):
         if progress is not None:
             progress(number, len(names))
-        case = Case(activity, counts)
-        if name not in WITHOUT_CORES:
+        case = Case(activity=activity, counts=counts)
+        if name not in REFERENCES:
             try:
                 placed[name] = place(activity, name)
                 case = count_on(placed[name], activity, counts, updates)
             except InputError as error:
-                case = Case(activity, counts, reason=f"not placed on {name} ({error})")
-        made += [model(case) for model in MODELS[name]]
+                case = Case(activity=activity, counts=counts, reason=f"not placed on {name} ({error})")
+        made += [model(case) for model in known[name].models]
     found = metrics(activity, counts, sum(updates.changed.values()))
     warnings = _unlike(updates.unlike, inputs is not None)
     notes = () if inputs is not None else ("None of the graded input values is known to be zero: all of them count.",)
@@ -81,7 +89,7 @@ def refuse_float_run(record: Record, network: str) -> None:
     """Raises InputError for a record of a float network, where one of the integer network (its file) is due."""
     if record.run.get("target") == "float":
         where = record.path or "the record"
-        raise InputError(f"{where}: is a run of a float network; run {network} with: inflor run --out")
+        raise InputError(f"{where}: is a run of a float network; run {network} on an integer target instead")
 
 
 def _unlike(names: tuple[str, ...], known: bool) -> tuple[str, ...]:

@@ -46,14 +46,14 @@ def count_mapped(activity: Activity, core_map: CoreMap, updates: Updates) -> tup
     for w, connection in links:
         source, target = core_map.spikes_of[w.source], core_map.spikes_of[w.target]
         events = int(activity.totals[source] @ connection.fan_out)
-        graded = network.by_name[source].kind == "input"
+        graded = network.by_name[source].role == "input"
         tally["input_events" if graded else "synaptic_events"][target] += events
         kinds[w.kind][target] += events
     period = core_map.period or record.timesteps
     updated = core_map.updates or period
     for group, core in core_map.cores.items():
         name = core_map.spikes_of[group]
-        if network.by_name[name].kind == "input":
+        if network.by_name[name].role == "input":
             continue
         spikes = int(activity.totals[name].sum())
         tally["neuron_updates"][name] += len(core) * updated * record.samples
@@ -87,7 +87,12 @@ def count_mapped(activity: Activity, core_map: CoreMap, updates: Updates) -> tup
 def _own_wiring(activity: Activity, core_map: CoreMap) -> tuple[Wiring, ...]:
     network = activity.network
     return tuple(
-        Wiring(q.source, q.target, network.by_name[q.source].shape, q.operators)
+        Wiring(
+            source=q.source,
+            target=q.target,
+            source_shape=network.by_name[q.source].shape,
+            operators=q.operators,
+        )
         for q in network.projections
         if q.target in core_map.cores
     )

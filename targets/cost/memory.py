@@ -15,15 +15,12 @@ def memory(network: IntegerNetwork, population: Population, reached: StateRange,
     operators = [weighted(q.operators) for q in network.incoming[population.name]]
     weights = sum(int(op.weight.size) for op in operators if op is not None) * population.weight_bits
     states = population.size * (reached.state_bits + reached.synaptic_bits)
-    fields = [population.bias, population.drift]
-    if population.kind != "readout":
-        fields += [
-            population.threshold,
-            population.reset_value if population.reset == "subtract" else population.v_reset,
-        ]
+    rule = population.rule
+    fields = [rule.bias, rule.drift]
+    if population.role != "readout":
+        fields += [rule.threshold, rule.reset_value, rule.v_reset]
     parameters = sum(_parameter_bits(np.asarray(values)) for values in fields)
-    decays = [d for d in (population.decay, population.current_decay) if d is not None and np.any(d)]
-    parameters += sum(int(np.asarray(d).size) * population.decay_bits for d in decays)
+    parameters += sum(int(d.size) * rule.decay_bits for d in rule.decays if d.any())
     return Memory(weights, synapses * population.weight_bits, states, parameters)
 
 

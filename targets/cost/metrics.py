@@ -61,7 +61,7 @@ def _graded(activity: Activity, projection: Projection, layer: Operator) -> bool
     """Whether the layer sees values beside 0, 1 and -1: of a graded input, or sums of several spikes."""
     before = projection.operators[: projection.operators.index(layer)]
     pooled = any(isinstance(op, SumPool) and np.prod(op.kernel) > 1 for op in before)
-    if pooled or activity.network.by_name[projection.source].kind != "input":
+    if pooled or activity.network.by_name[projection.source].role != "input":
         return pooled
     return activity.inputs is None or bool((np.abs(activity.inputs.astype(np.int64)) > 1).any())
 

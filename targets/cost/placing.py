@@ -25,17 +25,18 @@ def place(activity: Activity, chip: str) -> CoreMap:
         InputError: it cannot be lowered, is too large to be placed here, or nothing places on the chip.
     """
     target = registry.of_chip(chip)
-    if target is None:
+    if target is None or target.core_map is None:
         raise InputError(f"no target places networks on {chip}")
     synapses = sum(int(c.fan_out.sum()) for c in activity.connections.values())
-    if synapses > MOST_SYNAPSES and not published(chip).get("conv_weight_sharing", {}).get("value", False):
-        raise InputError(f"{_too_many(chip, synapses)}; inflor place --target {target.NAME} does it, in its time")
-    return target.on_chip(activity.network, chip, activity.record.rates)
+    if synapses > MOST_SYNAPSES and target.chips[chip].every_synapse:
+        raise InputError(f"{_too_many(chip, synapses)}; inflor place does it, on target {target.name!r}, in its time")
+    return target.core_map(activity.network, chip, activity.record.rates)
 
 
 def count_on(core_map: CoreMap, activity: Activity, counts: Counts, updates: Updates) -> Case:
     """What the record does on those cores."""
-    return Case(activity, counts, *count_mapped(activity, core_map, updates))
+    mapped, load = count_mapped(activity, core_map, updates)
+    return Case(activity=activity, counts=counts, mapped=mapped, load=load)
 
 
 def _too_many(chip: str, synapses: int) -> str:

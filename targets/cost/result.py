@@ -6,7 +6,7 @@ one inference (one sample).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -124,10 +124,9 @@ class MappedCounts:
 
     steps: of the chip, for all samples (guard steps included). packets: (spike, destination core) pairs, or, where
     routers copy packets (multicast), packets sent. deliveries: packets that arrive at cores. within_tile: deliveries
-    whose source is in the same tile (Loihi) or chip (SpiNNaker). hops: links crossed, by direction; between chips of
-    Loihi, where no figure is published, under "chip-to-chip". routers: router traversals of multicast packets.
-    input_events: graded input values that meet a synapse. by_kind: both kinds of
-    events by how the synapses are stored.
+    whose source is at the same site. hops: links crossed, by direction; between chips that are a mesh each, under
+    "chip-to-chip". routers: router traversals of multicast packets. input_events: graded input values that meet a
+    synapse. by_kind: both kinds of events by how the synapses are stored.
     By population: of the source for packets and hops, else of the target; a relay is its source's. Spikes are those
     that leave a core: relays repeat them, and what the host computes or a readout holds back is none. Active and
     stirred updates are the network's own, a relay's those in which it repeats a spike, and all of a guard step.
@@ -180,14 +179,21 @@ class MappedCounts:
         }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Term:
     """One count times one published figure, for one inference.
 
-    each: the figure, None where none is published. unit: of the figure, "J", "W" (the count is in seconds) or "s". low,
-    high: figures of other sources, or of another reading of the same. kind: measured, simulated, fitted, claimed,
-    reported, derived or convention. check: A where the primary source was read, B where it is quoted by one that was.
-    by_population: the count again, split; empty where it belongs to none.
+    Attributes:
+        name: what is counted.
+        count: how often; seconds where the unit is "W".
+        each: the figure, None where none is published.
+        unit: of the figure, "J", "W" or "s".
+        source: where the figure is published.
+        kind: measured, simulated, fitted, claimed, reported, derived or convention.
+        check: A where the primary source was read, B where it is quoted by one that was.
+        conditions: of the figure and of the count.
+        low, high: figures of other sources, or of another reading of the same.
+        by_population: the count again, split; empty where it belongs to none.
     """
 
     name: str
@@ -219,44 +225,82 @@ class Term:
         return {**plain, names[0]: plain.pop("each"), names[1]: self.product}
 
 
-@dataclass(frozen=True)
-class Estimate:
-    """One model of one chip, for one inference.
+def total(terms: Iterable[Term], end: str = "") -> float | None:
+    """Sum of the terms in joules; end: "low" or "high" takes that figure where a term has one. None of nothing."""
+    energies = []
+    for term in terms:
+        each = getattr(term, end, None) if end else None
+        each = term.each if each is None else each
+        if each is not None:
+            energies.append(term.count * each)
+    return sum(energies) if energies else None
 
-    name: unique, e.g. "loihi1_sanafe"; hardware: what was asked for, e.g. "loihi1". energy_joules: the sum of the
-    terms, None where nothing is published. energy_low_joules, energy_high_joules: where sources disagree, else equal.
-    latency_terms: add up to latency_seconds.
-    includes_static: whether the terms hold idle power; static_joules: idle power times latency where it is measured
-    and not among the terms. latency_seconds: of one sample alone, from its first step to the last of the readout;
-    streamed_seconds: between samples that follow each other without a gap. None: not published.
-    energy_delay_joule_seconds: energy_joules times latency_seconds.
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """What one model of one chip says of one inference.
+
+    Attributes:
+        name: unique, e.g. "loihi1_sanafe".
+        hardware: the name of the chip that was asked for, e.g. "loihi1".
+        title: what stands in tables.
+        terms: their sum is the energy.
+        energy_low_joules, energy_high_joules: where sources disagree.
+        includes_static: whether the terms hold idle power.
+        static_term: idle power times latency, where it is measured and not among the terms.
+        latency_seconds: of one sample alone, from its first step to the last of the readout; None: not published.
+        latency_low_seconds, latency_high_seconds: where sources disagree.
+        streamed_seconds: between samples that follow each other without a gap.
+        latency_terms: add up to `latency_seconds`.
+        notes: what a reader must know of the model.
+        mapped: what was counted on the chip's cores; None where the network was not placed on them.
+        reference: whether it is a way of counting rather than a chip, and so has no cores.
     """
 
     name: str
     hardware: str
     title: str
-    energy_joules: float | None
-    energy_low_joules: float | None
-    energy_high_joules: float | None
-    includes_static: bool
-    static_joules: float | None
-    latency_seconds: float | None
-    latency_low_seconds: float | None
-    latency_high_seconds: float | None
-    streamed_seconds: float | None
-    cores: int | None
-    chips: int | None
     terms: tuple[Term, ...]
-    latency_terms: tuple[Term, ...] = ()
+    energy_low_joules: float | None = None
+    energy_high_joules: float | None = None
+    includes_static: bool = False
     static_term: Term | None = None
+    latency_seconds: float | None = None
+    latency_low_seconds: float | None = None
+    latency_high_seconds: float | None = None
+    streamed_seconds: float | None = None
+    latency_terms: tuple[Term, ...] = ()
     notes: tuple[str, ...] = ()
-    unpublished: tuple[str, ...] = ()
     mapped: MappedCounts | None = None
+    reference: bool = False
+
+    @property
+    def energy_joules(self) -> float | None:
+        """The sum of the terms; None where nothing is published."""
+        return total(self.terms)
+
+    @property
+    def static_joules(self) -> float | None:
+        """What idles during one inference, where it is measured and not among the terms."""
+        return None if self.static_term is None else self.static_term.energy_joules
+
+    @property
+    def cores(self) -> int | None:
+        return None if self.mapped is None else self.mapped.cores
+
+    @property
+    def chips(self) -> int | None:
+        return None if self.mapped is None else self.mapped.chips
+
+    @property
+    def unpublished(self) -> tuple[str, ...]:
+        """The counts that no figure is published for."""
+        return tuple(f"{t.name} ({t.count:.6g} per inference)" for t in self.terms if t.each is None and t.count)
 
     @property
     def absent(self) -> str:
         """Why there is no number: the network is on no core of a chip that has some, or there is no figure."""
-        return "not placed" if self.mapped is None and self.hardware != "cmos45" else "not published"
+        return "not placed" if self.mapped is None and not self.reference else "not published"
 
     @property
     def energy_delay_joule_seconds(self) -> float | None:

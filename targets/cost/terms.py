@@ -1,9 +1,10 @@
-"""What the models share: terms of an estimate, their sum, and lists of what has no figure."""
+"""What the models share: a run and what was counted of it, and the terms of an estimate."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from inflor.targets.chips.figures import Figure, figure
 from inflor.targets.cost.activity import Activity
@@ -11,11 +12,13 @@ from inflor.targets.cost.mapped import Load
 from inflor.targets.cost.result import Counts, MappedCounts, Term
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Case:
-    """A record and what was counted of it. mapped, load: None where the network was not placed on the chip's cores.
+    """A record and what was counted of it.
 
-    reason: why it was not.
+    Attributes:
+        mapped, load: what was counted on the chip's cores; None where the network was not placed on them.
+        reason: why it was not.
     """
 
     activity: Activity
@@ -45,57 +48,43 @@ def energy_term(
     name: str,
     counted: Mapping[str, int],
     samples: int,
-    figure_name: str,
+    each: str | Figure,
     conditions: str = "",
     low: float | None = None,
-    high: float | None = None,
 ) -> Term:
-    """Counts per population over all samples, times one figure, for one inference."""
-    found = figure(figure_name)
+    """Counts per population over all samples, times one figure, for one inference.
+
+    Args:
+        each: the figure, or its name in `hardware.yaml`.
+        low: joules by another source.
+    """
+    found = figure(each)
     shares = {population: count / samples for population, count in counted.items() if count}
     total = sum(counted.values()) / samples
-    return _term(name, total, found.energy, "J", found, conditions, low, high, shares)
+    return _term(name, total, found.energy, "J", found, conditions, low=low, by_population=shares)
 
 
-def power_term(name: str, seconds: float, figure_name: str, conditions: str = "") -> Term:
+def power_term(name: str, seconds: float, each: str | Figure, conditions: str = "") -> Term:
     """Seconds (of one part, or of several added up) times a power."""
-    found = figure(figure_name)
+    found = figure(each)
     return _term(name, seconds, found.power, "W", found, conditions)
 
 
-def latency_term(name: str, count: float, figure_name: str, value: float | None = None, conditions: str = "") -> Term:
+def latency_term(name: str, count: float, each: str | Figure, value: float | None = None, conditions: str = "") -> Term:
     """A part of a latency. value: of a range, which end."""
-    found = figure(figure_name)
+    found = figure(each)
     return _term(name, count, found.latency if value is None else value, "s", found, conditions)
 
 
-def total(terms: Iterable[Term], end: str = "") -> float | None:
-    """Sum of the terms in joules; end: "low" or "high" takes that figure where a term has one. None of nothing."""
-    energies = []
-    for term in terms:
-        each = getattr(term, end, None) if end else None
-        each = term.each if each is None else each
-        if each is not None:
-            energies.append(term.count * each)
-    return sum(energies) if energies else None
-
-
-def unpublished(terms: Iterable[Term]) -> tuple[str, ...]:
-    """The counts that no figure is published for."""
-    return tuple(f"{t.name} ({t.count:.6g} per inference)" for t in terms if t.each is None and t.count)
-
-
-def _term(
-    name: str,
-    count: float,
-    each: float | None,
-    unit: str,
-    found: Figure,
-    conditions: str,
-    low: float | None = None,
-    high: float | None = None,
-    shares: Mapping[str, float] | None = None,
-) -> Term:
-    more = "; ".join(text for text in (conditions, found.formula, found.conditions) if text)
-    kind = found.kind or "not published"
-    return Term(name, count, each, unit, found.cited, kind, found.check, more, low, high, shares or {})
+def _term(name: str, count: float, each: float | None, unit: str, found: Figure, conditions: str, **more: Any) -> Term:
+    return Term(
+        name=name,
+        count=count,
+        each=each,
+        unit=unit,
+        source=found.cited,
+        kind=found.kind or "not published",
+        check=found.check,
+        conditions="; ".join(text for text in (conditions, found.formula, found.conditions) if text),
+        **more,
+    )

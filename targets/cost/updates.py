@@ -39,11 +39,11 @@ def count_updates(activity: Activity) -> Updates:
     network = activity.network
     found: dict[str, _Counted] = {}
     for population in network.populations:
-        if population.kind == "input":
+        if population.role == "input":
             continue
         sources = {q.source for q in network.incoming[population.name]}
         kernel = None
-        if activity.inputs is not None or all(network.by_name[name].kind != "input" for name in sources):
+        if activity.inputs is not None or all(network.by_name[name].role != "input" for name in sources):
             kernel = Kernel(network, population, activity.ranges[population.name], Profile())
         found[population.name] = _count(activity, population, kernel)
     return Updates(
@@ -66,7 +66,8 @@ def _count(activity: Activity, population: Population, kernel: Kernel | None) ->
     """kernel: None where the inputs are not known."""
     incoming = [(i, q) for i, q in enumerate(activity.network.projections) if q.target == population.name]
     sources = list(dict.fromkeys(q.source for _, q in incoming))
-    driven = (population.broadcast(population.bias) != 0) | (population.broadcast(population.drift) != 0)
+    bias, drift = (population.broadcast(values) for values in (population.rule.bias, population.rule.drift))
+    driven = (bias != 0) | (drift != 0)
     still = np.flatnonzero(~driven.reshape(-1))
     always = (population.size - len(still)) * activity.steps
     found = _Counted(always, always)
@@ -100,9 +101,9 @@ def _potentials(
         spikes = _sent(activity, population.name, samples)
         assert step.spikes is not None
         unlike = not torch.equal(spikes, step.spikes)
-        if population.reset == "subtract":
+        if population.rule.reset_kind == "subtract":
             v = v - kernel.reset_value * spikes
-        elif population.reset == "zero":
+        elif population.rule.reset_kind == "zero":
             v = torch.where(spikes.bool(), kernel.v_reset, v)
         return v, unlike
 
@@ -110,7 +111,7 @@ def _potentials(
 def _sent(activity: Activity, name: str, samples: slice) -> Tensor:
     """Bytes [T, B, *shape]: spikes, or the values of the graded input, [1, B, *shape] where they stay the same."""
     population = activity.network.by_name[name]
-    if population.kind != "input":
+    if population.role != "input":
         spikes = activity.spikes(name, samples).view(np.uint8)
         return torch.from_numpy(spikes).reshape(*spikes.shape[:2], *population.shape).transpose(0, 1).contiguous()
     assert activity.inputs is not None

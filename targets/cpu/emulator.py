@@ -14,9 +14,9 @@ from torch import Tensor
 from inflor.converter.errors import InputError
 from inflor.converter.threads import torch_threads
 from inflor.quant.run.kernel import StateOverflowError, run_together
+from inflor.targets.api import Facts, Progress
 from inflor.targets.cpu.plan import CpuPlan
 from inflor.targets.record.file import Batch, Recorder
-from inflor.targets.registry import Progress
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,9 +32,7 @@ class States:
     spikes: npt.NDArray[np.int64] | None
 
 
-def emulate(
-    plan: CpuPlan, inputs: npt.NDArray[np.integer], recorder: Recorder, progress: Progress | None = None
-) -> None:
+def run(plan: CpuPlan, inputs: npt.NDArray[np.integer], recorder: Recorder, progress: Progress | None) -> Facts:
     """Run quantised inputs and hand every batch to the recorder.
 
     inputs: integers [samples, *shape], the same at every step, or [samples, T, *shape], a frame per step.
@@ -49,13 +47,14 @@ def emulate(
                 recorder.add(_run_batch(plan, frames, recorder.keep_spikes))
             if progress is not None:
                 progress(min(start + plan.batch, len(inputs)), len(inputs))
+    return {}
 
 
 def states(plan: CpuPlan, inputs: npt.NDArray[np.integer]) -> dict[str, States]:
     """Run quantised inputs and return every state of every population, all in memory: for looking into a run.
 
     Raises:
-        InputError: as `emulate`.
+        InputError: as `run`.
     """
     with torch.inference_mode(), torch_threads(plan.threads), _naming_overflow(plan):
         sent = {plan.network.inputs[0].name: _frames(plan, inputs, slice(None))}
@@ -91,7 +90,7 @@ def _naming_overflow(plan: CpuPlan) -> Iterator[None]:
     except StateOverflowError as error:
         raise InputError(
             f"{plan.network.source}: population {error.population!r}: {error.count} membrane potentials leave "
-            f"{error.bits} bits at step {error.step}; allow more --state-bits or choose --overflow saturate"
+            f"{error.bits} bits at step {error.step}; allow more `state_bits` or choose `overflow='saturate'`"
         ) from error
 
 

@@ -11,16 +11,19 @@ import torch
 
 from inflor.converter.errors import InputError, MissingPartError
 from inflor.quant.ir.network import IntegerNetwork
-from inflor.quant.ir.ranges import state_ranges
+from inflor.quant.ir.ranges import prove_no_overflow, state_ranges
 from inflor.quant.operators import SumPool
 from inflor.quant.run.kernel import Kernel, Profile
+from inflor.targets.api import Rates, Violation
+from inflor.targets.cpu.options import CpuOptions
+from inflor.targets.cpu.profiles import choose
+from inflor.targets.record.file import RecordedPopulation, recorded_populations
 
-DEFAULT_MEMORY = 1 << 30
 CACHE = 1 << 25
 """Bytes of activations that run fastest: a larger batch leaves the processor's caches and gains nothing."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class CpuPlan:
     """A network ready to be emulated.
 
@@ -36,6 +39,11 @@ class CpuPlan:
     device: str
     profile: Profile
 
+    @property
+    def populations(self) -> tuple[RecordedPopulation, ...]:
+        """Every population of the network but the input."""
+        return recorded_populations(self.network)
+
     def summary(self) -> dict[str, Any]:
         formats = Counter(str(k.dtype).removeprefix("torch.") for group in self.groups for k in group)
         return {
@@ -47,29 +55,42 @@ class CpuPlan:
         }
 
 
-def make_plan(network: IntegerNetwork, memory: int, threads: int | None, device: str, profile: Profile) -> CpuPlan:
-    """Compile every population. memory: bytes that activations may take; the batch follows from it.
+def violations(network: IntegerNetwork, options: CpuOptions) -> list[Violation]:
+    """The populations that are not proved to stay within the width of their state; 64 bits are always enough."""
+    bits = choose(options).state_bits
+    risks = [] if bits is None else prove_no_overflow(network, bits)
+    mend = "allow more `state_bits`, or choose `overflow='saturate'`"
+    return [Violation(r.population, "state bits", r.bits_needed, bits, mend, fatal=False) for r in risks]
+
+
+def place(network: IntegerNetwork, options: CpuOptions, rates: Rates) -> CpuPlan:
+    """Compile every population: choose number formats, and a batch that fits into memory.
 
     Raises:
-        InputError: an option out of range, or one sample alone needs more memory. MissingPartError: no such device.
+        InputError: one sample alone needs more memory. MissingPartError: no such device.
     """
-    if threads is not None and threads < 1:
-        raise InputError(f"--threads {threads}: give at least 1")
-    if device not in ("cpu", "cuda"):
-        raise InputError(f"--device {device}: choose cpu or cuda")
+    profile, device, memory = choose(options), options.device, options.memory
     if device == "cuda" and not torch.cuda.is_available():
-        raise MissingPartError("--device cuda needs a CUDA device and build of torch; run with --device cpu")
+        raise MissingPartError("`device='cuda'` needs a CUDA device and build of torch; run with `device='cpu'`")
     ranges = state_ranges(network)
     groups = tuple(
         tuple(Kernel(network, network.by_name[name], ranges[name], profile, device) for name in component)
         for component in network.components
-        if network.by_name[component[0]].kind != "input"
+        if network.by_name[component[0]].role != "input"
     )
     last_use = {q.source: i for i, group in enumerate(groups) for kernel in group for q in kernel.projections}
     needed = _bytes_per_sample(network, groups, last_use)
     if needed > memory:
-        raise InputError(f"one sample needs {needed} bytes, more than --memory allows; allow more")
-    return CpuPlan(network, groups, last_use, max(1, min(memory, CACHE) // needed), threads, device, profile)
+        raise InputError(f"one sample needs {needed} bytes, more than `memory` allows; allow more", option="memory")
+    return CpuPlan(
+        network=network,
+        groups=groups,
+        last_use=last_use,
+        batch=max(1, min(memory, CACHE) // needed),
+        threads=options.threads,
+        device=device,
+        profile=profile,
+    )
 
 
 def _bytes_per_sample(network: IntegerNetwork, groups: tuple[tuple[Kernel, ...], ...], last_use: dict[str, int]) -> int:

@@ -17,8 +17,9 @@ from inflor.converter.simulate import execute
 from inflor.converter.simulate.stepping import potentials
 from inflor.converter.train.neurons import MPR_THRESHOLD, mpr
 from inflor.quant.ir.network import IntegerNetwork
-from inflor.targets.cpu import place as make_plan
 from inflor.targets.cpu.emulator import states as cpu_states
+from inflor.targets.cpu.options import CpuOptions
+from inflor.targets.cpu.plan import place
 
 FloatArray = npt.NDArray[np.float64]
 SRIF_RESET = 2.0
@@ -58,14 +59,14 @@ def histograms(
         InputError: the graph cannot be run, or x does not fit it.
     """
     timesteps = network.info.timesteps
-    names = [p.name for p in network.populations if p.kind not in ("input", "readout") and p.name in graph.nodes]
+    names = [p.name for p in network.populations if p.role not in ("input", "readout") and p.name in graph.nodes]
     frames = torch.from_numpy(x)
     in_time = frames.ndim > len(network.inputs[0].shape) + 1
     real = execute.run(
         graph, frames.transpose(0, 1) if in_time else frames, timesteps, keep=(), currents=names, dtype=torch.float64
     )
     found = []
-    found_states = cpu_states(make_plan(network), network.quantise_input(x))
+    found_states = cpu_states(place(network, CpuOptions(), {}), network.quantise_input(x))
     for name in names:
         state = found_states.pop(name)
         assert state.spikes is not None
@@ -76,7 +77,9 @@ def histograms(
             continue
         potential, spikes = potentials(graph, name, current)
         before = potential.numpy() / step.threshold
-        integer = reached * (population.broadcast(population.scale) / 2.0**population.fraction_bits / step.threshold)
+        integer = reached * (
+            population.broadcast(population.scale) / 2.0**population.rule.fraction_bits / step.threshold
+        )
         rectified = None
         if step.reset == "subtract" and np.allclose(step.reset_value, SRIF_RESET * step.threshold):
             unit = torch.from_numpy(before * MPR_THRESHOLD)

@@ -1,32 +1,35 @@
 """Do two or more targets fire the same spikes? If not, where, when and at which neuron did they first differ?
 
 The first mismatch is the first in causal order: lowest depth, then time, then neuron (then sample); populations of one
-cycle count as one depth. All that its
-neuron received up to that step is therefore the same on both sides, and what it should have done can be computed.
+cycle count as one depth. All that its neuron received up to that step is therefore the same on both sides, and what it
+should have done can be computed.
 
 Two kinds of numbers stand beside it, and they are kept apart because a simulator whose arithmetic went wrong has no
-say in what is right. Due: a, v and the spike that follow from the inputs that this side recorded, by the network's
-own rules, in int64. Seen: a and v that the target itself held, from a second run up to that sample, where the
-target's module offers `observe(plan, inputs, population, sample, timestep, neuron) -> (a, v)`. A side whose spike is
-not the one due is the wrong one.
+say in what is right. Due: a, v and the spike that follow from the inputs that this side recorded, by the executable
+specification (`inflor.quant.ir.reference`), which shares no code with the emulator's
+arithmetic. Seen: a and v that the target itself held, from a second run up to that sample, where the target has an
+`observe`. A side whose spike is not the one due is the wrong one.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
+import scipy.sparse
 
 from inflor.converter.errors import InputError
-from inflor.quant.apply import apply_chain, weight_tensor
-from inflor.quant.ir.network import IntegerNetwork, Population
-from inflor.quant.run.synapses import delayed
-from inflor.targets import registry
-from inflor.targets.record.file import Record, recording
+from inflor.quant.ir.network import IntegerNetwork, Population, Projection
+from inflor.quant.ir.reference import State, current, step, synapses
+from inflor.quant.operators import Conv
+from inflor.quant.unroll import unrolled
+from inflor.targets import registry, running
+from inflor.targets.api import Plan, Progress, Target
+from inflor.targets.record.file import Record
 
 CHUNK = 32
 """Samples whose spikes are unpacked at a time."""
@@ -93,7 +96,7 @@ class Layer:
 class Equivalence:
     """compared_spikes: neuron-steps compared (each holds a spike or none), per target beyond the first, readouts aside.
 
-    mismatches: those that differ, readout values included.
+    mismatches: those that differ, readout values included. not_compared: populations that not every target records.
     """
 
     targets: tuple[str, ...]
@@ -102,6 +105,7 @@ class Equivalence:
     mismatches: int
     layers: tuple[Layer, ...]
     first_mismatch: Mismatch | None = None
+    not_compared: tuple[str, ...] = ()
 
     @property
     def equal(self) -> bool:
@@ -118,7 +122,7 @@ def check(
     targets: Sequence[str],
     inputs: npt.NDArray[Any],
     options: Mapping[str, Mapping[str, Any]] | None = None,
-    progress: registry.Progress | None = None,
+    progress: Progress | None = None,
 ) -> Equivalence:
     """Run `network` on every target and compare. inputs: quantised, integers [samples, *shape] or [samples, T, *shape].
 
@@ -129,19 +133,19 @@ def check(
         MissingPartError: a target is not installed.
     """
     if len(targets) < 2 or len(set(targets)) < len(targets):
-        raise InputError(f"--targets {' '.join(targets)}: name two or more different targets")
+        raise InputError(f"`targets` {' '.join(targets)}: name two or more different targets", option="targets")
     if not len(inputs):
-        raise InputError("there is nothing to compare in 0 samples; give --samples 1 or more")
-    modules = {name: registry.load(name) for name in targets}
-    for name, module in modules.items():
-        if module.INPUT != "integer":
-            raise InputError(f"target {name!r} runs float networks only; leave it out of --targets")
-    plans = {name: module.place(network, **(options or {}).get(name, {})) for name, module in modules.items()}
-    records = {name: _run(modules[name], plans[name], network, inputs, progress) for name in targets}
+        raise InputError("there is nothing to compare in 0 samples; give `samples=1` or more")
+    found = {name: registry.load(name) for name in targets}
+    for name, target in found.items():
+        if target.input != "integer":
+            raise InputError(f"target {name!r} runs float networks only; leave it out of `targets`")
+    plans = {name: running.place(target, network, (options or {}).get(name)) for name, target in found.items()}
+    records = {n: running.record(target, plans[n], network, inputs, progress) for n, target in found.items()}
     result = compare(network, records, inputs)
     if result.first_mismatch is None:
         return result
-    return _with_states(result, modules, plans, inputs)
+    return _with_states(result, found, plans, inputs)
 
 
 def compare(network: IntegerNetwork, records: Mapping[str, Record], inputs: npt.NDArray[Any]) -> Equivalence:
@@ -152,7 +156,11 @@ def compare(network: IntegerNetwork, records: Mapping[str, Record], inputs: npt.
     """
     _check_records(records)
     layers, first = [], None
-    populations = [p for p in network.populations if p.kind != "input"]
+    recorded = set.intersection(*({p.name for p in r.populations} for r in records.values()))
+    wanted = [p for p in network.populations if p.role != "input"]
+    populations = [p for p in wanted if p.name in recorded]
+    if not populations:
+        raise InputError(f"{network.source}: there is nothing to compare: {', '.join(records)} record no population")
     for population in sorted(populations, key=lambda p: network.depth[p.name]):
         layer, found = _compare_population(network, population, records)
         layers.append(layer)
@@ -168,23 +176,14 @@ def compare(network: IntegerNetwork, records: Mapping[str, Record], inputs: npt.
         sum(layer.mismatches for layer in layers),
         tuple(layers),
         first,
+        tuple(p.name for p in wanted if p.name not in recorded),
     )
 
 
-def _run(
-    module: Any, plan: Any, network: IntegerNetwork, inputs: npt.NDArray[Any], progress: registry.Progress | None
-) -> Record:
-    with recording(module.populations(plan), network.info.timesteps, len(inputs)) as recorder:
-        module.run(plan, inputs, recorder, progress)
-        return recorder.finish(None, {})
-
-
 def _check_records(records: Mapping[str, Record]) -> None:
-    shapes = {
-        name: (r.samples, r.timesteps, frozenset((p.name, p.shape) for p in r.populations if p.kind != "input"))
-        for name, r in records.items()
-    }
-    if len(set(shapes.values())) > 1:
+    sizes = {(r.samples, r.timesteps) for r in records.values()}
+    shapes = {(p.name, p.shape) for r in records.values() for p in r.populations if p.kind != "input"}
+    if len(sizes) > 1 or len({name for name, _ in shapes}) < len(shapes):
         raise InputError(f"the records of {', '.join(records)} are not of the same network and samples")
 
 
@@ -195,7 +194,7 @@ def _causal(network: IntegerNetwork, mismatch: Mismatch) -> tuple[Any, ...]:
 
 def _values(record: Record, population: Population, samples: slice) -> npt.NDArray[np.int64]:
     """Spikes, or potentials of a readout: [samples, T, *shape]."""
-    if population.kind == "readout":
+    if population.role == "readout":
         values = record.outputs[population.name][samples]
         return values.reshape(*values.shape[:2], *population.shape).astype(np.int64)
     return record.spikes(population.name, samples).astype(np.int64)
@@ -228,7 +227,7 @@ def _compare_population(
             found = Mismatch(population.name, depth, start + index[0], index[1], index[2:], sides)
             if first is None or _causal(network, found) < _causal(network, first):
                 first = found
-    is_readout = population.kind == "readout"
+    is_readout = population.role == "readout"
     return Layer(population.name, depth, compared, mismatches, None if is_readout else fired), first
 
 
@@ -240,8 +239,9 @@ def _with_due_values(
     for side in mismatch.sides:
         a, v, due = _due(network, population, records[side.target], inputs, mismatch)
         threshold = None
-        if population.kind != "readout":
-            threshold = int(population.broadcast(population.threshold)[mismatch.neuron]) << population.fraction_bits
+        if population.role != "readout":
+            held = int(population.broadcast(population.rule.threshold)[mismatch.neuron])
+            threshold = held << population.rule.fraction_bits
         sides.append(Side(side.target, side.value, a, v, threshold, due))
     return replace(mismatch, sides=tuple(sides))
 
@@ -250,59 +250,55 @@ def _due(
     network: IntegerNetwork, population: Population, record: Record, inputs: npt.NDArray[Any], mismatch: Mismatch
 ) -> tuple[int, int, int]:
     """a, v before the reset, and the value due at the mismatch, from what this side's sources sent."""
-    current = _current(network, population, record, inputs, mismatch.sample)  # [T, *shape]
-    at, shift = mismatch.neuron, population.fraction_bits
-    decay, current_decay, threshold, reset_value, v_reset, drift = (
-        int(population.broadcast(values)[at])
-        for values in (
-            *(population.decay, np.zeros((), int) if population.current_decay is None else population.current_decay),
-            *(population.threshold, population.reset_value, population.v_reset, population.drift),
-        )
-    )
-    u = v = a = spike = 0
+    neuron = int(np.ravel_multi_index(mismatch.neuron, population.shape))
+    rule, fires = population.rule.at(population.shape, neuron), population.role == "spiking"
+    incoming = network.incoming[population.name]
+    sent = {q.source: _sent(network.by_name[q.source], record, inputs, mismatch.sample) for q in incoming}
+    arriving = [synapses(q, _row(network, q, neuron), 0) for q in incoming]
+    state, a = State(), 0
     for t in range(mismatch.timestep + 1):
-        held = population.refractory and spike
-        if spike:
-            v = v - (reset_value << shift) if population.reset == "subtract" else v_reset << shift
-        a = int(current[t][at])
-        u = (a << shift) + (0 if population.current_decay is None else _kept(u, current_decay, population.decay_bits))
-        v = v if held else _kept(v, decay, population.decay_bits) + u + drift
-        spike = int(population.kind != "readout" and v > threshold << shift)
-    return a, v, v if population.kind == "readout" else spike
+        a = current(int(rule.bias), arriving, sent, t)
+        state = step(rule, state, a, fires)
+    return a, state.v, state.spike if fires else state.v
 
 
-def _kept(x: int, decay: int, bits: int) -> int:
-    """What a decay leaves, truncated towards zero."""
-    return (1 if x >= 0 else -1) * ((abs(x) * ((1 << bits) - decay)) >> bits)
+def _sent(population: Population, record: Record, inputs: npt.NDArray[Any], sample: int) -> list[list[int]]:
+    """What every neuron of a population sent in every step of a sample."""
+    if population.role == "input":
+        steps = np.broadcast_to(inputs[sample], (record.timesteps, *population.shape))
+    else:
+        steps = _values(record, population, slice(sample, sample + 1))[0]
+    values: list[list[int]] = steps.reshape(record.timesteps, -1).astype(np.int64).tolist()
+    return values
 
 
-def _current(
-    network: IntegerNetwork, population: Population, record: Record, inputs: npt.NDArray[Any], sample: int
-) -> npt.NDArray[np.int64]:
-    """a of every step of one sample, [T, *shape], in int64."""
-    total = np.zeros((record.timesteps, *population.shape), np.int64) + population.bias
-    for projection in network.incoming[population.name]:
-        source = network.by_name[projection.source]
-        if source.kind == "input":
-            sent = np.broadcast_to(inputs[sample].astype(np.int64), (record.timesteps, *source.shape)).copy()
-        else:
-            sent = _values(record, source, slice(sample, sample + 1))[0]
-        weight = weight_tensor(projection.operators, torch.int64)
-        arrived = delayed(torch.from_numpy(sent), projection.delay, record.timesteps)
-        arriving = apply_chain(projection.operators, arrived, weight)
-        total += arriving.numpy() << projection.exponent
-    return cast("npt.NDArray[np.int64]", total)
+def _row(network: IntegerNetwork, projection: Projection, neuron: int) -> Any:
+    """The row of the projection's matrix that is one neuron's, scipy CSR [1, source].
+
+    The weights of other output channels are left out: all synapses of a large convolution would not fit in memory.
+    """
+    shapes = [network.by_name[projection.source].shape]
+    for operator in projection.operators:
+        shapes.append(operator.output_shape(shapes[-1]))
+    row = scipy.sparse.csr_matrix(([1], ([0], [neuron])), shape=(1, math.prod(shapes[-1])), dtype=np.int64)
+    for operator, before, after in reversed(list(zip(projection.operators, shapes, shapes[1:], strict=False))):
+        if isinstance(operator, Conv):
+            kept = np.isin(np.arange(len(operator.weight)), row.indices // math.prod(after[1:]))
+            weight = np.where(kept.reshape(-1, *(1,) * (operator.weight.ndim - 1)), operator.weight, 0)
+            operator = replace(operator, weight=weight)
+        row = row @ unrolled((operator,), before)
+    return row
 
 
 def _with_states(
-    result: Equivalence, modules: Mapping[str, Any], plans: Mapping[str, Any], inputs: npt.NDArray[Any]
+    result: Equivalence, targets: Mapping[str, Target], plans: Mapping[str, Plan], inputs: npt.NDArray[Any]
 ) -> Equivalence:
     """Add what the targets themselves held, from a second run of the one sample and those before it."""
     mismatch = result.first_mismatch
     assert mismatch is not None
     sides = []
     for side in mismatch.sides:
-        observe = getattr(modules[side.target], "observe", None)
+        observe = targets[side.target].observe
         a_seen = v_seen = None
         if observe is not None:
             where = (mismatch.population, mismatch.sample, mismatch.timestep, mismatch.neuron)

@@ -9,8 +9,10 @@ import numpy as np
 from inflor.converter.errors import InputError
 from inflor.quant.ir.network import IntegerNetwork
 from inflor.quant.operators import Conv, IntArray
+from inflor.targets.api import Rates
 from inflor.targets.loihi.layout.linear import Kernel
 from inflor.targets.loihi.limits import limits
+from inflor.targets.loihi.options import LoihiOptions
 from inflor.targets.loihi.place.pack import ON_HOST
 from inflor.targets.loihi.plan import Synapses
 from inflor.targets.loihi.target import LoihiPlan, place
@@ -24,26 +26,26 @@ LAYOUT = (
 )
 
 
-def on_chip(network: IntegerNetwork, chip: str) -> CoreMap:
+def on_chip(network: IntegerNetwork, chip: str, rates: Rates) -> CoreMap:
     """The network with neuron programs where the chip has them, else with stock neurons as far as these go.
 
     Raises:
         InputError: it cannot be lowered.
     """
     if limits(chip).neuron_programs:
-        return core_map(place(network, chip=chip))
+        return core_map(place(network, LoihiOptions(chip=chip), rates))
     try:
-        return core_map(place(network, chip=chip, soft_reset="stock"))
+        return core_map(place(network, LoihiOptions(chip=chip, soft_reset="stock"), rates))
     except InputError as error:
         note = f"placed with neuron programs, which {chip} does not have, as stock neurons are refused: {error}"
-        made = core_map(place(network, chip=chip))
+        made = core_map(place(network, LoihiOptions(chip=chip), rates))
         return replace(made, notes=(*made.notes, note))
 
 
 def core_map(plan: LoihiPlan) -> CoreMap:
     """Every group that is not the host's on the cores that the mapper gave it; relays and self-inhibition included."""
     mapping = plan.mapping
-    groups = {g.name: g for g in plan.plan.groups}
+    groups = {g.name: g for g in plan.layout.groups}
     cores: dict[str, IntArray] = {}
     for number, core in enumerate(mapping.cores):
         group = groups[core.population]
@@ -61,23 +63,24 @@ def core_map(plan: LoihiPlan) -> CoreMap:
         resources.append(Resource("synaptic memory", bits, known.synapse_bits))
     notes = [
         f"computed on the host, whose work and packets to the chip are not counted: {g.name}"
-        for g in plan.plan.groups
+        for g in plan.layout.groups
         if g.role == "encoder"
     ]
     return CoreMap(
-        plan.chip,
-        "square",
-        LAYOUT,
-        cores,
-        {g.name: g.population.name for g in plan.plan.groups},
-        {g.name: g.depth for g in plan.plan.groups},
-        _on_mesh(tile),
-        chip,
-        np.column_stack([mesh, np.tile(_on_mesh(tiles), (len(mesh) // len(tiles), 1))]),
-        CORES_PER_TILE,
-        tuple(resources),
-        tuple(_wiring(s, groups[s.source].shape) for s in plan.plan.synapses if groups[s.target].role not in ON_HOST),
-        plan.plan.period,
+        chip=plan.chip,
+        cores=cores,
+        spikes_of={g.name: g.population.name for g in plan.layout.groups},
+        depth={g.name: g.depth for g in plan.layout.groups},
+        position=_on_mesh(tile),
+        chip_of=chip,
+        sites=np.column_stack([mesh, np.tile(_on_mesh(tiles), (len(mesh) // len(tiles), 1))]),
+        seats=CORES_PER_TILE,
+        layout=LAYOUT,
+        resources=tuple(resources),
+        wiring=tuple(
+            _wiring(s, groups[s.source].shape) for s in plan.layout.synapses if groups[s.target].role not in ON_HOST
+        ),
+        period=plan.layout.period,
         notes=(*notes, *(f"the mapping breaks a limit: {v}" for v in mapping.violations)),
     )
 
@@ -87,9 +90,10 @@ def _on_mesh(tile: IntArray) -> IntArray:
 
 
 def _wiring(synapses: Synapses, shape: tuple[int, ...]) -> Wiring:
+    wiring = Wiring(source=synapses.source, target=synapses.target, source_shape=shape)
     if synapses.kernel is None:
-        return Wiring(synapses.source, synapses.target, shape, None, synapses.matrix, synapses.kind)
+        return replace(wiring, matrix=synapses.matrix, kind=synapses.kind)
     kernel: Kernel = synapses.kernel
     padding = tuple((p, p) for p in kernel.padding)
     conv = Conv(synapses.name, kernel.weight, kernel.stride, padding, kernel.dilation, kernel.groups)
-    return Wiring(synapses.source, synapses.target, kernel.in_shape, (conv,), None, "convolution")
+    return replace(wiring, source_shape=kernel.in_shape, operators=(conv,), kind="convolution")

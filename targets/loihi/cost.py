@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from inflor.targets.chips.figures import figure
-from inflor.targets.cost.result import Estimate, Term
-from inflor.targets.cost.terms import Case, energy_term, latency_term, power_term, total, unpublished
+from inflor.targets.cost.result import Estimate, Term, total
+from inflor.targets.cost.terms import Case, energy_term, latency_term, power_term
 from inflor.targets.cost.timing import Steps, stepped
 
 PROXY = "figure of Loihi 1 as a proxy: no energy per operation of Loihi 2 is public"
@@ -131,7 +131,7 @@ def _without_host(case: Case) -> Case:
     hosts = tuple(
         p.name
         for p in case.counts.populations
-        if p.kind != "readout" and {network.by_name[q.source].kind for q in network.incoming[p.name]} == {"input"}
+        if p.kind != "readout" and {network.by_name[q.source].role for q in network.incoming[p.name]} == {"input"}
     )
     if not hosts:
         return case
@@ -235,8 +235,16 @@ def _board_idle(steps: tuple[Steps, Steps, Steps] | None, case: Case) -> Term | 
         return None
     found = figure(PILOTNET)
     seconds = steps[0].single * case.mapped.chips
-    conditions = "static power of a board with one chip (oheogulch), for each chip; chip-seconds"
-    return Term("idle", seconds, found.values["power_static"], "W", found.source, "measured", found.check, conditions)
+    return Term(
+        name="idle",
+        count=seconds,
+        each=found.values["power_static"],
+        unit="W",
+        source=found.source,
+        kind="measured",
+        check=found.check,
+        conditions="static power of a board with one chip (oheogulch), for each chip; chip-seconds",
+    )
 
 
 def _estimate(
@@ -257,26 +265,19 @@ def _estimate(
     chips = None if case.mapped is None else case.mapped.chips
     if idle is not None and main is not None and chips is not None:
         static = power_term("idle", main.single * chips, idle, "chip-seconds")
-    lowest, highest = min(ends), max(ends)
     return Estimate(
         name=name,
         hardware=hardware,
         title=title,
-        energy_joules=total(terms),
-        energy_low_joules=lowest,
-        energy_high_joules=highest,
-        includes_static=False,
-        static_joules=None if static is None else static.energy_joules,
+        terms=tuple(terms),
+        energy_low_joules=min(ends),
+        energy_high_joules=max(ends),
+        static_term=static,
         latency_seconds=None if main is None else main.single,
         latency_low_seconds=None if low is None else low.single,
         latency_high_seconds=None if high is None else high.single,
         streamed_seconds=None if main is None else main.streamed,
-        cores=None if case.mapped is None else case.mapped.cores,
-        chips=chips,
-        terms=tuple(terms),
         latency_terms=latency,
-        static_term=static,
         notes=(*notes, *case.notes()),
-        unpublished=unpublished(terms),
         mapped=case.mapped,
     )

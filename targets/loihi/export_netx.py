@@ -26,8 +26,9 @@ from inflor.converter.errors import InputError
 from inflor.converter.files import atomic_path
 from inflor.quant.ir.network import IntegerNetwork, Population
 from inflor.targets.loihi.layout.linear import Kernel, Linear_, compose
-from inflor.targets.loihi.numbers import INPUT_SHIFT, RANGES, decays, finest_shift, has_current, misfits
+from inflor.targets.loihi.numbers import RANGES, decays, finest_shift, has_current, misfits
 from inflor.targets.loihi.simulate.build import NEVER
+from inflor.targets.loihi.widths import INPUT_SHIFT
 
 DENSE_WEIGHTS = (-256, 254)
 """What netx leaves alone in a matrix of both signs; it clips beyond."""
@@ -41,7 +42,7 @@ class _Layer:
     neuron: dict[str, int | npt.NDArray[np.int64]] | None = None
 
 
-def write(path: str | os.PathLike[str], network: IntegerNetwork) -> list[str]:
+def write(network: IntegerNetwork, path: str | os.PathLike[str]) -> list[str]:
     """Write `network`; returns notes for the user.
 
     Raises:
@@ -111,25 +112,25 @@ def _layers(network: IntegerNetwork) -> list[_Layer]:
 
 
 def _neuron(network: IntegerNetwork, population: Population) -> dict[str, int | npt.NDArray[np.int64]]:
-    if population.reset == "subtract":
+    if population.rule.reset_kind == "subtract":
         raise _refusal(network, population, "has a soft reset; netx resets to zero only")
-    if population.v_reset.any():
+    if population.rule.v_reset.any():
         raise _refusal(network, population, "resets to another potential than 0")
     twelve = decays(population)
     if twelve is None:
-        raise _refusal(network, population, f"has decays of {population.decay_bits} bits; netx has 12")
+        raise _refusal(network, population, f"has decays of {population.rule.decay_bits} bits; netx has 12")
     for misfit in misfits(population):
         raise _refusal(
             network, population, f"has {misfit.limit} {misfit.number}, allowed is {misfit.allowed}; quantise it anew"
         )
-    if population.bias.any() and has_current(population):
+    if population.rule.bias.any() and has_current(population):
         raise _refusal(network, population, "has a bias of its current; that of netx is one of the potential")
     bias = _potential_bias(population)
     if bias is None or bias.min() < RANGES["bias_mant"][0] or bias.max() > RANGES["bias_mant"][1]:
         what = f"has biases beyond whole units of {RANGES['bias_mant']}; quantise with fewer bits"
         raise _refusal(network, population, what)
     current, leak = (_per_channel(network, population, decay, "a decay") for decay in twelve)
-    threshold = population.threshold if population.kind != "readout" else np.asarray(NEVER)
+    threshold = population.rule.threshold if population.role != "readout" else np.asarray(NEVER)
     return {
         "iDecay": current,
         "vDecay": leak,
@@ -139,8 +140,8 @@ def _neuron(network: IntegerNetwork, population: Population) -> dict[str, int | 
 
 def _potential_bias(population: Population) -> npt.NDArray[np.int64] | None:
     """What is added to v at every step, in units of a; None where it is no whole number of them."""
-    drift = population.drift << finest_shift(population)
-    return None if (drift % (1 << INPUT_SHIFT)).any() else population.bias + (drift >> INPUT_SHIFT)
+    drift = population.rule.drift << finest_shift(population)
+    return None if (drift % (1 << INPUT_SHIFT)).any() else population.rule.bias + (drift >> INPUT_SHIFT)
 
 
 def _per_channel(network: IntegerNetwork, population: Population, values: npt.NDArray[np.int64], what: str) -> Any:
@@ -200,4 +201,4 @@ def _dense(
 
 def _refusal(network: IntegerNetwork, population: Population, reason: str) -> InputError:
     file = f"{network.source}: " if network.source else ""
-    return InputError(f"{file}node {population.name!r} {reason}; run it with --target loihi instead")
+    return InputError(f"{file}node {population.name!r} {reason}; run it with `target='loihi'` instead")

@@ -14,16 +14,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from inflor.quant.ir.network import Population
 from inflor.quant.operators import IntArray
+from inflor.targets.loihi.widths import DECAY_BITS, INPUT_SHIFT, STATE_BITS
 
-INPUT_SHIFT = 6
-DECAY_BITS = 12
-STATE_BITS = 24
+if TYPE_CHECKING:
+    from inflor.quant.run.kernel import Profile
+
 RANGES = {
     "du": (-1, 4095),
     "dv": (0, 4096),
@@ -38,6 +39,13 @@ LARGEST_STATE = (1 << (STATE_BITS - 1)) - (1 << INPUT_SHIFT)
 """In 1/64 of a unit: no threshold lets more through, and nothing wraps or saturates below."""
 
 
+def profile() -> Profile:
+    """u wraps at 24 bits, v is clipped to +-(2**23 - 1) (lava-nc 0.10.0, proc/lif/models.py); so does our program."""
+    from inflor.quant.run.kernel import Profile  # torch: the worker does without
+
+    return Profile(STATE_BITS, "saturate", STATE_BITS, "wrap", symmetric=True)
+
+
 @dataclass(frozen=True)
 class Misfit:
     """Why a population is none of stock neurons: a limit, the number that breaks it, what is allowed."""
@@ -50,11 +58,12 @@ class Misfit:
 def decays(population: Population) -> tuple[IntArray, IntArray] | None:
     """Decays of u and v in 12 bits, or None where they need more. A population without u forgets it at every step."""
     found = []
-    for decay in (population.current_decay, population.decay):
+    rule = population.rule
+    for decay in (rule.current_decay, rule.decay):
         if decay is None:
             found.append(np.asarray(FORGET))
             continue
-        shift = DECAY_BITS - population.decay_bits
+        shift = DECAY_BITS - rule.decay_bits
         coarse = decay << shift if shift >= 0 else decay >> -shift
         if shift < 0 and (coarse << -shift != decay).any():
             return None
@@ -69,17 +78,19 @@ def keep(state: IntArray, decay: IntArray) -> IntArray:
 
 def has_current(population: Population) -> bool:
     """Whether a step's input is still felt in the next one without the potential."""
-    return population.current_decay is not None and bool((population.current_decay < 1 << population.decay_bits).any())
+    rule = population.rule
+    return rule.current_decay is not None and bool((rule.current_decay < 1 << rule.decay_bits).any())
 
 
 def leaks(population: Population) -> bool:
     """Whether some neuron keeps a part of its potential: neither all of it nor nothing."""
-    return bool(((population.decay > 0) & (population.decay < 1 << population.decay_bits)).any())
+    rule = population.rule
+    return bool(((rule.decay > 0) & (rule.decay < 1 << rule.decay_bits)).any())
 
 
 def finest_shift(population: Population) -> int:
     """How much finer a stock neuron's state counts than the population's."""
-    return INPUT_SHIFT - population.fraction_bits
+    return INPUT_SHIFT - population.rule.fraction_bits
 
 
 def bias_registers(value: IntArray) -> tuple[IntArray, IntArray] | None:
@@ -97,26 +108,25 @@ def bias_registers(value: IntArray) -> tuple[IntArray, IntArray] | None:
 def misfits(population: Population) -> Iterator[Misfit]:
     """What keeps stock neurons from being the population, whose decays fit 12 bits, in any range of its states."""
     shift = finest_shift(population)
-    bits = population.decay_bits
+    rule, bits = population.rule, population.rule.decay_bits
     remembers = has_current(population) or leaks(population)
-    coarse = [d for d in (population.decay, population.current_decay) if d is not None]
-    rounds = any(((d > 0) & (d < 1 << bits)).any() for d in coarse)
-    if population.reset == "subtract" and (remembers or population.decay.any() or population.drift.any()):
-        what = "a leak" if population.decay.any() else "a current" if remembers else "a drift"
+    rounds = any(((d > 0) & (d < 1 << bits)).any() for d in rule.decays)
+    if rule.reset_kind == "subtract" and (remembers or rule.decay.any() or rule.drift.any()):
+        what = "a leak" if rule.decay.any() else "a current" if remembers else "a drift"
         yield Misfit("soft reset with", what, "neither leak nor current nor drift")
-    if population.refractory:
+    if rule.refractory:
         yield Misfit("refractory steps", 1, 0)
     if rounds and shift:
-        leak = int(max(d.max() for d in coarse))
+        leak = int(max(d.max() for d in rule.decays))
         yield Misfit("leak", f"{leak}/{1 << bits}", "none on stock neurons, which round it to 1/64 of a unit")
     if shift < 0:
-        yield Misfit("fraction bits of its state", population.fraction_bits, INPUT_SHIFT)
-    if population.kind == "readout":
+        yield Misfit("fraction bits of its state", rule.fraction_bits, INPUT_SHIFT)
+    if population.role == "readout":
         yield from _drift_misfit(population)
         return
-    if population.v_reset.any() and (remembers or population.decay.any()):
-        yield Misfit("reset of a leaky neuron to", int(np.abs(population.v_reset).max()), 0)
-    threshold = population.threshold - population.v_reset
+    if rule.v_reset.any() and (remembers or rule.decay.any()):
+        yield Misfit("reset of a leaky neuron to", int(np.abs(rule.v_reset).max()), 0)
+    threshold = rule.threshold - rule.v_reset
     low, high = RANGES["vth"]
     for value in (int(threshold.min()), int(threshold.max())):
         if not low <= value <= high:
@@ -126,7 +136,7 @@ def misfits(population: Population) -> Iterator[Misfit]:
 
 
 def _drift_misfit(population: Population) -> Iterator[Misfit]:
-    shift = finest_shift(population)
-    if shift >= 0 and bias_registers(population.drift << shift) is None:
+    shift, drift = finest_shift(population), population.rule.drift
+    if shift >= 0 and bias_registers(drift << shift) is None:
         low, high = RANGES["bias_mant"]
-        yield Misfit("drift", int(np.abs(population.drift).max()), f"{low} to {high} times a power of two up to 128")
+        yield Misfit("drift", int(np.abs(drift).max()), f"{low} to {high} times a power of two up to 128")

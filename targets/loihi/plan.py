@@ -18,13 +18,10 @@ import numpy.typing as npt
 from inflor.quant.ir.network import Population
 from inflor.quant.operators import Shape
 from inflor.targets.loihi.layout.linear import Kernel
-from inflor.targets.loihi.numbers import STATE_BITS
+from inflor.targets.loihi.options import BalanceBy, FirstLayer, Guard, SoftReset
+from inflor.targets.loihi.widths import STATE_BITS
 
 Role = Literal["input", "encoder", "program", "integrator", "lif", "readout", "relay"]
-FirstLayer = Literal["auto", "chip", "host"]
-SoftReset = Literal["microcode", "stock"]
-BalanceBy = Literal["auto", "relay", "delay"]
-Guard = Literal["auto", "short", "long"]
 
 STOCK: tuple[Role, ...] = ("lif", "integrator", "readout")
 SILENCE = 1 << 16
@@ -41,29 +38,22 @@ DENSE_ABOVE = 0.25
 """Share of non-zero weights from which a matrix is stored dense."""
 
 
-@dataclass(frozen=True)
-class Options:
-    """soft_reset: how a soft reset is realised: a neuron program, or stock LIF neurons only.
+@dataclass(frozen=True, kw_only=True)
+class LayoutOptions:
+    """What decides how a network is laid out; the first four are those of `LoihiOptions`.
 
-    balance: how paths of different length are balanced; "auto" takes what costs less memory.
-    shared_convolutions: the chip stores a convolution's kernel once (Loihi 2); decides what costs less.
-    longest_delay: steps that a synapse can wait beyond its own one.
-    guard: how stock neurons keep samples apart whose spikes are still under way at the end of one. "short": as many
-    steps as such a spike takes, in which they are pushed down by half the range of their state; exact while states
-    stay within the other half, and reported where they do not. "long", for the soft reset only: T + 2 steps and a
-    second reset in the middle of them; exact within the whole range, and half as fast. "auto": "short" where the
-    weights prove that it is exact, or where "long" is not possible.
-    first_layer: where stock neurons that receive nothing but the graded input are computed. "host": beside the chip,
-    which gets their spikes. "auto": on the host where the weights do not prove that a stock neuron can hold their
-    state (17 bits and sign of a synaptic unit), or where the chip has no graded_spikes.
+    Attributes:
+        shared_convolutions: the chip stores a convolution's kernel once (Loihi 2); decides what costs less.
+        longest_delay: steps that a synapse can wait beyond its own one.
+        graded_spikes: the chip takes graded input.
     """
 
     soft_reset: SoftReset = "microcode"
     balance: BalanceBy = "auto"
-    shared_convolutions: bool = True
-    longest_delay: int = 62
     guard: Guard = "auto"
     first_layer: FirstLayer = "auto"
+    shared_convolutions: bool = True
+    longest_delay: int = 62
     graded_spikes: bool = True
 
 
@@ -142,7 +132,7 @@ class Plan:
     period: int
     active: int
     reset_interval: int
-    options: Options
+    options: LayoutOptions
 
     @property
     def guard(self) -> Literal["none", "short", "long"]:

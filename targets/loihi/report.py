@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from inflor.quant.ir.network import IntegerNetwork
+from inflor.targets.api import Described
 from inflor.targets.loihi.layout.groups import plan
 from inflor.targets.loihi.limits import Limits
+from inflor.targets.loihi.options import SoftReset
 from inflor.targets.loihi.place.cores import Mapping as Cores
 from inflor.targets.loihi.place.pack import ON_HOST, place_on_cores
-from inflor.targets.loihi.plan import Options, Plan, SoftReset
+from inflor.targets.loihi.plan import LayoutOptions, Plan
 from inflor.targets.loihi.rules import broken_rules
+
+if TYPE_CHECKING:
+    from inflor.targets.loihi.target import LoihiPlan
 
 HEADINGS = ("soft reset", "steps/sample", "neurons", "on host", "cores", "synapses", "events/sample", "spikes/sample")
 
@@ -43,7 +48,9 @@ class Cost:
         return asdict(self)
 
 
-def soft_resets(network: IntegerNetwork, options: Options, limits: Limits, rates: Mapping[str, float]) -> list[Cost]:
+def soft_resets(
+    network: IntegerNetwork, options: LayoutOptions, limits: Limits, rates: Mapping[str, float]
+) -> list[Cost]:
     """The costs of every way. rates: spikes per neuron and step by population; 1 where unknown."""
     costs = []
     for way in get_args(SoftReset):
@@ -55,6 +62,18 @@ def soft_resets(network: IntegerNetwork, options: Options, limits: Limits, rates
         lowered = plan(network, chosen)
         costs.append(_cost(lowered, place_on_cores(lowered, limits), rates))
     return costs
+
+
+def describe(plan: LoihiPlan) -> Described:
+    """The mapping and the costs of both soft resets as plain data, and as text."""
+    summary = plan.summary()
+    parts = [plan.mapping.table(), "", table(plan.costs, plan.rates)]
+    if summary["unproved_states"]:
+        names = ", ".join(summary["unproved_states"])
+        parts.append(f"not proved to stay within 24 bits, so runs watch them: {names}")
+    text = "\n".join(parts)
+    costs = [cost.to_json() for cost in plan.costs]
+    return Described(data={"target": "loihi", **summary, "soft_resets": costs, "table": text}, lines=[text])
 
 
 def table(costs: Sequence[Cost], rates: Mapping[str, float]) -> str:

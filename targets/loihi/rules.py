@@ -7,35 +7,21 @@ These rules come from the number formats (Lava checks none of them). The limits 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from inflor.quant.ir.network import IntegerNetwork, Population
 from inflor.quant.ir.ranges import StateRange, state_ranges
+from inflor.targets.api import Violation
 from inflor.targets.loihi.layout.groups import roles
-from inflor.targets.loihi.numbers import DECAY_BITS, STATE_BITS, decays, misfits
-from inflor.targets.loihi.plan import STOCK, Options
+from inflor.targets.loihi.numbers import decays, misfits
+from inflor.targets.loihi.plan import STOCK, LayoutOptions
+from inflor.targets.loihi.widths import DECAY_BITS, STATE_BITS
 
-USE_MICROCODE = "use --soft-reset microcode"
-
-
-@dataclass(frozen=True)
-class Violation:
-    """A limit that a population breaks. number: what it needs; allowed: what there is."""
-
-    population: str
-    limit: str
-    number: Any
-    allowed: Any
-    mend: str
-
-    def __str__(self) -> str:
-        return f"population {self.population!r}: {self.limit} {self.number}, allowed is {self.allowed}; {self.mend}"
+USE_MICROCODE = "use `soft_reset='microcode'`"
 
 
-def broken_rules(network: IntegerNetwork, options: Options) -> list[Violation]:
+def broken_rules(network: IntegerNetwork, options: LayoutOptions) -> list[Violation]:
     """All rules, over all populations."""
     ranges, role = state_ranges(network), roles(network, options)
     found: list[Violation] = []
@@ -49,7 +35,7 @@ def broken_rules(network: IntegerNetwork, options: Options) -> list[Violation]:
 
 
 def input_of_eight_bits(network: IntegerNetwork, population: Population, _: StateRange | None) -> Iterator[Violation]:
-    if population.kind == "input" and network.input_bits > 8:
+    if population.role == "input" and network.input_bits > 8:
         yield Violation(population.name, "input width", network.input_bits, 8, "quantise the input to 8 bits")
 
 
@@ -70,9 +56,10 @@ def time_for_every_synapse(
 
 
 def decays_of_12_bits(network: IntegerNetwork, population: Population, _: StateRange | None) -> Iterator[Violation]:
-    one = 1 << population.decay_bits
-    for decay in (population.decay, population.current_decay):
-        if decay is not None and (decay.min() < 0 or decay.max() > one):
+    rule = population.rule
+    one = 1 << rule.decay_bits
+    for decay in rule.decays:
+        if decay.min() < 0 or decay.max() > one:
             worst = int(decay.min() if decay.min() < 0 else decay.max())
             yield Violation(population.name, "decay", worst, f"0 to {one}", "quantise it anew")
             return
@@ -80,9 +67,9 @@ def decays_of_12_bits(network: IntegerNetwork, population: Population, _: StateR
         yield Violation(
             population.name,
             "bits of its decays",
-            population.decay_bits,
+            rule.decay_bits,
             DECAY_BITS,
-            "quantise it with --decay-bits 12",
+            "quantise it with `decay_bits=12`",
         )
 
 
@@ -113,11 +100,11 @@ def silent_without_help(network: IntegerNetwork) -> Iterator[Violation]:
     for projection in network.projections:
         if projection.delay:
             what = f"projection {projection.name!r} has a delay of"
-            yield Violation(projection.target, what, projection.delay, "0 with --guard long", "use --guard short")
+            yield Violation(projection.target, what, projection.delay, "0 with `guard='long'`", "use `guard='short'`")
     for population in network.populations:
-        if population.drift.any() and population.kind != "readout":
-            most = int(np.abs(population.drift).max())
-            yield Violation(population.name, "drift", most, "0 with --guard long", "use --guard short")
+        if population.rule.drift.any() and population.role != "readout":
+            most = int(np.abs(population.rule.drift).max())
+            yield Violation(population.name, "drift", most, "0 with `guard='long'`", "use `guard='short'`")
 
 
 Rule = Callable[[IntegerNetwork, Population, StateRange | None], Iterator[Violation]]

@@ -1,137 +1,115 @@
-"""The target's interface: check, place, run."""
+"""Places, runs and looks into networks on Loihi."""
 
 from __future__ import annotations
 
 from collections import abc
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, get_args
+from typing import Any
 
 import numpy.typing as npt
 
 from inflor.converter.errors import InputError
 from inflor.quant.ir.network import IntegerNetwork
 from inflor.quant.ir.ranges import state_ranges
-from inflor.targets.loihi import CHIPS
+from inflor.targets.api import Facts, Progress, Rates, UnplaceableError, Violation
 from inflor.targets.loihi.layout.groups import plan
 from inflor.targets.loihi.layout.guard import unproved
 from inflor.targets.loihi.limits import limits
+from inflor.targets.loihi.options import LoihiOptions
 from inflor.targets.loihi.place.cores import Mapping
 from inflor.targets.loihi.place.pack import place_on_cores
-from inflor.targets.loihi.plan import STOCK, BalanceBy, FirstLayer, Guard, Options, Plan, SoftReset
+from inflor.targets.loihi.plan import STOCK, LayoutOptions, Plan
 from inflor.targets.loihi.report import Cost, soft_resets
-from inflor.targets.loihi.rules import Violation, broken_rules
+from inflor.targets.loihi.rules import broken_rules
 from inflor.targets.loihi.simulate import run as simulate
 from inflor.targets.loihi.simulate.run import Place
 from inflor.targets.loihi.simulate.session import require_hardware
 from inflor.targets.record.file import RecordedPopulation, Recorder, recorded_populations
-from inflor.targets.registry import Progress
-
-Rates = abc.Mapping[str, float]
-RUN_CONFIGS = ("sim", "hw")
-LAVA_DELAY = 63
-"""Longest delay that Lava's DelaySparse takes; that of Loihi 2 is not published."""
 
 
 @dataclass(frozen=True, eq=False)
 class LoihiPlan:
     """A network laid out for Loihi.
 
-    rates: spikes per neuron and step of each population, for the costs. measured: what the last run of it took, filled
-    in by `run`.
+    Attributes:
+        layout: groups of neurons, synapses and times.
+        rates: spikes per neuron and step of each population, for the costs.
     """
 
     network: IntegerNetwork
-    plan: Plan
-    chip: str
-    exact_lava: bool
-    timeout: float | None
-    run_config: str
+    layout: Plan
+    options: LoihiOptions
     rates: Rates = field(default_factory=dict)
-    measured: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def chip(self) -> str:
+        return self.options.chip
+
+    @property
+    def populations(self) -> tuple[RecordedPopulation, ...]:
+        """Every population of the network but the input."""
+        return recorded_populations(self.network)
 
     @cached_property
     def mapping(self) -> Mapping:
         """The cores that it takes, made when first asked for."""
-        return place_on_cores(self.plan, limits(self.chip))
+        return place_on_cores(self.layout, limits(self.chip))
 
     @cached_property
     def costs(self) -> list[Cost]:
         """Of both ways of a soft reset, on this chip."""
-        return soft_resets(self.network, self.plan.options, limits(self.chip), self.rates)
+        return soft_resets(self.network, self.layout.options, limits(self.chip), self.rates)
 
     def summary(self) -> dict[str, Any]:
+        """What was decided, as plain data."""
         roles: dict[str, int] = {}
-        for group in self.plan.groups:
+        for group in self.layout.groups:
             roles[group.role] = roles.get(group.role, 0) + group.size
         return {
             "chip": self.chip,
-            "soft_reset": self.plan.options.soft_reset,
-            "guard": self.plan.guard,
-            "period": self.plan.period,
-            "timesteps": self.plan.active,
+            "soft_reset": self.layout.options.soft_reset,
+            "guard": self.layout.guard,
+            "period": self.layout.period,
+            "timesteps": self.layout.active,
             "neurons": roles,
-            "connections": len(self.plan.synapses),
-            "on_host": [g.name for g in self.plan.groups if g.role == "encoder"],
+            "connections": len(self.layout.synapses),
+            "on_host": [g.name for g in self.layout.groups if g.role == "encoder"],
             "cores": self.mapping.totals(),
             "violations": [str(v) for v in self.mapping.violations],
-            "unproved_states": unproved(self.plan, state_ranges(self.network)),
+            "unproved_states": unproved(self.layout, state_ranges(self.network)),
             "unpublished_limits": list(self.mapping.unpublished),
             "balanced": [
                 {"projection": b.projection, "steps": b.steps, "by": b.by, "reason": b.reason}
-                for b in self.plan.balances
+                for b in self.layout.balances
             ],
-            **self.measured,
         }
 
 
-def check(network: IntegerNetwork, **options: Any) -> list[Violation]:
-    """The rules that the network breaks, and the limits of the chip's cores. options: as for `place`."""
-    chosen = _options(options)
-    violations = broken_rules(network, chosen)
-    if violations:
-        return violations
-    return list(place_on_cores(plan(network, chosen), limits(options.get("chip", "loihi2"))).violations)
+def violations(network: IntegerNetwork, options: LoihiOptions) -> abc.Sequence[Violation]:
+    """The rules that the network breaks, or else the limits of the chip's cores."""
+    layout = _layout_options(options)
+    return broken_rules(network, layout) or place_on_cores(plan(network, layout), limits(options.chip)).violations
 
 
-def place(
-    network: IntegerNetwork,
-    chip: str = "loihi2",
-    soft_reset: SoftReset = "microcode",
-    balance: BalanceBy = "auto",
-    guard: Guard = "auto",
-    first_layer: FirstLayer = "auto",
-    exact_lava: bool = False,
-    timeout: float | None = None,
-    run_config: str = "sim",
-    rates: Rates | None = None,
-) -> LoihiPlan:
+def place(network: IntegerNetwork, options: LoihiOptions, rates: Rates) -> LoihiPlan:
     """Lower a network.
 
-    chip: "loihi2" or "loihi1", for the mapping on cores; the simulation is the same. soft_reset, balance, guard,
-    first_layer: see `inflor.targets.loihi.plan.Options`. exact_lava: stock process models only, slower. timeout:
-    seconds that a run may take. run_config: "sim", or "hw" for Intel's hardware. rates: spikes per neuron and step by
-    population, for the costs; 1 where unknown.
-
     Raises:
-        InputError: an option that does not exist, or the network breaks a rule that the lowering needs to be exact.
-            (Limits of cores do not stop the simulation; `check` and the plan's mapping name them.)
-        MissingPartError: run_config "hw" without Intel's package.
+        InputError: the network breaks a rule that the lowering needs to be exact. (Limits of cores do not stop the
+            simulation; the plan's mapping names them.)
+        MissingPartError: `run_config` "hw" without Intel's package.
     """
-    names = ("chip", "soft_reset", "balance", "guard", "first_layer")
-    options = _options(dict(zip(names, (chip, soft_reset, balance, guard, first_layer), strict=True)))
-    _choice("run-config", run_config, RUN_CONFIGS)
-    if timeout is not None and timeout <= 0:
-        raise InputError(f"--timeout {timeout:g}: give a positive number of seconds")
-    violations = broken_rules(network, options)
-    if violations:
-        raise InputError(f"{network.source}: cannot be lowered to {chip}: " + "; ".join(map(str, violations)))
-    lowered = plan(network, options)
-    if exact_lava:
+    layout = _layout_options(options)
+    broken = broken_rules(network, layout)
+    if broken:
+        raise UnplaceableError(network.source, options.chip, broken)
+    lowered = plan(network, layout)
+    if options.exact_lava:
         _refuse_unwatched(network, lowered)
-    if run_config == "hw":
+    if options.run_config == "hw":
         require_hardware()
-    return LoihiPlan(network, lowered, chip, exact_lava, timeout, run_config, rates or {})
+    return LoihiPlan(network, lowered, options, rates)
 
 
 def _refuse_unwatched(network: IntegerNetwork, lowered: Plan) -> None:
@@ -140,21 +118,16 @@ def _refuse_unwatched(network: IntegerNetwork, lowered: Plan) -> None:
     for name in (n for n in unproved(lowered, state_ranges(network)) if n in stock):
         raise InputError(
             f"{network.source}: population {name!r} may leave the 24 bits of a stock neuron, and Lava's own "
-            "model does not notice; leave out --exact-lava, or use --soft-reset microcode"
+            "model does not notice; leave out `exact_lava`, or use `soft_reset='microcode'`"
         )
 
 
-def populations(plan: LoihiPlan) -> tuple[RecordedPopulation, ...]:
-    """Every population of the network but the input."""
-    return recorded_populations(plan.network)
-
-
-def run(plan: LoihiPlan, inputs: npt.NDArray[Any], recorder: Recorder, progress: Progress | None = None) -> None:
-    """Run quantised images [samples, *shape], streamed back to back. Raises what `simulate` raises."""
-    measured = simulate.simulate(
-        plan.network, plan.plan, inputs, recorder, progress, plan.exact_lava, plan.timeout, plan.run_config
+def run(plan: LoihiPlan, inputs: npt.NDArray[Any], recorder: Recorder, progress: Progress | None) -> Facts:
+    """Run quantised images [samples, *shape], or frames [samples, T, *shape], streamed back to back in a worker."""
+    options = plan.options
+    return simulate.simulate(
+        plan.network, plan.layout, inputs, recorder, progress, options.exact_lava, options.timeout, options.run_config
     )
-    plan.measured.update(measured)
 
 
 def observe(
@@ -162,25 +135,17 @@ def observe(
 ) -> tuple[int | None, int | None]:
     """a and v before the reset, as the simulation held them; see `inflor.targets.loihi.simulate.run.observe`."""
     place = Place(population, sample, timestep, neuron)
-    return simulate.observe(plan.network, plan.plan, inputs, place, plan.timeout)
+    return simulate.observe(plan.network, plan.layout, inputs, place, plan.options.timeout)
 
 
-def _options(options: dict[str, Any]) -> Options:
-    chip = options.get("chip", "loihi2")
-    _choice("chip", chip, CHIPS)
-    allowed: dict[str, Any] = {"soft_reset": SoftReset, "balance": BalanceBy, "guard": Guard, "first_layer": FirstLayer}
-    chosen = {name: options[name] for name in allowed if name in options}
-    for name, value in chosen.items():
-        _choice(name.replace("_", "-"), value, get_args(allowed[name]))
-    known = limits(chip)
-    return Options(
-        **chosen,
+def _layout_options(options: LoihiOptions) -> LayoutOptions:
+    known = limits(options.chip)
+    return LayoutOptions(
+        soft_reset=options.soft_reset,
+        balance=options.balance,
+        guard=options.guard,
+        first_layer=options.first_layer,
         shared_convolutions=known.shared_convolutions,
         graded_spikes=known.graded_bits > 0,
-        longest_delay=known.delay or LAVA_DELAY,
+        longest_delay=known.simulated_delay,
     )
-
-
-def _choice(name: str, value: str, choices: abc.Sequence[str]) -> None:
-    if value not in choices:
-        raise InputError(f"--{name} {value}: choose one of {', '.join(choices)}")

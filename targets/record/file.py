@@ -23,7 +23,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from inflor.converter.errors import InputError
+from inflor.converter.errors import InputError, SimulationError
 from inflor.converter.files import atomic_path
 from inflor.quant.ir.network import IntegerNetwork
 from inflor.targets.record import checks as record_checks
@@ -51,7 +51,7 @@ def recorded_populations(network: IntegerNetwork) -> tuple[RecordedPopulation, .
     return tuple(
         RecordedPopulation(p.name, p.shape, p.kind, network.depth[p.name])
         for p in network.populations
-        if p.kind != "input"
+        if p.role != "input"
     )
 
 
@@ -113,7 +113,7 @@ def _stored_spikes(path: str, name: str, samples: slice) -> npt.NDArray[np.uint8
         with h5py.File(path, "r") as file:
             group = file["populations"][name]
             if "spikes" not in group:
-                raise InputError(f"{path}: was written without spikes; run again without --no-spikes")
+                raise InputError(f"{path}: was written without spikes; run it again with `spikes=True`")
             packed: npt.NDArray[np.uint8] = group["spikes"][samples]
             return packed
     except (OSError, KeyError) as error:
@@ -163,6 +163,23 @@ class Batch:
     overflows: Mapping[str, int] = field(default_factory=dict)
 
 
+def batch_of(
+    network: IntegerNetwork, sent: Mapping[str, npt.NDArray[Any]], overflows: Mapping[str, int] | None = None
+) -> Batch:
+    """A batch of what every population sent.
+
+    Args:
+        sent: of each population but the input its spikes, or the potentials of a readout, [T, samples, *shape].
+        overflows: neuron-steps whose state left the arithmetic's width, by population.
+    """
+    potentials = {name: values for name, values in sent.items() if network.by_name[name].role == "readout"}
+    spikes = {name: values != 0 for name, values in sent.items() if name not in potentials}
+    counts = {name: fired.sum((0, *range(2, fired.ndim)), dtype=np.int64) for name, fired in spikes.items()}
+    answer = network.outputs[0]
+    scores = potentials[answer][-1] if answer in potentials else spikes[answer].sum(0)
+    return Batch(spikes, counts, potentials, network.predictions(scores), overflows or {})
+
+
 class Recorder:
     """Collects a run batch by batch, spikes into an open file where there is one and else into memory."""
 
@@ -175,10 +192,11 @@ class Recorder:
         file: h5py.File | None = None,
         path: str | None = None,
         check: Callable[[], None] = lambda: None,
+        target: str = "",
     ):
         self.populations, self.timesteps, self.samples = tuple(populations), timesteps, samples
         self.keep_spikes, self.done, self._file, self._path = keep_spikes, 0, file, path
-        self._check = check
+        self._check, self._target = check, target
         firing = [p for p in self.populations if p.kind not in record_checks.SILENT_KINDS]
         self._counts = {p.name: np.zeros(samples, np.int64) for p in firing}
         self._outputs: dict[str, npt.NDArray[Any]] = {}
@@ -200,7 +218,12 @@ class Recorder:
                 )
 
     def add(self, batch: Batch) -> None:
-        """Append the next samples, in their order."""
+        """Append the next samples, in their order.
+
+        Raises:
+            SimulationError: the batch lacks a population that was to be recorded, or is of more samples than are due.
+        """
+        self._refuse_gaps(batch)
         where = slice(self.done, self.done + len(batch.predictions))
         for name, count in batch.counts.items():
             self._counts[name][where] = count
@@ -219,7 +242,16 @@ class Recorder:
         self._check()
 
     def finish(self, labels: npt.NDArray[np.int64] | None, run: Mapping[str, Any]) -> Record:
-        """The record of all samples; `run` says what produced it (plain data)."""
+        """The record of all samples.
+
+        Args:
+            run: what produced it, as plain data.
+
+        Raises:
+            SimulationError: not every sample was recorded.
+        """
+        if self.done != self.samples:
+            raise SimulationError(f"{self._who}: recorded {self.done} of {self.samples} samples")
         if self._file is not None:
             self._write_rest(labels, run)
         return Record(
@@ -234,6 +266,30 @@ class Recorder:
             self._packed if self._file is None and self.keep_spikes else None,
             self._path,
         )
+
+    @property
+    def _who(self) -> str:
+        return f"target {self._target!r}" if self._target else "the run"
+
+    def _refuse_gaps(self, batch: Batch) -> None:
+        """A population that is promised and not delivered would be compared, or counted, as silence."""
+        size = len(batch.predictions)
+        if self.done + size > self.samples:
+            raise SimulationError(f"{self._who}: recorded more than {self.samples} samples")
+        firing = {p.name for p in self.populations if p.kind not in record_checks.SILENT_KINDS}
+        readouts = {p.name for p in self.populations if p.kind == "readout"}
+        parts = [(batch.counts, firing, "spike counts"), (batch.outputs, readouts, "potentials")]
+        if self.keep_spikes:
+            parts.append((batch.spikes or {}, firing, "spikes"))
+        for found, due, what in parts:
+            if odd := sorted(set(found) ^ due):
+                kind = "did not record" if odd[0] in due else "recorded, without being due, the"
+                raise SimulationError(f"{self._who}: {kind} {what} of population {odd[0]!r}")
+        for p in self.populations:
+            held = batch.outputs.get(p.name) if p.name in readouts else (batch.spikes or {}).get(p.name)
+            shape = (self.timesteps, size, *p.shape)
+            if held is not None and held.shape != shape:
+                raise SimulationError(f"{self._who}: recorded {held.shape} of population {p.name!r}, not {shape}")
 
     def _write_rest(self, labels: npt.NDArray[np.int64] | None, run: Mapping[str, Any]) -> None:
         assert self._file is not None
@@ -256,17 +312,21 @@ def recording(
     samples: int,
     path: str | os.PathLike[str] | None = None,
     keep_spikes: bool = True,
+    target: str = "",
 ) -> Iterator[Recorder]:
     """A recorder for one run. With `path`, the file appears there when the block ends without an error.
+
+    Args:
+        target: who records, for messages.
 
     Raises:
         InputError: the file cannot be written.
     """
     if path is None:
-        yield Recorder(populations, timesteps, samples, keep_spikes)
+        yield Recorder(populations, timesteps, samples, keep_spikes, target=target)
         return
     with atomic_path(path) as temporary, Spool(temporary) as spool, h5py.File(spool, "w") as file:
-        yield Recorder(populations, timesteps, samples, keep_spikes, file, str(path), spool.check)
+        yield Recorder(populations, timesteps, samples, keep_spikes, file, str(path), spool.check, target)
 
 
 def read(path: str | os.PathLike[str]) -> Record:

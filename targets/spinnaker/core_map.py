@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from inflor.quant.ir.network import IntegerNetwork
 from inflor.quant.operators import IntArray
+from inflor.targets.api import Rates
 from inflor.targets.mapping import CoreMap, Resource, Wiring
+from inflor.targets.spinnaker.options import SpinnakerOptions
 from inflor.targets.spinnaker.place.machine import LINKS, Chip
 from inflor.targets.spinnaker.place.routing import tree
 from inflor.targets.spinnaker.plan import SpinnakerPlan
 from inflor.targets.spinnaker.target import place
 
 
-def on_chip(network: IntegerNetwork, chip: str = "spinnaker1", rates: Mapping[str, float] | None = None) -> CoreMap:
+def on_chip(network: IntegerNetwork, chip: str, rates: Rates) -> CoreMap:
     """The network on as few boards as it takes, placed by the traffic of these spike rates.
 
     Raises:
         InputError: it cannot be lowered, or no machine is large enough.
     """
-    return core_map(place(network, chip=chip, rates=rates))
+    return core_map(place(network, SpinnakerOptions(chip=chip), rates))
 
 
 def core_map(plan: SpinnakerPlan) -> CoreMap:
@@ -30,24 +30,27 @@ def core_map(plan: SpinnakerPlan) -> CoreMap:
     first = dict(zip(names, plan.first_core.tolist(), strict=False))
     lowering, schedule = plan.lowering, plan.lowering.schedule
     shapes = {p.name: p.shape for p in plan.network.populations}
-    place = "plan of traffic" if plan.options.optimise else "order of the network"
+    place = "plan of traffic" if plan.options.placement == "traffic" else "order of the network"
     return CoreMap(
-        plan.limits.chip,
-        "hexagonal",
-        f"{machine.boards} board{'s' if machine.boards > 1 else ''} of 48 chips on a hexagonal mesh, cores placed by "
-        f"{place}, multicast trees longest dimension first",
-        {p.name: p.core + first[p.name] for p in plan.partitions},
-        {name: name for name in names},
-        dict(schedule.stage),
-        np.array(machine.chips)[plan.placement.chip],
-        plan.placement.chip,
-        np.array([(0, *chip) for chip in machine.chips]),
-        plan.limits.cores,
-        (
+        chip=plan.limits.chip,
+        mesh="hexagonal",
+        layout=f"{machine.boards} board{'s' if machine.boards > 1 else ''} of 48 chips on a hexagonal mesh, cores "
+        f"placed by {place}, multicast trees longest dimension first",
+        cores={p.name: p.core + first[p.name] for p in plan.partitions},
+        spikes_of={name: name for name in names},
+        depth=dict(schedule.stage),
+        position=np.array(machine.chips)[plan.placement.chip],
+        chip_of=plan.placement.chip,
+        sites=np.array([(0, *chip) for chip in machine.chips]),
+        seats=plan.limits.cores,
+        resources=(
             Resource("neurons", plan.neurons, plan.limits.neurons),
             Resource("data memory", plan.dtcm, plan.limits.dtcm),
         ),
-        tuple(Wiring(c.source, c.target, shapes[c.source], None, c.matrix.T.tocsr()) for c in lowering.connections),
+        wiring=tuple(
+            Wiring(source=c.source, target=c.target, source_shape=shapes[c.source], matrix=c.matrix.T.tocsr())
+            for c in lowering.connections
+        ),
         period=schedule.per_step * (schedule.timesteps + schedule.guard),
         per_step=schedule.per_step,
         updates=schedule.timesteps,

@@ -8,8 +8,8 @@ from typing import Any
 
 from inflor.targets.chips.figures import figure
 from inflor.targets.chips.limits import published
-from inflor.targets.cost.result import Estimate, Term
-from inflor.targets.cost.terms import Case, energy_term, power_term, total, unpublished
+from inflor.targets.cost.result import Estimate, Term, total
+from inflor.targets.cost.terms import Case, energy_term, power_term
 from inflor.targets.cost.timing import Tick, tick
 
 MILLISECOND = 1e-3
@@ -147,7 +147,16 @@ def _latency(ticks: Ticks, chip: str) -> Term:
         f"buffer of {buffer['value']} a ms); {work['neuron']} instructions {_per(work)}"
     )
     sources = f"instructions: {work['source']}; spike buffer: {buffer['source']}; clock: {clock['source']}"
-    return Term("ticks", ticks.single, length * MILLISECOND, "s", sources, "derived", "A", conditions)
+    return Term(
+        name="ticks",
+        count=ticks.single,
+        each=length * MILLISECOND,
+        unit="s",
+        source=sources,
+        kind="derived",
+        check="A",
+        conditions=conditions,
+    )
 
 
 def _per(work: Mapping[str, Any]) -> str:
@@ -174,21 +183,16 @@ def _estimate(
         name=name,
         hardware=hardware,
         title=title,
-        energy_joules=total(terms),
+        terms=tuple(terms),
         energy_low_joules=None if ends is None else ends[0],
         energy_high_joules=None if ends is None else ends[1],
         includes_static=includes_static,
-        static_joules=None if static is None else static.energy_joules,
+        static_term=static,
         latency_seconds=single,
         latency_low_seconds=None if ticks is None else ticks.single * ticks.faster.milliseconds * MILLISECOND,
         latency_high_seconds=single,
         streamed_seconds=streamed,
-        cores=None if case.mapped is None else case.mapped.cores,
-        chips=None if case.mapped is None else case.mapped.chips,
-        terms=tuple(terms),
         latency_terms=() if ticks is None else (_latency(ticks, hardware),),
-        static_term=static,
         notes=(*notes, *case.notes()),
-        unpublished=unpublished(terms),
         mapped=case.mapped,
     )

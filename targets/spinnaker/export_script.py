@@ -21,6 +21,7 @@ from inflor.converter.files import atomic_path
 from inflor.quant.ir.network import IntegerNetwork, Population
 from inflor.quant.operators import IntArray
 from inflor.targets.spinnaker.numbers import Lowered
+from inflor.targets.spinnaker.options import SpinnakerOptions
 from inflor.targets.spinnaker.plan import SpinnakerPlan
 from inflor.targets.spinnaker.target import place
 
@@ -29,10 +30,10 @@ STATE = 1 << 15
 """Largest potential, in units of 1.0, that the script's scale leaves room for; s16.15 ends at 65,536."""
 
 
-def write(network: IntegerNetwork, path: str | os.PathLike[str], **options: Any) -> tuple[str, ...]:
+def write(
+    network: IntegerNetwork, path: str | os.PathLike[str], options: SpinnakerOptions | None = None
+) -> tuple[str, ...]:
     """Write the script to `path` (.py) and its arrays beside it (.py.npz); returns notes for the user.
-
-    options: those of `inflor.targets.spinnaker.place`.
 
     Raises:
         InputError: the path is no .py, or a population needs what no stock neuron does: reset by subtraction, or a
@@ -42,12 +43,12 @@ def write(network: IntegerNetwork, path: str | os.PathLike[str], **options: Any)
     if out.suffix != ".py":
         raise InputError(f"{path}: is written as a Python program; name it .py")
     for population in network.populations:
-        if population.reset == "subtract":
+        if population.rule.reset_kind == "subtract":
             raise InputError(
                 f"{network.source}: population {population.name!r} resets by subtraction, which no stock neuron of "
-                "sPyNNaker does; train with --neuron if or lif, or run it with: inflor run --target spinnaker"
+                "sPyNNaker does; train with `neuron='if'` or `neuron='lif'`, or run it with `target='spinnaker'`"
             )
-    plan = place(network, **options)
+    plan = place(network, options or SpinnakerOptions(), {})
     _refuse_slow_steps(plan)
     arrays, cores, links = layout(plan)
     data = data_path(out)
@@ -68,6 +69,11 @@ def write(network: IntegerNetwork, path: str | os.PathLike[str], **options: Any)
     return (f"Run it with sPyNNaker 1!7.4.1, an image as its argument: {how}", *_notes(plan))
 
 
+def written_beside(path: str | os.PathLike[str]) -> tuple[Path, ...]:
+    """The arrays, which are written beside the script."""
+    return (data_path(path),)
+
+
 def data_path(path: str | os.PathLike[str]) -> Path:
     """Where the arrays of the script `path` are: script.py.npz beside script.py, whose name no data set has."""
     out = Path(path)
@@ -77,10 +83,8 @@ def data_path(path: str | os.PathLike[str]) -> Path:
 def _notes(plan: SpinnakerPlan) -> list[str]:
     """Where stock neurons are not the network's."""
     populations = [p.population for p in plan.lowering.populations]
-    leaky = [p.name for p in populations if p.decay.any() or p.current_decay is not None]
-    lasting = [
-        p.name for p in populations if _endless(p.decay) or (p.current_decay is not None and _endless(p.current_decay))
-    ]
+    leaky = [p.name for p in populations if p.rule.decays]
+    lasting = [p.name for p in populations if _endless(p.rule.decay) or _endless(p.rule.current_decay)]
     notes = []
     if leaky:
         notes.append(
@@ -101,7 +105,7 @@ def _refuse_slow_steps(plan: SpinnakerPlan) -> None:
             raise InputError(
                 f"{network.source}: projection {projection.name!r} leads from population {projection.source!r} back to "
                 f"{projection.target!r} with a delay of {projection.delay}, and stock neurons of sPyNNaker, which work "
-                f"every tick, need {least}; delay it so, or run it with: inflor run --target spinnaker"
+                f"every tick, need {least}; delay it so, or run it with `target='spinnaker'`"
             )
 
 
@@ -125,7 +129,7 @@ def layout(plan: SpinnakerPlan) -> tuple[dict[str, Any], list[dict[str, Any]], l
             arrays[f"{label}.neurons"] = neurons
             arrays |= {f"{label}.{n}": v[neurons] for n, v in parameters.items()}
             facts = {"label": label, "population": cut.name, "n": len(neurons), "stage": lowered.stage, "scale": scale}
-            readout, lost = lowered.population.kind == "readout", int(lowered.population.refractory)
+            readout, lost = lowered.population.role == "readout", int(lowered.population.rule.refractory)
             cores.append({**facts, "readout": readout, "lost": lost, "hosts": list(lowered.host), "at": (x, y, p)})
     links: list[tuple[Any, ...]] = []
     for connection in plan.lowering.connections:
@@ -150,8 +154,8 @@ def layout(plan: SpinnakerPlan) -> tuple[dict[str, Any], list[dict[str, Any]], l
 
 def _parameters(lowered: Lowered) -> tuple[float, dict[str, Any]]:
     """Value of an integer unit, and arrays of the neurons' parameters in row-major order; time constants in ms."""
-    population = lowered.population
-    tau = _time_constant(population, population.decay)
+    population, rule = lowered.population, lowered.population.rule
+    tau = _time_constant(population, rule.decay)
     gain = float((1 / (1 - np.exp(-1 / tau))).max())  # potential that a constant input of 1 ends at
     scale = 2.0 ** min(0, math.floor(math.log2(STATE / (lowered.reach * gain))))
 
@@ -160,19 +164,19 @@ def _parameters(lowered: Lowered) -> tuple[float, dict[str, Any]]:
 
     arrays = {
         "tau_m": tau,
-        "v_thresh": real(population.threshold + 1 / (1 << population.fraction_bits)),
-        "v_reset": real(population.v_reset),
-        "bias": real(population.bias),
-        "drift": real(population.drift / (1 << population.fraction_bits)),
+        "v_thresh": real(rule.threshold + 1 / (1 << rule.fraction_bits)),
+        "v_reset": real(rule.v_reset),
+        "bias": real(rule.bias),
+        "drift": real(rule.drift / (1 << rule.fraction_bits)),
     }
-    if population.current_decay is not None:
-        arrays["tau_syn"] = _time_constant(population, population.current_decay)
+    if rule.current_decay is not None:
+        arrays["tau_syn"] = _time_constant(population, rule.current_decay)
     return scale, arrays
 
 
 def _time_constant(population: Population, decay: IntArray) -> Any:
     """Of every neuron, with which exp(-1 / tau) is what it keeps."""
-    keep = 1 - population.broadcast(decay).reshape(-1) / (1 << population.decay_bits)
+    keep = 1 - population.broadcast(decay).reshape(-1) / (1 << population.rule.decay_bits)
     return np.where(keep == 1, NO_LEAK_MS, -1 / np.log(np.clip(keep, 1e-4, 1 - 1e-4)))
 
 

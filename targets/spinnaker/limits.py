@@ -7,16 +7,22 @@ from functools import cache
 
 from inflor.targets.chips.limits import published
 
-CHIPS = ("spinnaker1", "spinnaker2")
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Limits:
     """What one core and one chip hold.
 
-    cores: for applications, on a chip; fewer by one on a board's Ethernet chip. first_core: its number.
-    index_bits: of a ring buffer, time slot + synapse type + neuron. dtcm, sdram: bytes per core, per chip.
-    cycles: per tick of 1 ms. spike_buffer: packets. per_neuron, per_event, per_packet: instructions.
+    Attributes:
+        cores: for applications, on a chip; fewer by one on a board's Ethernet chip.
+        first_core: the number of the first of them.
+        neurons: per core.
+        index_bits: of a ring buffer: time slot, synapse type and neuron.
+        dtcm: data memory per core [bytes].
+        sdram: per chip [bytes].
+        router_entries: per chip.
+        cycles: of a core in a tick of 1 ms.
+        spike_buffer: packets that a core can hold.
+        per_neuron, per_event, per_packet: instructions of a core.
     """
 
     chip: str
@@ -38,31 +44,31 @@ class Limits:
 def limits(chip: str) -> Limits:
     """The limits of "spinnaker1" or "spinnaker2". What is published for the first only is taken for both."""
     first, second = published("spinnaker1"), published("spinnaker2")
-    work = first["instructions"]
-    common = (first["spike_buffer_packets"]["value"], work["neuron"], work["event"], work["packet"])
+    common: dict[str, int] = {
+        "neurons": first["neurons_per_core"]["value"],
+        "index_bits": first["ring_buffer_index_bits"]["value"],
+        "spike_buffer": first["spike_buffer_packets"]["value"],
+        **{f"per_{what}": first["instructions"][what] for what in ("neuron", "event", "packet")},
+    }
     if chip == "spinnaker1":
-        monitors = 2
+        reserved = first["cores_per_chip"]["reserved"]
         return Limits(
-            chip,
-            first["cores_per_chip"]["value"] - monitors,
-            monitors,
-            first["neurons_per_core"]["value"],
-            first["ring_buffer_index_bits"]["value"],
-            first["dtcm_bytes_per_core"]["value"],
-            first["sdram_per_chip_bytes"]["value"],
-            first["router_entries"]["value"],
-            first["clock_hz"]["value"] // 1000,
-            *common,
+            chip=chip,
+            cores=first["cores_per_chip"]["value"] - reserved,
+            first_core=reserved,
+            dtcm=first["dtcm_bytes_per_core"]["value"],
+            sdram=first["sdram_per_chip_bytes"]["value"],
+            router_entries=first["router_entries"]["value"],
+            cycles=first["clock_hz"]["value"] // 1000,
+            **common,
         )
     return Limits(
-        chip,
-        second["pes_per_chip"]["application_visible"],
-        second["pes_per_chip"]["value"] - second["pes_per_chip"]["application_visible"],
-        first["neurons_per_core"]["value"],
-        first["ring_buffer_index_bits"]["value"],
-        second["sram_per_pe_bytes"]["data"],
-        second["dram_per_chip_bytes"]["shipping"],
-        second["router_entries"]["value"],
-        second["clock_hz"]["value"][0] // 1000,
-        *common,
+        chip=chip,
+        cores=second["pes_per_chip"]["application_visible"],
+        first_core=second["pes_per_chip"]["value"] - second["pes_per_chip"]["application_visible"],
+        dtcm=second["sram_per_pe_bytes"]["data"],
+        sdram=second["dram_per_chip_bytes"]["shipping"],
+        router_entries=second["router_entries"]["value"],
+        cycles=second["clock_hz"]["value"][0] // 1000,
+        **common,
     )

@@ -21,6 +21,7 @@ from inflor.quant.ir.network import IntegerNetwork, Population
 from inflor.quant.ir.ranges import StateRange, state_ranges
 from inflor.quant.operators import IntArray
 from inflor.quant.unroll import unrolled
+from inflor.targets.api import Violation
 from inflor.targets.spinnaker.layout.schedule import Schedule, make_schedule
 from inflor.targets.spinnaker.simulate.arithmetic import FRACTION_BITS, ONE, RING_MAX, STATE_BITS, Model, Neurons
 
@@ -28,25 +29,6 @@ STANDARD_DELAYS = 16
 """Time slots of a ring buffer, unless a longer delay needs more."""
 MOST_DELAYS = 1 << 13
 """Time slots of a ring buffer of one neuron: 14 index bits, of which one is the synapse type."""
-
-
-@dataclass(frozen=True)
-class Violation:
-    """A limit that a population breaks. number: what it needs; allowed: what there is.
-
-    fatal: nothing can be placed. The others are proofs that fail; a run detects and counts what they would have ruled
-    out.
-    """
-
-    population: str
-    limit: str
-    number: Any
-    allowed: Any
-    mend: str
-    fatal: bool = True
-
-    def __str__(self) -> str:
-        return f"population {self.population!r}: {self.limit} {self.number}, allowed is {self.allowed}; {self.mend}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +93,7 @@ def lower(network: IntegerNetwork, neurons: str = "custom") -> Lowering:
     populations: list[Lowered] = []
     violations: list[Violation] = []
     for population in network.populations:
-        if population.kind == "input":
+        if population.role == "input":
             violations += _input_rules(network, population)
             continue
         spiking, host = _incoming(network, schedule, population)
@@ -143,7 +125,7 @@ def _incoming(
     for (source, delay), matrix in matrices.items():
         matrix.eliminate_zeros()
         matrix.sort_indices()
-        if network.by_name[source].kind == "input":
+        if network.by_name[source].role == "input":
             host[delay] = matrix
         else:
             ticks = schedule.ticks(source, population.name, delay)
@@ -162,7 +144,7 @@ def _population(
     if needed > STATE_BITS:
         mend = "use fewer weight bits, fewer fraction bits or fewer timesteps"
         violations.append(Violation(population.name, "bits of state", needed, STATE_BITS, mend))
-    grain = max(0, min(FRACTION_BITS - population.fraction_bits, STATE_BITS - needed))
+    grain = max(0, min(FRACTION_BITS - population.rule.fraction_bits, STATE_BITS - needed))
     neurons = _neurons(population, model, grain)
     shifts, bound, broken = _ring_buffers(population, incoming, neurons.unit)
     violations += broken
@@ -170,31 +152,34 @@ def _population(
     if slots > MOST_DELAYS:
         mend = "shorten the longest of its paths and delays"
         violations.append(Violation(population.name, "delay slots", slots, MOST_DELAYS, mend))
-    reach = -(-largest >> population.fraction_bits)
+    reach = -(-largest >> population.rule.fraction_bits)
     return Lowered(population, 0, neurons, shifts, bound, slots, reach), violations
 
 
 def _largest(population: Population) -> list[int]:
     """Magnitudes of the parameters of a state, in finest units."""
-    values = (population.threshold, population.reset_value, population.v_reset)
-    return [(int(np.abs(v).max(initial=0)) << population.fraction_bits) + 1 for v in values]
+    rule = population.rule
+    values = (rule.threshold, rule.reset_value, rule.v_reset)
+    return [(int(np.abs(v).max(initial=0)) << rule.fraction_bits) + 1 for v in values]
 
 
 def _model(population: Population, kind: str) -> Model:
-    if population.kind == "readout":
+    if population.role == "readout":
         return "readout"
+    rule = population.rule
     if kind == "stock":
-        return "stock_lif" if population.decay.any() else "stock_if"
-    soft = population.reset == "subtract"
-    if population.current_decay is not None:
+        return "stock_lif" if rule.decay.any() else "stock_if"
+    soft = rule.reset_kind == "subtract"
+    if rule.current_decay is not None:
         return "srcuba_lif" if soft else "cuba_lif"
-    if population.decay.any():
+    if rule.decay.any():
         return "srlif" if soft else "lif"
     return "srif" if soft else "if"
 
 
 def _neurons(population: Population, model: Model, grain: int) -> Neurons:
-    unit, one = grain + population.fraction_bits, 1 << population.decay_bits
+    rule = population.rule
+    unit, one = grain + rule.fraction_bits, 1 << rule.decay_bits
 
     def raw(values: IntArray, shift: int = unit) -> IntArray:
         return population.broadcast(values).reshape(-1).astype(np.int64) << shift
@@ -202,21 +187,21 @@ def _neurons(population: Population, model: Model, grain: int) -> Neurons:
     def kept(decay: IntArray) -> IntArray:
         return one - raw(decay, 0)
 
-    exp_tc = (kept(population.decay) << FRACTION_BITS) >> population.decay_bits
+    exp_tc = (kept(rule.decay) << FRACTION_BITS) >> rule.decay_bits
     return Neurons(
         model,
         unit,
         grain,
-        raw((population.threshold << population.fraction_bits) + 1, grain),
-        population.reset,
-        raw(population.reset_value),
-        raw(population.v_reset),
-        raw(population.bias),
-        raw(population.drift, grain),
-        kept(population.decay) if population.decay.any() else None,
-        None if population.current_decay is None else kept(population.current_decay),
-        population.decay_bits,
-        population.refractory,
+        raw((rule.threshold << rule.fraction_bits) + 1, grain),
+        rule.reset_kind,
+        raw(rule.reset_value),
+        raw(rule.v_reset),
+        raw(rule.bias),
+        raw(rule.drift, grain),
+        kept(rule.decay) if rule.decay.any() else None,
+        None if rule.current_decay is None else kept(rule.current_decay),
+        rule.decay_bits,
+        rule.refractory,
         exp_tc,
         np.rint(ONE * ONE / np.maximum(ONE - exp_tc, 1)).astype(np.int64),
     )
@@ -255,20 +240,20 @@ def _stock_rules(population: Population, model: Model, state: StateRange) -> lis
     """What a stock neuron does not do, and where its arithmetic is not the network's."""
     if not model.startswith("stock"):
         return []
-    found = []
-    own = "use --neurons custom: "
-    if population.reset == "subtract":
+    found, rule = [], population.rule
+    own = "use `neurons='custom'`: "
+    if rule.reset_kind == "subtract":
         mend = own + "no stock neuron resets by subtraction"
-        found.append(Violation(population.name, "reset", population.reset, "zero", mend))
-    if population.current_decay is not None or population.drift.any() or population.refractory:
-        what = "drift" if population.current_decay is None else "synaptic current"
-        what = "refractory step" if population.refractory else what
+        found.append(Violation(population.name, "reset", rule.reset_kind, "zero", mend))
+    if rule.current_decay is not None or rule.drift.any() or rule.refractory:
+        what = "drift" if rule.current_decay is None else "synaptic current"
+        what = "refractory step" if rule.refractory else what
         mend = own + "stock neurons are simulated without it"
         found.append(Violation(population.name, what, "there", "none", mend))
     if model == "stock_lif":
         mend = own + "a stock LIF rounds its decay and its input otherwise"
-        return [*found, Violation(population.name, "decay", int(population.decay.max()), 0, mend, fatal=False)]
-    lowest, floor = int(state.state.low.min()), int(population.v_reset.min()) << population.fraction_bits
+        return [*found, Violation(population.name, "decay", int(rule.decay.max()), 0, mend, fatal=False)]
+    lowest, floor = int(state.state.low.min()), int(rule.v_reset.min()) << rule.fraction_bits
     if lowest < floor:
         mend = own + "a stock IF does not go below its reset potential"
         found.append(Violation(population.name, "lowest potential", lowest, floor, mend, fatal=False))

@@ -1,58 +1,50 @@
-"""A network laid out on a machine: partition, keys, memory, placement, routes and tables, in this order."""
+"""A network laid out on a machine, as plain data."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from inflor.converter.errors import InputError
 from inflor.quant.ir.network import IntegerNetwork
 from inflor.quant.operators import IntArray
-from inflor.targets.spinnaker.layout.partition import Partition, links, partition
+from inflor.targets.api import Rates, Violation
+from inflor.targets.record.file import RecordedPopulation, recorded_populations
+from inflor.targets.spinnaker.layout.partition import Partition
 from inflor.targets.spinnaker.limits import Limits
-from inflor.targets.spinnaker.numbers import Lowering, Violation
-from inflor.targets.spinnaker.place.keys import Keys, allocate
-from inflor.targets.spinnaker.place.machine import Chip, Dead, Machine, make_machine, sizes
-from inflor.targets.spinnaker.place.memory import Arriving, CoreMemory, dtcm_bytes, pack
-from inflor.targets.spinnaker.place.placement import Placement, place_cores, traffic_matrix
-from inflor.targets.spinnaker.place.routing import core_bit, hops
-from inflor.targets.spinnaker.place.tables import MISSING, Disagreement, Table, compress, table, verify
+from inflor.targets.spinnaker.numbers import Lowering
+from inflor.targets.spinnaker.options import SpinnakerOptions
+from inflor.targets.spinnaker.place.keys import Keys
+from inflor.targets.spinnaker.place.machine import Chip, Dead, Machine
+from inflor.targets.spinnaker.place.memory import CoreMemory, dtcm_bytes
+from inflor.targets.spinnaker.place.placement import Placement
+from inflor.targets.spinnaker.place.tables import Disagreement, Table, table, verify
 from inflor.targets.spinnaker.simulate.packets import Ways, follow
 
-
-@dataclass(frozen=True)
-class Options:
-    """neurons: "custom" or "stock". neurons_per_core, cores_per_chip: use no more than these. boards: 0 for as many as
-    it takes. optimise: placement by traffic, else in the order of the network. rates: spikes per neuron and tick of
-    each population, 1 where unknown. time_scale: milliseconds per tick, 0 for what the load of a run turns out to need.
-    """
-
-    chip: str = "spinnaker1"
-    neurons: str = "custom"
-    neurons_per_core: int | None = None
-    cores_per_chip: int | None = None
-    boards: int = 0
-    dead: Dead = field(default_factory=Dead)
-    optimise: bool = True
-    rates: Mapping[str, float] = field(default_factory=dict)
-    time_scale: int = 0
+SECOND = (
+    "cores, memory, routing entries and clock are SpiNNaker 2's; boards of 48 chips, keys, rows, neurons per core, "
+    "spike buffer and instructions per event are SpiNNaker 1's, because none are published for it"
+)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class SpinnakerPlan:
-    """Cores are numbered population by population. targets: cores that each core sends to.
+    """A network on the cores of a machine, which are numbered population by population.
 
-    original, tables: routing tables as routed and as compressed.
-
-    measured: what the last run of it took, filled in by `run`.
+    Attributes:
+        dead: parts of the machine that do not work.
+        rates: spikes per neuron and tick of each population, 1 where unknown.
+        targets: cores that each core sends to.
+        original, tables: routing tables as routed and as compressed.
     """
 
     lowering: Lowering
-    options: Options
+    options: SpinnakerOptions
+    dead: Dead
+    rates: Rates
     limits: Limits
     partitions: tuple[Partition, ...]
     keys: Keys
@@ -63,13 +55,41 @@ class SpinnakerPlan:
     original: Mapping[Chip, Table]
     tables: Mapping[Chip, Table]
     violations: tuple[Violation, ...]
-    measured: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def populations(self) -> tuple[RecordedPopulation, ...]:
+        """Every population of the network but the input."""
+        return recorded_populations(self.network)
 
     def summary(self) -> dict[str, Any]:
-        """What was decided, and after a run what it met, as plain data."""
-        from inflor.targets.spinnaker.report import summary  # the report is made of plans
-
-        return summary(self)
+        """What was decided, as plain data: sizes, placement and balance."""
+        lowering = self.lowering
+        entries = [len(t) for t in self.tables.values()]
+        return {
+            "chip": self.limits.chip,
+            "neurons": self.options.neurons,
+            "boards": self.machine.boards,
+            "chips": len(set(self.placement.chip.tolist())),
+            "cores": len(self.neurons),
+            "synapses": int(sum(c.matrix.nnz for c in lowering.connections)),
+            "sdram_bytes": int(sum(4 * len(m.rows) + m.table_bytes for m in self.memories)),
+            "dtcm_bytes_most": int(self.dtcm.max()),
+            "routing_entries": {
+                "before": sum(map(len, self.original.values())),
+                "after": sum(entries),
+                "most": max(entries, default=0),
+            },
+            "traffic": {"packet_hops": self.placement.cost, "naive_order": self.placement.naive},
+            "assumed": [] if self.limits.chip == "spinnaker1" else [SECOND],
+            "ticks_per_step": lowering.schedule.per_step,
+            "guard_steps": lowering.schedule.guard,
+            "input": "source currents, computed by the host and written per sample or frame",
+            "source_current_bytes_per_sample": 4 * sum(p.population.size * len(p.host) for p in lowering.populations),
+            "balanced": [
+                {"source": c.source, "target": c.target, "delay": c.delay} for c in lowering.connections if c.waits
+            ],
+            "violations": [str(v) for v in self.violations],
+        }
 
     @property
     def network(self) -> IntegerNetwork:
@@ -110,136 +130,8 @@ class SpinnakerPlan:
         return [d for chip, t in self.original.items() for d in verify(chip, t, self.tables.get(chip, empty))]
 
 
-def build(lowering: Lowering, options: Options, limits: Limits) -> SpinnakerPlan:
-    """Lay the network out.
-
-    Raises:
-        InputError: it does not fit the machine asked for, or any machine; or dead links cut it.
-    """
-    cuts = partition(lowering, limits, options.neurons_per_core, options.rates)
-    parts = tuple(cuts.values())
-    keys = allocate(parts)
-    first = dict(zip(cuts, np.concatenate([[0], np.cumsum([p.cores for p in parts])]).tolist(), strict=False))
-    memories: list[CoreMemory] = []
-    for lowered in lowering.populations:
-        name = lowered.population.name
-        memories += pack(cuts[name], _arriving(lowering, name, cuts, first), keys, lowered.slots)
-    targets = _targets(lowering, cuts, first, sum(p.cores for p in parts))
-    traffic = _traffic(targets, parts, options.rates)
-    machine, placement = _place(lowering.network, memories, traffic, options, limits)
-    original = route(machine, placement, keys, targets)
-    tables = {chip: compress(t, limits.router_entries) for chip, t in original.items()}
-    dtcm = dtcm_of(lowering, parts, memories, limits)
-    violations = [*lowering.violations, *_memory_rules(parts, dtcm, limits), *_table_rules(tables, limits)]
-    plan = SpinnakerPlan(
-        lowering,
-        options,
-        limits,
-        parts,
-        keys,
-        tuple(memories),
-        machine,
-        placement,
-        tuple(targets),
-        original,
-        tables,
-        tuple(violations),
-    )
-    wrong = plan.compare_tables()
-    assert not wrong, f"compression changed routes: {wrong[:3]}"
-    return plan
-
-
-def route(machine: Machine, placement: Placement, keys: Keys, targets: list[IntArray]) -> dict[Chip, Table]:
-    """Uncompressed routing tables. targets: cores that each core sends to."""
-    rows: dict[Chip, list[tuple[int, int, int, int]]] = {}
-    trees: dict[Any, Any] = {}
-    for core, there in enumerate(targets):
-        if not len(there):
-            continue
-        source = machine.chips[int(placement.chip[core])]
-        bits: dict[Chip, int] = {}
-        for other in there:
-            chip, p = placement.at(machine, int(other))
-            bits[chip] = bits.get(chip, 0) | core_bit(p)
-        wanted = (source, tuple(sorted(bits.items())))
-        if wanted not in trees:
-            trees[wanted] = hops(machine, source, bits)
-        for hop in trees[wanted]:
-            entered = MISSING if hop.entered is None else hop.entered
-            row = (int(keys.key[core]), int(keys.mask[core]), hop.route, entered)
-            rows.setdefault(hop.chip, []).append(row)
-    return {chip: table(sorted(found)) for chip, found in sorted(rows.items())}
-
-
-def _arriving(lowering: Lowering, name: str, cuts: Mapping[str, Partition], first: Mapping[str, int]) -> list[Arriving]:
-    found = []
-    for connection in lowering.connections:
-        if connection.target == name:
-            weight, kind = lowering.stored(connection)
-            matrix = connection.matrix
-            sources = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
-            source = cuts[connection.source]
-            to_neuron = matrix.indices.astype(np.int64)
-            found.append(Arriving(source, first[connection.source], sources, to_neuron, weight, kind, connection.delay))
-    return found
-
-
-def _targets(lowering: Lowering, cuts: Mapping[str, Partition], first: Mapping[str, int], cores: int) -> list[IntArray]:
-    """Cores that each core has synapses on."""
-    found: list[list[IntArray]] = [[] for _ in range(cores)]
-    for connection in lowering.connections:
-        source, target = cuts[connection.source], cuts[connection.target]
-        for i, row in enumerate(links(connection, source, target)):
-            found[first[connection.source] + i].append(np.flatnonzero(row) + first[connection.target])
-    return [np.unique(np.concatenate(parts)) if parts else np.zeros(0, np.int64) for parts in found]
-
-
-def _traffic(targets: list[IntArray], parts: tuple[Partition, ...], rates: Mapping[str, float]) -> Any:
-    """Packets per tick from core to core."""
-    size = np.concatenate([p.sizes * rates.get(p.name, 1.0) for p in parts])
-    pairs = [(np.full(len(t), i), t, np.full(len(t), size[i])) for i, t in enumerate(targets) if len(t)]
-    return traffic_matrix(pairs, len(targets))
-
-
-def _place(
-    network: IntegerNetwork, memories: list[CoreMemory], traffic: Any, options: Options, limits: Limits
-) -> tuple[Machine, Placement]:
-    needed = np.array([4 * len(m.rows) + m.table_bytes for m in memories])
-    choices = [options.boards] if options.boards else [n for n in sizes() if n * 48 * limits.cores >= len(needed)]
-    for boards in choices:
-        machine = make_machine(boards, limits, options.dead, options.cores_per_chip)
-        placement = place_cores(traffic, needed, machine, limits.sdram, options.optimise)
-        if placement is not None:
-            return machine, placement
-    given = f"{options.boards} boards" if options.boards else "the largest machine"
-    raise InputError(
-        f"{network.source}: {len(needed)} cores and {int(needed.sum()) >> 20} MiB of synapses do not fit {given}; "
-        "give more boards or use a smaller network"
-    )
-
-
 def dtcm_of(lowering: Lowering, parts: Sequence[Partition], memories: Sequence[CoreMemory], limits: Limits) -> IntArray:
     """Bytes of DTCM that every core needs."""
     words = [p.neurons.words * cut.sizes for p, cut in zip(lowering.populations, parts, strict=True)]
     cores = zip(memories, np.concatenate(words).tolist(), strict=True)
     return np.array([dtcm_bytes(memory, needed, limits.spike_buffer) for memory, needed in cores])
-
-
-def _memory_rules(parts: Sequence[Partition], dtcm: IntArray, limits: Limits) -> list[Violation]:
-    owner = np.repeat(np.arange(len(parts)), [p.cores for p in parts])
-    worst = [(p.name, int(dtcm[owner == i].max())) for i, p in enumerate(parts)]
-    return [
-        Violation(name, "bytes of DTCM on a core", most, limits.dtcm, "use fewer --neurons-per-core", fatal=False)
-        for name, most in worst
-        if most > limits.dtcm
-    ]
-
-
-def _table_rules(tables: Mapping[Chip, Table], limits: Limits) -> list[Violation]:
-    mend = "use more boards, or fewer cores per chip"
-    return [
-        Violation(f"chip {chip}", "routing entries", len(t), limits.router_entries, mend, fatal=False)
-        for chip, t in tables.items()
-        if len(t) > limits.router_entries
-    ]

@@ -3,73 +3,72 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from inflor.targets.api import Described, Violation
 from inflor.targets.spinnaker.limits import Limits
-from inflor.targets.spinnaker.numbers import Violation
 from inflor.targets.spinnaker.place.machine import Chip
 from inflor.targets.spinnaker.plan import SpinnakerPlan
 from inflor.targets.spinnaker.simulate.packets import Ways
 from inflor.targets.spinnaker.simulate.run import Load
 
-SECOND = (
-    "cores, memory, routing entries and clock are SpiNNaker 2's; boards of 48 chips, keys, rows, neurons per core, "
-    "spike buffer and instructions per event are SpiNNaker 1's, because none are published for it"
-)
 
-
-def summary(plan: SpinnakerPlan) -> dict[str, Any]:
-    """For a run's record: sizes, placement, balance and, after a run, its load."""
-    lowering = plan.lowering
-    largest = max((len(t) for t in plan.tables.values()), default=0)
-    return {
-        "chip": plan.limits.chip,
-        "neurons": plan.options.neurons,
-        "boards": plan.machine.boards,
-        "chips": len(set(plan.placement.chip.tolist())),
-        "cores": len(plan.neurons),
-        "synapses": int(sum(c.matrix.nnz for c in lowering.connections)),
-        "sdram_bytes": int(sum(4 * len(m.rows) + m.table_bytes for m in plan.memories)),
-        "dtcm_bytes_most": int(plan.dtcm.max()),
-        "routing_entries": {"before": sum(map(len, plan.original.values())), "after": _entries(plan), "most": largest},
-        "traffic": {"packet_hops": plan.placement.cost, "naive_order": plan.placement.naive},
-        "assumed": [] if plan.limits.chip == "spinnaker1" else [SECOND],
-        "ticks_per_step": lowering.schedule.per_step,
-        "guard_steps": lowering.schedule.guard,
-        "input": "source currents, computed by the host and written per sample or frame",
-        "source_current_bytes_per_sample": 4 * sum(p.population.size * len(p.host) for p in lowering.populations),
-        "balanced": [
-            {"source": c.source, "target": c.target, "delay": c.delay} for c in lowering.connections if c.waits
-        ],
-        "violations": [*map(str, plan.violations), *map(str, overloads(plan))],
-        **plan.measured,
-    }
-
-
-def overloads(plan: SpinnakerPlan) -> list[Violation]:
-    """Where the last run was too much for the ticks that it was given."""
-    met, scale = plan.measured, plan.options.time_scale
+def _overloads(plan: SpinnakerPlan, met: Mapping[str, Any]) -> list[Violation]:
+    """Where a run was too much for the ticks that it was given. met: facts of the run."""
+    scale = plan.options.time_scale
     worst = (
         ("dropped_packets", "most_packets", "packets to a core in one tick", plan.limits.spike_buffer),
         ("late_ticks", "most_instructions", "instructions of a core in one tick", plan.limits.cycles),
     )
     found = []
     for count, most, limit, allowed in worst:
-        if met.get(count):
+        if met[count]:
             number = met[most]["number"]
-            mend = f"give --time-scale {-(-number // allowed)} or more ({met[count]} {count.replace('_', ' ')})"
+            mend = f"give `time_scale={-(-number // allowed)}` or more ({met[count]} {count.replace('_', ' ')})"
             found.append(Violation(met[most]["population"], limit, number, scale * allowed, mend, fatal=False))
     return found
 
 
-def describe(plan: SpinnakerPlan) -> dict[str, Any]:
+COLUMNS = (
+    ("name", "population"),
+    ("model", "neuron"),
+    ("shape", "shape"),
+    ("tile", "per core"),
+    ("cores", "cores"),
+    ("chips", "chips"),
+    ("kilobytes", "SDRAM kB"),
+    ("limited_by", "limited by"),
+)
+
+
+def describe(plan: SpinnakerPlan) -> Described:
     """All of a plan: machine, populations, placements, keys, routing tables, utilisation and traffic per link."""
+    data = _data(plan)
+    rows = [p | {"kilobytes": -(-p["sdram_bytes"] // 1000)} for p in data["populations"]]
+    traffic, entries = data["traffic"], data["routing_entries"]
+    lines = [
+        f"{data['cores']} cores on {data['chips']} chips of {data['boards']} boards ({data['chip']}), "
+        f"{data['synapses']} synapses, {entries['after']} routing entries ({entries['before']} before compression)",
+        f"traffic {traffic['packet_hops']:.0f} packets x hops per tick; in the order of the network it would be "
+        f"{traffic['naive_order']:.0f}",
+    ]
+    if data["guard_steps"] or data["ticks_per_step"] > 1:
+        lines.append(
+            f"{data['ticks_per_step']} ticks per step, and {data['guard_steps']} guard steps after each sample, for "
+            "its cycles and delays"
+        )
+    lines += [f"note: {note}" for note in data["assumed"]]
+    return Described(data=data, columns=COLUMNS, rows=rows, lines=lines)
+
+
+def _data(plan: SpinnakerPlan) -> dict[str, Any]:
     machine = plan.machine
     ways = plan.ways()
     return {
-        **summary(plan),
+        **plan.summary(),
         "network": plan.network.source,
         "machine": {
             "boards": machine.boards,
@@ -133,7 +132,7 @@ def placements(plan: SpinnakerPlan) -> list[dict[str, Any]]:
 
 def link_traffic(plan: SpinnakerPlan, ways: Ways) -> dict[tuple[Chip, int], float]:
     """Packets per tick over each link, at the plan's rates."""
-    rates = plan.options.rates
+    rates = plan.rates
     sent = [
         float(n) * rates.get(plan.partitions[p].name, 1.0)
         for n, p in zip(plan.neurons, plan.population_of, strict=True)
@@ -148,7 +147,7 @@ def load_summary(plan: SpinnakerPlan, load: Load, unknown: int, ways: Ways) -> d
     """What a run met. time_scale: milliseconds per tick that its load needs, or those that were asked for."""
     limits = plan.limits
     asked = plan.options.time_scale
-    return {
+    met = {
         "ticks": load.ticks,
         "spikes": load.spikes,
         "packets_delivered": load.packets,
@@ -168,6 +167,7 @@ def load_summary(plan: SpinnakerPlan, load: Load, unknown: int, ways: Ways) -> d
         "lost_routes": len(ways.lost),
         "circulating": len(ways.circulating),
     }
+    return {**met, "violations": [*map(str, plan.violations), *map(str, _overloads(plan, met))]}
 
 
 def needed_scale(load: Load, limits: Limits) -> int:
@@ -189,10 +189,6 @@ def _where(plan: SpinnakerPlan, core: int) -> dict[str, Any]:
     chip, p = plan.placement.at(plan.machine, core)
     number = core - int(plan.first_core[population])
     return {"population": plan.partitions[population].name, "core": number, "x": chip[0], "y": chip[1], "p": p}
-
-
-def _entries(plan: SpinnakerPlan) -> int:
-    return sum(map(len, plan.tables.values()))
 
 
 def _share(part: int, whole: int) -> float:

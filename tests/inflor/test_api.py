@@ -9,7 +9,7 @@ import pytest
 from command_line import Files, invoke_json
 
 import inflor
-from inflor.converter import datasets
+from inflor.converter.datasets.load import load
 from inflor.converter.train.loop import TrainResult
 from inflor.converter.train.neurons import NeuronConfig
 from inflor.quant.ir.network import IntegerNetwork
@@ -40,7 +40,7 @@ def test_the_whole_path_in_memory(tmp_path: Path) -> None:
     assert [now[0] for now in seen] == list(range(1, len(seen) + 1))
     converted = inflor.convert(trained.model_path)
     assert converted.path is None
-    data = datasets.load("digits")
+    data = load("digits")
     quantised = inflor.quantize(converted.graph, bits=6, calibrate=data, samples=32)
     assert isinstance(quantised.network, IntegerNetwork)
     assert quantised.report.bits == 6

@@ -65,7 +65,7 @@ def test_a_target_with_a_fault_ends_in_exit_code_1(files: Files, tmp_path: Path)
 
             def place(network, **options):
                 population = network.populations[1]
-                wrong = replace(population, threshold=population.threshold * 2)
+                wrong = population.with_rule(threshold=population.rule.threshold * 2)
                 made = (network.populations[0], wrong, *network.populations[2:])
                 return place_on_cpu(replace(network, populations=made), **options)
             """

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from command_line import SMALL, Files, invoke, invoke_json, run_process
 
-from inflor.converter import datasets
+from inflor.converter.datasets.load import load
 from inflor.converter.nir import file as nir_file
 from inflor.converter.simulate import execute
 from inflor.converter.train import checkpoint
@@ -74,7 +74,9 @@ def test_quantize_reports_every_population(files: Files, tmp_path: Path) -> None
     written = json.loads(report.read_text())
     assert written == {key: value for key, value in printed.items() if key not in ("model", "out")}
     network = integer_nir.read(tmp_path / "four.int.nir")
-    assert all(p.weight_bits == 4 and np.unique(p.threshold).size == 1 for p in network.populations if p.kind == "if")
+    assert all(
+        p.weight_bits == 4 and np.unique(p.rule.threshold).size == 1 for p in network.populations if p.kind == "if"
+    )
     assert network.info.provenance["options"]["bits"] == 4
     assert network.info.provenance["float"]["made_from"] == "model.pt"
 
@@ -112,7 +114,7 @@ def test_run_counts_what_the_record_holds(files: Files, tmp_path: Path, name: st
 def test_a_float_run_is_what_the_executor_computes(files: Files) -> None:
     printed = invoke_json("run", files.graph, "--dataset", "digits")
     assert printed["samples"] == TEST_SAMPLES
-    graph, data = nir_file.read(files.graph), datasets.load("digits")
+    graph, data = nir_file.read(files.graph), load("digits")
     result = execute.run(graph, graph.info.normalise(data.x_test), 4)
     assert {p["name"]: p["spikes"] for p in printed["populations"] if p["kind"] == "if"} == {
         name: int(spikes.sum()) for name, spikes in result.spikes.items()
@@ -166,8 +168,8 @@ def test_info_tells_the_four_artifacts_apart(files: Files, tmp_path: Path) -> No
     network = integer_nir.read(files.integers)
     first = next(p for p in integers["populations"] if p["name"] == "neuron1")
     assert first["threshold"] == [
-        network.by_name["neuron1"].threshold.min(),
-        network.by_name["neuron1"].threshold.max(),
+        network.by_name["neuron1"].rule.threshold.min(),
+        network.by_name["neuron1"].rule.threshold.max(),
     ]
     assert [q["weights"] for q in integers["projections"]] == [[16, 64], [16, 16], [10, 16]]
     assert (kept["kind"], kept["samples"], kept["dataset"]) == ("record of a run", 5, "digits")

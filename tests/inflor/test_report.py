@@ -130,7 +130,7 @@ def test_accuracy_and_verdict_stand_in_words(made: Made) -> None:
 def test_the_table_of_populations_has_the_records_counts(made: Made, files: Files) -> None:
     record, network = records.read(made.record), integer_nir.read(files.integers)
     rows = {row[0]: row for row in made.tree.one("table", id="populations").cells()}
-    assert list(rows) == [p.name for p in network.populations if p.kind != "input"]
+    assert list(rows) == [p.name for p in network.populations if p.role != "input"]
     for p in record.populations:
         row = rows[p.name]
         assert row[1] == "×".join(map(str, p.shape))
@@ -141,7 +141,7 @@ def test_the_table_of_populations_has_the_records_counts(made: Made, files: File
         spikes = record.spikes(p.name)
         assert row[6] == percent(float(spikes.mean()))
         assert row[7] == count(float(spikes.sum()) / SAMPLES)
-        threshold = network.by_name[p.name].threshold
+        threshold = network.by_name[p.name].rule.threshold
         assert row[4].split(" – ")[0] == f"{threshold.min():,}"
 
 
@@ -219,7 +219,7 @@ def test_a_network_without_spikes_is_said_to_be_silent(made: Made) -> None:
 
 def test_every_core_is_drawn_once_and_the_timeline_is_the_wavefront(made: Made, files: Files) -> None:
     network, data = integer_nir.read(files.integers), made.data
-    neurons = {p.name: p.size for p in network.populations if p.kind != "input"}
+    neurons = {p.name: p.size for p in network.populations if p.role != "input"}
     assert [c["name"] for c in data["chips"]] == ["loihi2", "spinnaker1"]
     for chip in data["chips"]:
         held: dict[str, int] = {}

@@ -6,18 +6,20 @@ import numpy as np
 import torch
 
 from inflor.converter.nir.metadata import ModelInfo
-from inflor.quant.ir.network import DECAY_ONE, IntegerNetwork, Population, Projection
+from inflor.quant.ir.network import IntegerNetwork, Population, Projection
+from inflor.quant.ir.neuron import DECAY_BITS, NeuronRule
 from inflor.quant.ir.ranges import state_range
 from inflor.quant.operators import Linear
 from inflor.quant.run.kernel import Kernel, Profile
 
-ZERO = np.zeros((), np.int64)
+DECAY_ONE = 1 << DECAY_BITS
 ONE = np.ones(())
 
 
 def readout(weight: np.ndarray, exponent: int, timesteps: int, decay: int = 0) -> IntegerNetwork:
-    source = Population("x", (weight.size,), "input", ZERO, "none", ZERO, ZERO, ZERO, ZERO, ONE, 0)
-    target = Population("n", (1,), "readout", ZERO, "none", ZERO, ZERO, ZERO, np.asarray(decay), ONE)
+    source = Population(name="x", shape=(weight.size,), role="input", scale=ONE, weight_bits=0)
+    rule = NeuronRule(decay=np.asarray(decay))
+    target = Population(name="n", shape=(1,), role="readout", rule=rule, scale=ONE)
     projection = Projection("x", "n", (Linear("w", weight[None]),), exponent)
     return IntegerNetwork((source, target), (projection,), ("n",), ModelInfo(timesteps=timesteps, stage="integer"))
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from small_networks import network, population
 
 from inflor.quant.ir.network import Projection
+from inflor.quant.ir.neuron import ZERO, SetTo
 from inflor.quant.operators import Conv, Flatten, Linear, Scale, SumPool
 
 
@@ -53,9 +54,9 @@ def networks_in_time(draw, stock):
     """
     net, images = draw(networks(leaky=False))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    made = tuple(_with_memory(draw, rng, p, stock) if p.kind != "input" else p for p in net.populations)
+    made = tuple(_with_memory(draw, rng, p, stock) if p.role != "input" else p for p in net.populations)
     projections = [replace(q, delay=draw(st.sampled_from((0, 0, 0, 1, 3)))) for q in net.projections]
-    hidden = [p for p in made if p.kind not in ("input", "readout")]
+    hidden = [p for p in made if p.role not in ("input", "readout")]
     for index, source in enumerate(hidden):
         for target in hidden[: index + 1]:
             chain = _shortcut(draw, rng, source.shape, target.shape) if draw(st.booleans()) else None
@@ -71,7 +72,7 @@ def networks_in_time(draw, stock):
 
 def _with_memory(draw, rng, neurons, stock):
     """The same neurons with leaks, a synaptic current and a drift; or as they are."""
-    readout = neurons.kind == "readout"
+    readout = neurons.role == "readout"
     kind = draw(st.sampled_from(("same", "leaky", "current", "current")))
     if kind == "same":
         return neurons
@@ -82,23 +83,20 @@ def _with_memory(draw, rng, neurons, stock):
         least, most = draw(st.sampled_from(((0, 0), (1, 4096), (4096, 4096), (1, 400), (300, 2000))))
         return (rng.integers(least, most + 1, per) << 3) >> (15 - bits)
 
-    return replace(
-        neurons,
-        kind="readout" if readout else "lif" if kind == "leaky" else "cuba_lif",
+    return neurons.with_rule(
         decay=decays(),
         current_decay=decays() if kind == "current" else None,
         drift=rng.integers(-4000, 4001, per) if draw(st.booleans()) else np.zeros((), np.int64),
         fraction_bits=6 if stock else draw(st.sampled_from((6, 6, 0, 3))),
         decay_bits=bits,
         refractory=not (stock or readout) and draw(st.booleans()),
-        reset="zero" if stock and not readout else neurons.reset,
-        v_reset=np.zeros((), np.int64) if stock else neurons.v_reset,
+        reset=SetTo(ZERO) if stock and not readout else neurons.rule.reset,
     )
 
 
 def _lighter(chain, source):
     """Weights of a tenth where the source is graded, so that stock neurons can hold the sums."""
-    if source.kind != "input":
+    if source.role != "input":
         return chain
     return tuple(replace(op, weight=op.weight // 10) if hasattr(op, "weight") else op for op in chain)
 
@@ -176,7 +174,7 @@ def _neurons(draw, rng, name, shape, leaky):
     kinds = ("subtract", "subtract", "zero", "zero with v_reset", *(("leaky",) if leaky else ()))
     kind = draw(st.sampled_from(kinds))
     if kind == "subtract":
-        return population(name, shape, "if", threshold, "subtract", 2 * (threshold + 1), bias=bias)
+        return population(name, shape, "spiking", threshold, "subtract", 2 * (threshold + 1), bias=bias)
     v_reset = rng.integers(-20, 1, per) if kind == "zero with v_reset" else 0
     decay = draw(st.integers(1, 4096)) if kind == "leaky" else 0
-    return population(name, shape, "lif" if decay else "if", threshold, "zero", 0, v_reset, bias, decay)
+    return population(name, shape, "spiking", threshold, "zero", 0, v_reset, bias, decay)

@@ -5,20 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
-import brute_force
 import numpy as np
+import operator_loops
+from on_target import placed, recorded
 
 from inflor.quant.ir.network import IntegerNetwork, Projection
 from inflor.quant.operators import Conv, Linear, Scale
-from inflor.targets import cpu
-from inflor.targets.record.file import Record, recording
+from inflor.targets.record.file import Record
 
 
 def emulate(network: IntegerNetwork, inputs: np.ndarray) -> Record:
-    plan = cpu.place(network)
-    with recording(cpu.populations(plan), network.info.timesteps, len(inputs)) as recorder:
-        cpu.run(plan, inputs, recorder)
-        return recorder.finish(None, {})
+    plan = placed("cpu", network)
+    return recorded("cpu", plan, inputs)
 
 
 class Loop:
@@ -31,9 +29,9 @@ class Loop:
     def firings(self, name: str):
         """(sample, step, neuron) of every spike, or of every graded value that is not known to be zero."""
         population = self.network.by_name[name]
-        if population.kind == "readout":
+        if population.role == "readout":
             return
-        if population.kind != "input":
+        if population.role != "input":
             spikes = self.record.spikes(name)
             spikes = spikes.reshape(*spikes.shape[:2], -1)
         else:
@@ -56,7 +54,7 @@ class Loop:
             for operator in projection.operators:
                 if zeros and isinstance(operator, Conv | Linear | Scale):
                     operator = replace(operator, weight=np.ones_like(operator.weight))
-                x = brute_force.operate(operator, x)
+                x = operator_loops.operate(operator, x)
             self._targets[number, neuron, zeros] = np.flatnonzero(x)
         return self._targets[number, neuron, zeros]
 
@@ -69,7 +67,7 @@ class Loop:
         found: Counter = Counter()
         active = set()
         for number, projection in self.incoming(name):
-            graded = self.network.by_name[projection.source].kind == "input"
+            graded = self.network.by_name[projection.source].role == "input"
             for sample, step, neuron in self.firings(projection.source):
                 reached = self.reached(number, neuron)
                 found["input_macs" if graded else "synaptic_events"] += len(reached)
@@ -79,7 +77,7 @@ class Loop:
                     active |= {(sample, step + projection.delay, int(r)) for r in reached}
         found["spikes"] = sum(1 for _ in self.firings(name))
         active |= set(self.firings(name))
-        driven = (population.broadcast(population.bias) != 0) | (population.broadcast(population.drift) != 0)
+        driven = (population.broadcast(population.rule.bias) != 0) | (population.broadcast(population.rule.drift) != 0)
         for sample, step in np.ndindex(self.record.samples, self.record.timesteps):
             active |= {(sample, step, int(n)) for n in np.flatnonzero(driven)}
         found["active_updates"] = len(active)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from hypothesis import strategies as st
 
 from inflor.converter.nir.metadata import ModelInfo
 from inflor.quant.ir.network import IntegerNetwork, Population, Projection
+from inflor.quant.ir.neuron import ZERO, NeuronRule, SetTo, Subtract
 from inflor.quant.operators import Conv, Flatten, Linear, Operator, Scale, SumPool, output_shape
-
-ZERO = np.zeros((), np.int64)
 
 
 @st.composite
@@ -42,7 +39,7 @@ def integer_networks(
         else (draw(st.integers(1, 4)), draw(st.integers(3, 8)), draw(st.integers(3, 7)))
     )
     unit = np.asarray(0.0123)
-    populations = [Population("input", shape, "input", ZERO, "none", ZERO, ZERO, ZERO, ZERO, unit, 0)]
+    populations = [Population(name="input", shape=shape, role="input", scale=unit, weight_bits=0)]
     projections: list[Projection] = []
     for depth in range(draw(st.integers(1, 3))):
         source = populations[-1]
@@ -71,8 +68,8 @@ def integer_networks(
     projections.append(Projection(source.name, "readout", final, draw(st.integers(0, 2))))
     outputs = output_shape(final, source.shape)
     bias = rng.integers(-50, 51, outputs)
-    scale = np.asarray(0.5)
-    last = Population("readout", outputs, "readout", ZERO, "none", ZERO, ZERO, bias, ZERO, scale, bits)
+    rule, scale = NeuronRule(bias=bias), np.asarray(0.5)
+    last = Population(name="readout", shape=outputs, role="readout", rule=rule, scale=scale, weight_bits=bits)
     populations.append(_with_current(draw, rng, last) if current else last)
     info = ModelInfo(timesteps=draw(st.integers(1, 8)), stage="integer")
     return IntegerNetwork(tuple(populations), tuple(projections), ("readout",), info, 8, "drawn")
@@ -157,19 +154,14 @@ def _neurons(
     threshold = values(1, peak)
     zero_reset = hard_reset and draw(st.booleans())
     decay = values(1, 4095) if leaky and draw(st.integers(0, 3)) == 0 else ZERO
-    neurons = Population(
-        name,
-        shape,
-        "lif" if decay.any() else "if",
-        threshold,
-        "zero" if zero_reset else "subtract",
-        ZERO if zero_reset else 2 * (threshold + 1),
-        values(-peak // 4, 0) if zero_reset and draw(st.booleans()) else ZERO,
-        values(-peak // 2, peak // 2) if draw(st.booleans()) else ZERO,
-        decay,
-        np.asarray(0.5),
-        bits,
+    soft, v_reset = Subtract(2 * (threshold + 1)), values(-peak // 4, 0) if zero_reset and draw(st.booleans()) else ZERO
+    rule = NeuronRule(
+        threshold=threshold,
+        reset=SetTo(v_reset) if zero_reset else soft,
+        bias=values(-peak // 2, peak // 2) if draw(st.booleans()) else ZERO,
+        decay=decay,
     )
+    neurons = Population(name=name, shape=shape, role="spiking", rule=rule, scale=np.asarray(0.5), weight_bits=bits)
     return _with_current(draw, rng, neurons) if current and draw(st.booleans()) else neurons
 
 
@@ -182,10 +174,8 @@ def _with_current(draw: st.DrawFn, rng: np.random.Generator, neurons: Population
         least, most = draw(st.sampled_from([(0, 0), (1, 1 << decay_bits), (1 << decay_bits,) * 2, (1, 50)]))
         return np.asarray(rng.integers(least, most + 1, per))
 
-    spiking = neurons.kind != "readout"
-    return replace(
-        neurons,
-        kind="cuba_lif" if spiking else "readout",
+    spiking = neurons.role == "spiking"
+    return neurons.with_rule(
         decay=decays(),
         current_decay=decays(),
         drift=np.asarray(rng.integers(-200, 201, per)) if draw(st.booleans()) else ZERO,

@@ -6,15 +6,15 @@ import numpy as np
 
 from inflor.converter.nir.metadata import ModelInfo
 from inflor.quant.ir.network import IntegerNetwork, Population, Projection, check_network
+from inflor.quant.ir.neuron import NeuronRule, SetTo, Subtract
 from inflor.quant.operators import Conv, Flatten, Linear, Scale, SumPool
 
 
-def population(name, shape, kind="if", threshold=0, reset="subtract", reset_value=0, v_reset=0, bias=0, decay=0):
-    values = (np.asarray(v, np.int64) for v in (threshold, reset_value, v_reset, bias, decay))
-    th, rv, vr, b, d = values
-    if kind in ("input", "readout"):
-        reset = "none"
-    return Population(name, tuple(shape), kind, th, reset, rv, vr, b, d, np.ones(()), 8)
+def population(name, shape, role="spiking", threshold=0, reset="subtract", reset_value=0, v_reset=0, bias=0, decay=0):
+    threshold, bias, decay = (np.asarray(v, np.int64) for v in (threshold, bias, decay))
+    kept = Subtract(np.asarray(reset_value)) if reset == "subtract" else SetTo(np.asarray(v_reset))
+    rule = NeuronRule(threshold=threshold, reset=kept if role == "spiking" else None, bias=bias, decay=decay)
+    return Population(name=name, shape=tuple(shape), role=role, rule=rule, scale=np.ones(()))
 
 
 def network(populations, projections, timesteps, outputs=None):
@@ -37,7 +37,7 @@ def residual(rng, timesteps=4):
     def srif(name, shape, low=40, high=90):
         threshold = rng.integers(low, high, (shape[0], 1, 1))
         bias = rng.integers(-6, 7, (shape[0], 1, 1))
-        return population(name, shape, "if", threshold - 1, "subtract", 2 * threshold, bias=bias)
+        return population(name, shape, "spiking", threshold - 1, "subtract", 2 * threshold, bias=bias)
 
     made = [
         population("input", (2, 7, 6), "input"),
@@ -46,7 +46,7 @@ def residual(rng, timesteps=4):
         srif("n3", (4, 7, 6)),
         srif("n4", (6, 4, 3)),
         population(
-            "n5", (6, 4, 3), "if", rng.integers(40, 90, (6, 1, 1)), "zero", bias=rng.integers(-20, 20, (6, 1, 1))
+            "n5", (6, 4, 3), "spiking", rng.integers(40, 90, (6, 1, 1)), "zero", bias=rng.integers(-20, 20, (6, 1, 1))
         ),
         srif("n6", (6, 4, 3)),
         population("out", (5,), "readout", bias=rng.integers(-50, 50, 5)),

@@ -1,29 +1,25 @@
-"""A small network that fires, and runs of a plan."""
+"""Small networks that fire, and runs of them."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
+from on_target import placed, recorded
 
 from inflor.converter.nir.metadata import ModelInfo
 from inflor.quant.ir.network import IntegerNetwork, Population, Projection
+from inflor.quant.ir.neuron import NeuronRule, SetTo, Subtract
 from inflor.quant.operators import Conv, Flatten, Linear, Scale
-from inflor.targets import cpu, spinnaker
-from inflor.targets.record.file import Recorder
-
-ZERO = np.zeros((), np.int64)
 
 
-def population(name, shape, kind="if", threshold=0, reset="subtract", bias=0, v_reset=0, decay=0):
-    threshold = np.asarray(threshold, np.int64)
-    value = 2 * (threshold + 1) if reset == "subtract" else ZERO
-    arrays = (np.asarray(v, np.int64) for v in (v_reset, bias, decay))
-    return Population(name, shape, kind, threshold, reset, value, *arrays, np.asarray(0.5), 8)
+def population(name, shape, role="spiking", threshold=0, reset="subtract", bias=0, v_reset=0, decay=0):
+    threshold, v_reset, bias, decay = (np.asarray(v, np.int64) for v in (threshold, v_reset, bias, decay))
+    kept = {"subtract": Subtract(2 * (threshold + 1)), "zero": SetTo(v_reset), "none": None}[reset]
+    rule = NeuronRule(threshold=threshold, reset=kept, bias=bias, decay=decay)
+    return Population(name=name, shape=shape, role=role, rule=rule, scale=np.asarray(0.5))
 
 
 def source(shape):
-    return Population("input", shape, "input", ZERO, "none", ZERO, ZERO, ZERO, ZERO, np.asarray(0.1), 0)
+    return Population(name="input", shape=shape, role="input", scale=np.asarray(0.1), weight_bits=0)
 
 
 def residual():
@@ -56,9 +52,8 @@ def recurrent():
     rng = np.random.default_rng(7)
 
     def cuba(name, size, reset):
-        made = population(name, (size,), "cuba_lif", rng.integers(90, 160, size), reset, rng.integers(-5, 9, size))
-        return replace(
-            made,
+        made = population(name, (size,), "spiking", rng.integers(90, 160, size), reset, rng.integers(-5, 9, size))
+        return made.with_rule(
             decay=rng.integers(200, 900, size),
             current_decay=rng.integers(900, 2000, size),
             drift=rng.integers(-90, 120, size),
@@ -70,7 +65,7 @@ def recurrent():
         source((8,)),
         cuba("n1", 20, "zero"),
         cuba("n2", 16, "subtract"),
-        replace(population("out", (3,), "readout", reset="none", decay=300), fraction_bits=6, decay_bits=15),
+        population("out", (3,), "readout", reset="none", decay=300).with_rule(fraction_bits=6, decay_bits=15),
     )
     weights = {
         ("input", "n1"): (rng.integers(-4, 6, (20, 8)), 0),
@@ -88,15 +83,10 @@ def recurrent():
     return IntegerNetwork(populations, projections, ("out",), info, 8, "recurrent")
 
 
-def record(target, plan, inputs):
-    recorder = Recorder(target.populations(plan), plan.network.info.timesteps, len(inputs), True)
-    target.run(plan, inputs, recorder)
-    return recorder.finish(None, {})
-
-
 def on_cpu(network, inputs):
-    return record(cpu, cpu.place(network), inputs)
+    return recorded("cpu", placed("cpu", network), inputs)
 
 
 def on_spinnaker(plan, inputs):
-    return record(spinnaker, plan, inputs)
+    """All that a run of the plan records; what it met is in `run["plan"]`."""
+    return recorded("spinnaker", plan, inputs)

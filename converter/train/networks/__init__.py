@@ -27,17 +27,23 @@ NETWORKS: dict[str, Callable[..., Architecture]] = {
 
 
 def build(name: str, input_shape: Shape, classes: int, channels: int | None = None) -> Architecture:
-    """The network `name` for images of `input_shape` (C, H, W) or (F,); `channels` is its base width, None the usual.
+    """Build a network.
+
+    Args:
+        name: a key of `NETWORKS`.
+        input_shape: of a sample, (C, H, W) or (F,).
+        classes: the size of its readout.
+        channels: its base width; None for the usual one.
 
     Raises:
         InputError: there is no such network, or it does not fit the shape; names the node and the shape.
     """
     if name not in NETWORKS:
-        raise InputError(f"unknown network {name!r}; known are {', '.join(NETWORKS)}")
+        raise InputError(f"unknown network {name!r}; known are {', '.join(NETWORKS)}", option="network")
     if not is_whole(classes, 1):
         raise InputError(f"classes {classes!r}: must be a whole number of at least 1")
     if channels is None:
         return NETWORKS[name](tuple(input_shape), classes)
     if not is_whole(channels, 1):
-        raise InputError(f"channels {channels!r}: must be a whole number of at least 1")
+        raise InputError(f"`channels` {channels!r}: must be a whole number of at least 1")
     return NETWORKS[name](tuple(input_shape), classes, channels)

@@ -1,4 +1,4 @@
-"""Small words for writing networks down: each adds nodes to a list and returns the name of the last."""
+"""Small words for writing networks down: each adds layers to a list and returns the name of the last."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ import math
 from typing import Any
 
 from inflor.converter.train.architecture import Architecture
-from inflor.converter.train.layer import INPUT, Node, Op, Shape
+from inflor.converter.train.layer import INPUT, Layer, Shape
 
 RESIDUAL_ALPHA = 1 / math.sqrt(2)
 """tdBN's alpha in each of the two branches that meet in a residual add, so that their sum keeps its variance."""
 
 
 class Builder:
-    """Collects the nodes of one network; methods take the node to read and return the last one added, by name."""
+    """Collects the layers of one network; methods take the layer to read and return the last one added, by name."""
 
     def __init__(self, name: str, input_shape: Shape, classes: int) -> None:
         self.name, self.input_shape, self.classes = name, input_shape, classes
-        self.nodes: list[Node] = []
+        self.layers: list[Layer] = []
 
-    def add(self, name: str, op: Op, *inputs: str, **options: Any) -> str:
-        self.nodes.append(Node(name, op, inputs, options))
+    def add(self, name: str, op: str, *inputs: str, **options: Any) -> str:
+        self.layers.append(Layer(name, op, inputs, options))
         return name
 
     def conv_norm(
@@ -56,13 +56,13 @@ class Builder:
         return self.add("flatten", "flatten", self.add("global_pool", "avgpool", source, kernel=size))
 
     def shape_of(self, name: str) -> Shape:
-        """The shape of a node added before (or of "input")."""
+        """The shape of a layer added before (or of "input")."""
         shapes = {INPUT: self.input_shape}
-        for node in self.nodes:
-            shapes[node.name] = node.output_shape(shapes[node.inputs[0]])
+        for layer in self.layers:
+            shapes[layer.name] = layer.output_shape(shapes[layer.inputs[0]])
         return shapes[name]
 
     def finish(self, source: str) -> Architecture:
         """Add the classifier and its readout, and check the whole."""
         self.add("readout", "readout", self.add("fc", "linear", source, out_features=self.classes, bias=True))
-        return Architecture(self.name, self.input_shape, self.classes, tuple(self.nodes))
+        return Architecture(self.name, self.input_shape, self.classes, tuple(self.layers))

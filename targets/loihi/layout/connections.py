@@ -12,14 +12,14 @@ from inflor.quant.ir.network import IntegerNetwork, Projection
 from inflor.quant.operators import IntArray, Scale, Shape
 from inflor.targets.loihi.layout.guard import reference_delay
 from inflor.targets.loihi.layout.linear import Kernel, Matrix, compose, digits, unroll
-from inflor.targets.loihi.plan import INDEX_BITS, RELAY_BITS, Balance, Group, Options, Synapses
+from inflor.targets.loihi.plan import INDEX_BITS, RELAY_BITS, Balance, Group, LayoutOptions, Synapses
 
 Groups: TypeAlias = dict[tuple[str, int], Group]
 """Groups by population and by how many steps later than it they send; those that are needed are added."""
 
 
 def connect(
-    network: IntegerNetwork, projection: Projection, number: int, groups: Groups, options: Options
+    network: IntegerNetwork, projection: Projection, number: int, groups: Groups, options: LayoutOptions
 ) -> tuple[list[Synapses], Balance | None]:
     """The synapses of a projection, which arrives as late as the network's depths and its own delay say."""
     source, target = groups[projection.source, 0], groups[projection.target, 0]
@@ -60,7 +60,7 @@ def _balance(
     target: Group,
     steps: int,
     groups: Groups,
-    options: Options,
+    options: LayoutOptions,
 ) -> Balance:
     """Relay neurons or synaptic delay, whichever adds less memory; a graded input is simply sent later."""
     stages = sum((source.name, step) not in groups for step in range(1, steps + 1))
@@ -81,7 +81,7 @@ def _balance(
     return Balance(projection.name, source.name, target.name, steps, by, relay, delay, reason)
 
 
-def _bits(linear: Kernel | Matrix, options: Options, delay: int) -> int:
+def _bits(linear: Kernel | Matrix, options: LayoutOptions, delay: int) -> int:
     """Synaptic memory of a connection, without headers."""
     if isinstance(linear, Kernel):
         if options.shared_convolutions:
@@ -134,6 +134,6 @@ def _synapses(
 
 def self_inhibition(group: Group) -> list[Synapses]:
     """Every neuron to itself, with minus its reset value: arrives one step later, before the next comparison."""
-    values: IntArray = -group.population.broadcast(group.population.reset_value).reshape(-1)
+    values: IntArray = -group.population.broadcast(group.population.rule.reset_value).reshape(-1)
     matrix = Matrix(scipy.sparse.diags(values, dtype=np.int64, format="csr"))
     return _synapses(f"reset {group.name}", group.name, group.name, matrix, 0, 0, "")

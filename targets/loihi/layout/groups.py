@@ -15,12 +15,13 @@ from inflor.targets.loihi.layout.guard import (
     short_guard_is_exact,
 )
 from inflor.targets.loihi.numbers import misfits
-from inflor.targets.loihi.plan import STOCK, Balance, Group, Options, Plan, Role, SoftReset, Synapses
+from inflor.targets.loihi.options import SoftReset
+from inflor.targets.loihi.plan import STOCK, Balance, Group, LayoutOptions, Plan, Role, Synapses
 
 
-def plan(network: IntegerNetwork, options: Options | None = None) -> Plan:
+def plan(network: IntegerNetwork, options: LayoutOptions | None = None) -> Plan:
     """Lay the network out. It is expected to pass `inflor.targets.loihi.rules`."""
-    options = options or Options()
+    options = options or LayoutOptions()
     role = roles(network, options)
     late = sends_late(network)
     groups = [
@@ -51,14 +52,14 @@ def plan(network: IntegerNetwork, options: Options | None = None) -> Plan:
     return Plan(tuple(sending), tuple(synapses), tuple(balances), period, active, interval, options)
 
 
-def roles(network: IntegerNetwork, options: Options) -> dict[str, Role]:
+def roles(network: IntegerNetwork, options: LayoutOptions) -> dict[str, Role]:
     """What every population becomes."""
     ranges, late = state_ranges(network), sends_late(network)
     found: dict[str, Role] = {}
     for population in network.populations:
         name = population.name
         role = found[name] = _role(population, options.soft_reset, name in late)
-        sources = {network.by_name[q.source].kind for q in network.incoming[name]}
+        sources = {network.by_name[q.source].role for q in network.incoming[name]}
         if role not in ("integrator", "lif") or sources != {"input"}:
             continue
         proved = fits_stock_state(population, ranges[name])
@@ -71,11 +72,11 @@ def roles(network: IntegerNetwork, options: Options) -> dict[str, Role]:
 
 def _role(population: Population, soft_reset: SoftReset, late: bool) -> Role:
     """With microcode, stock neurons only where they do all of it, and need no help to be silent between samples."""
-    if population.kind == "input":
+    if population.role == "input":
         return "input"
-    if population.kind == "readout":
+    if population.role == "readout":
         return "program" if soft_reset == "microcode" else "readout"
     if soft_reset == "microcode":
-        stock = population.reset == "zero" and not population.v_reset.any() and not late
+        stock = population.rule.reset_kind == "zero" and not population.rule.v_reset.any() and not late
         return "lif" if stock and not any(misfits(population)) else "program"
-    return "integrator" if population.reset == "subtract" else "lif"
+    return "integrator" if population.rule.reset_kind == "subtract" else "lif"

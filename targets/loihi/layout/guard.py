@@ -9,8 +9,9 @@ import numpy as np
 from inflor.quant.ir.network import IntegerNetwork, Population, Projection
 from inflor.quant.ir.ranges import StateRange, state_ranges
 from inflor.quant.operators import IntArray
-from inflor.targets.loihi.numbers import INPUT_SHIFT, LARGEST_STATE, STATE_BITS, finest_shift, keep
+from inflor.targets.loihi.numbers import LARGEST_STATE, finest_shift, keep
 from inflor.targets.loihi.plan import SILENCE, STOCK, Group, Plan
+from inflor.targets.loihi.widths import INPUT_SHIFT, STATE_BITS
 
 
 def reference_delay(network: IntegerNetwork, projection: Projection) -> int:
@@ -25,7 +26,7 @@ def sends_late(network: IntegerNetwork) -> frozenset[str]:
 
 def needs_short_guard(network: IntegerNetwork) -> bool:
     """In a long guard nothing may be under way for longer than a step, nor drift."""
-    return bool(sends_late(network)) or any(p.drift.any() for p in network.populations if p.kind != "readout")
+    return bool(sends_late(network)) or any(p.rule.drift.any() for p in network.populations if p.role != "readout")
 
 
 def short_guard_is_exact(network: IntegerNetwork, groups: list[Group], steps: int) -> bool:
@@ -48,14 +49,14 @@ def silence_holds(population: Population, state: StateRange, steps: int, integra
     shift = finest_shift(population)
     kept = state.state.peak if integrates else state.synaptic.peak if state.synaptic is not None else 0
     arriving = (state.current.peak << INPUT_SHIFT) + (1 << INPUT_SHIFT)
-    drift = int(np.abs(population.drift).max()) << shift
+    drift = int(np.abs(population.rule.drift).max()) << shift
     return (kept << shift) + steps * arriving + drift < SILENCE << INPUT_SHIFT
 
 
 def fits_stock_state(population: Population, state: StateRange) -> bool:
     """Whether the weights prove that u and v, which is relative to v_reset, of a stock neuron stay within 24 bits."""
     synaptic = 0 if state.synaptic is None else state.synaptic.peak
-    potential = state.state.peak + (int(np.abs(population.v_reset).max()) << population.fraction_bits)
+    potential = state.state.peak + (int(np.abs(population.rule.v_reset).max()) << population.rule.fraction_bits)
     return max(potential, synaptic) << max(finest_shift(population), 0) <= LARGEST_STATE
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from inflor.targets.loihi.rules import Violation
+from inflor.targets.api import Violation
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from inflor.targets.api import Violation
 from inflor.targets.loihi.layout.linear import MANTISSA_BITS, unroll
 from inflor.targets.loihi.limits import Limits
 from inflor.targets.loihi.place.cores import Core, Load, Mapping
 from inflor.targets.loihi.plan import STOCK, Group, Plan, Synapses
-from inflor.targets.loihi.rules import USE_MICROCODE, Violation
+from inflor.targets.loihi.rules import USE_MICROCODE
 
 SYNAPSES_PER_BLOCK = 64
 BLOCK_HEADER_BITS = 4 + 6
@@ -70,10 +71,10 @@ def _chip_violations(plan: Plan, limits: Limits) -> list[Violation]:
     for group in plan.groups:
         sent = any(s.source == group.name and s.target not in on_host for s in plan.synapses)
         if group.role == "input" and not limits.graded_bits and sent:
-            mend = "use --chip loihi2, or feed the input to the first layer only"
+            mend = "use `chip='loihi2'`, or feed the input to the first layer only"
             found.append(Violation(group.name, "payload bits of a spike", 8, limits.graded_bits, mend))
         if group.role == "program" and not limits.neuron_programs:
-            found.append(Violation(group.name, "neuron programs", 1, 0, "use --soft-reset stock"))
+            found.append(Violation(group.name, "neuron programs", 1, 0, "use `soft_reset='stock'`"))
     for synapses in (s for s in plan.synapses if s.target not in on_host):
         bits = _mantissa_bits(synapses, limits)
         if limits.exponent is not None and bits > MANTISSA_BITS:
@@ -81,7 +82,7 @@ def _chip_violations(plan: Plan, limits: Limits) -> list[Violation]:
             found.append(Violation(synapses.target, "weight exponent", synapses.exponent, limits.exponent, mend))
         if limits.delay is not None and synapses.delay > limits.delay:
             found.append(
-                Violation(synapses.target, "synaptic delay", synapses.delay, limits.delay, "use --balance relay")
+                Violation(synapses.target, "synaptic delay", synapses.delay, limits.delay, "use `balance='relay'`")
             )
     return found
 
@@ -170,8 +171,9 @@ def _core(group: Group, fans: list[_Fan], channels: tuple[int, int], rows: tuple
     loads = tuple(_load(fan, group, channels, rows, limits) for fan in fans)
     synapses, bits, axons = (sum(getattr(load, name) for load in loads) for name in ("synapses", "bits", "axons"))
     stock = group.role in ("integrator", "lif")
-    thresholds = _different(group, channels, group.population.threshold) if stock else 1
-    both = [d for d in (group.population.decay, group.population.current_decay) if d is not None]
+    thresholds = _different(group, channels, group.population.rule.threshold) if stock else 1
+    rule = group.population.rule
+    both = [d for d in (rule.decay, rule.current_decay) if d is not None]
     arriving = (fan for fan, load in zip(fans, loads, strict=True) if load.synapses)
     formats = len({(f.bits, f.index_bits, f.synapses.kind, f.synapses.exponent, f.synapses.delay) for f in arriving})
     decays = _different(group, channels, *both) if group.role in STOCK else 1

@@ -13,9 +13,10 @@ import numpy.typing as npt
 from inflor.quant.operators import IntArray
 from inflor.targets.loihi.layout.guard import repeated_input
 from inflor.targets.loihi.layout.linear import Kernel
-from inflor.targets.loihi.numbers import FORGET, INPUT_SHIFT, bias_registers, decays, finest_shift, has_current
+from inflor.targets.loihi.numbers import FORGET, bias_registers, decays, finest_shift, has_current
 from inflor.targets.loihi.plan import SILENCE, Group, Plan, Synapses, chip_order
 from inflor.targets.loihi.simulate import job as jobs
+from inflor.targets.loihi.widths import INPUT_SHIFT
 
 OWN = "inflor.targets.loihi.simulate.processes."
 MIXED = "lava.utils.weightutils:SignMode.MIXED"
@@ -95,7 +96,7 @@ class _Builder:
         if group.role == "readout":
             self._probe(group)
         elif group.role != "relay":
-            self._sink(group, graded=group.population.kind == "readout")
+            self._sink(group, graded=group.population.role == "readout")
 
     def synapses(self, synapses: Synapses) -> None:
         number = len(self.processes)
@@ -201,8 +202,8 @@ class _Builder:
         return arriving, held
 
     def _program(self, group: Group) -> None:
-        population = group.population
-        values = {name: getattr(population, name) for name in ("threshold", "reset_value", "v_reset", "bias", "drift")}
+        population, rule = group.population, group.population.rule
+        values = {name: getattr(rule, name) for name in ("threshold", "reset_value", "v_reset", "bias", "drift")}
         twelve = decays(population)
         assert twelve is not None
         values |= {"current_decay": twelve[0], "decay": twelve[1]}
@@ -213,11 +214,11 @@ class _Builder:
             {
                 "size": group.size,
                 **{n: jobs.array(self.folder, f"{n}{number}", self._full(group, v)) for n, v in values.items()},
-                "fraction_bits": population.fraction_bits,
-                "refractory": population.refractory,
-                "has_current": population.current_decay is not None,
-                "reset": population.reset if population.kind != "readout" else "none",
-                "graded": population.kind == "readout",
+                "fraction_bits": rule.fraction_bits,
+                "refractory": rule.refractory,
+                "has_current": rule.current_decay is not None,
+                "reset": rule.reset_kind,
+                "graded": population.role == "readout",
                 "period": self.plan.period,
                 "active": self.plan.active,
                 "depth": group.depth,
@@ -232,7 +233,7 @@ class _Builder:
         to step or to be absent from guard steps comes as input.
         """
         population = group.population
-        shift, bias, drift = (self._full(group, getattr(population, n)) for n in ("v_reset", "bias", "drift"))
+        shift, bias, drift = (self._full(group, getattr(population.rule, n)) for n in ("v_reset", "bias", "drift"))
         drift = drift << finest_shift(population)
         registers, start = bias_registers((bias << INPUT_SHIFT) + drift), np.zeros_like(bias)
         if registers is None or shift.any() or self._long_guard or has_current(population) or group.muted:
@@ -240,18 +241,18 @@ class _Builder:
             registers = bias_registers(drift)
         twelve = decays(population)
         assert twelve is not None
-        self._reset_lif(group, *twelve, self._full(group, population.threshold) - shift, registers, start)
+        self._reset_lif(group, *twelve, self._full(group, population.rule.threshold) - shift, registers, start)
 
     def _integrator(self, group: Group) -> None:
         population = group.population
-        bias = self._full(group, population.bias)
+        bias = self._full(group, population.rule.bias)
         start = self._pattern(group, bias, np.zeros_like(bias), 0 if self._long_guard else SILENCE)
         all_kept, none_kept = np.asarray(NO_LEAK), np.asarray(FORGET)
-        self._reset_lif(group, all_kept, none_kept, self._full(group, population.threshold), None, start)
+        self._reset_lif(group, all_kept, none_kept, self._full(group, population.rule.threshold), None, start)
 
     def _readout(self, group: Group) -> None:
         population = group.population
-        bias, drift = (self._full(group, getattr(population, n)) for n in ("bias", "drift"))
+        bias, drift = (self._full(group, getattr(population.rule, n)) for n in ("bias", "drift"))
         drift = drift << finest_shift(population)
         registers = bias_registers((bias << INPUT_SHIFT) + drift)
         if registers is None or has_current(population):

@@ -11,12 +11,12 @@ import numpy.typing as npt
 
 from inflor.converter.errors import SimulationError
 from inflor.quant.ir.network import IntegerNetwork
+from inflor.targets.api import Progress
 from inflor.targets.loihi.numbers import finest_shift
 from inflor.targets.loihi.plan import SILENCE, STOCK, Group, Plan, chip_order
 from inflor.targets.loihi.simulate.build import Outputs, lower
 from inflor.targets.loihi.simulate.session import job_folder, run
-from inflor.targets.record.file import Batch, Recorder
-from inflor.targets.registry import Progress
+from inflor.targets.record.file import Batch, Recorder, batch_of
 
 CHUNK = 64
 """Samples that are read back at a time."""
@@ -81,9 +81,8 @@ def collect(network: IntegerNetwork, plan: Plan, outputs: Outputs, samples: int,
     _check_silence(plan, outputs, samples)
     overflows = {n: int(np.load(path)[0]) for n, path in outputs.overflows.items()}
     _check_stock_states(plan, overflows)
-    for start, batch in _batches(network, plan, outputs, samples):
-        first = {n: c for n, c in overflows.items() if c} if start == 0 else {}
-        recorder.add(Batch(*batch, first))
+    for batch in _batches(network, plan, outputs, samples, {n: c for n, c in overflows.items() if c}):
+        recorder.add(batch)
 
 
 def observe(
@@ -107,11 +106,11 @@ def observe(
         assert outputs.watched is not None
         arrived, held = (int(np.load(path, mmap_mode="r")[step, place]) for path in outputs.watched)
     population = group.population
-    a = arrived + int(population.broadcast(population.bias)[at.neuron])
+    a = arrived + int(population.broadcast(population.rule.bias)[at.neuron])
     if group.role in ("program", "encoder"):
         return a, held
-    zero = int(population.broadcast(population.v_reset)[at.neuron]) if group.role == "lif" else 0
-    return a, None if fired else (held >> finest_shift(population)) + (zero << population.fraction_bits)
+    zero = int(population.broadcast(population.rule.v_reset)[at.neuron]) if group.role == "lif" else 0
+    return a, None if fired else (held >> finest_shift(population)) + (zero << population.rule.fraction_bits)
 
 
 def _bits(group: Group, rows: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
@@ -120,17 +119,15 @@ def _bits(group: Group, rows: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 
 
 def _batches(
-    network: IntegerNetwork, plan: Plan, outputs: Outputs, samples: int
-) -> Iterator[tuple[int, tuple[Any, Any, Any, Any]]]:
+    network: IntegerNetwork, plan: Plan, outputs: Outputs, samples: int, overflows: Mapping[str, int]
+) -> Iterator[Batch]:
+    """The samples in their order; the overflows are those of all of them, and go with the first."""
     rows = {name: np.load(path, mmap_mode="r") for name, path in outputs.rows.items()}
     recorded = [g for g in plan.groups if g.name in rows]
     for start in range(0, samples, CHUNK):
         where = np.arange(start, min(start + CHUNK, samples))
-        values = {g.name: _aligned(plan, g, rows[g.name], where) for g in recorded}
-        spikes = {g.name: values[g.name] != 0 for g in recorded if g.population.kind != "readout"}
-        potentials = {g.name: values[g.name] for g in recorded if g.population.kind == "readout"}
-        counts = {n: s.sum(axis=(0, *range(2, s.ndim)), dtype=np.int64) for n, s in spikes.items()}
-        yield start, (spikes, counts, potentials, _predictions(network, spikes, potentials))
+        sent = {g.name: _aligned(plan, g, rows[g.name], where) for g in recorded}
+        yield batch_of(network, sent, overflows if start == 0 else None)
 
 
 def _aligned(plan: Plan, group: Group, rows: npt.NDArray[Any], samples: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
@@ -141,17 +138,9 @@ def _aligned(plan: Plan, group: Group, rows: npt.NDArray[Any], samples: npt.NDAr
         values = _bits(group, values)
     elif group.role == "readout":
         values = values >> finest_shift(group.population)
-    aligned = np.empty_like(values, dtype=np.int64 if group.population.kind == "readout" else values.dtype)
+    aligned = np.empty_like(values, dtype=np.int64 if group.population.role == "readout" else values.dtype)
     aligned[..., chip_order(group.shape)] = values
     return aligned.reshape(*at.shape, *group.shape)
-
-
-def _predictions(
-    network: IntegerNetwork, spikes: Mapping[str, npt.NDArray[Any]], potentials: Mapping[str, npt.NDArray[Any]]
-) -> npt.NDArray[np.int64]:
-    output = network.outputs[0]
-    scores = potentials[output][-1] if output in potentials else spikes[output].sum(axis=0)
-    return network.predictions(scores)
 
 
 def _check_silence(plan: Plan, outputs: Outputs, samples: int) -> None:
@@ -162,7 +151,11 @@ def _check_silence(plan: Plan, outputs: Outputs, samples: int) -> None:
         rows = np.load(outputs.rows[group.name], mmap_mode="r")
         steps = np.arange(group.depth + (samples - 1) * plan.period)
         if rows[steps[(steps - group.depth) % plan.period >= plan.active]].any():
-            mend = "--soft-reset microcode, or --guard long" if group.role == "integrator" else "--soft-reset microcode"
+            mend = (
+                "`soft_reset='microcode'`, or `guard='long'`"
+                if group.role == "integrator"
+                else "`soft_reset='microcode'`"
+            )
             raise SimulationError(
                 f"target loihi: population {group.name!r} left +-{SILENCE}, the range in which its stock lowering is "
                 f"exact; use {mend}"
@@ -172,7 +165,8 @@ def _check_silence(plan: Plan, outputs: Outputs, samples: int) -> None:
 def _check_stock_states(plan: Plan, overflows: Mapping[str, int]) -> None:
     for group in plan.groups:
         if group.role in STOCK and overflows.get(group.name):
-            wider = "" if group.population.fraction_bits else "--soft-reset microcode, "  # whose units are the same
+            same = group.population.rule.fraction_bits > 0  # microcode's units are then no wider
+            wider = "" if same else "`soft_reset='microcode'`, "
             raise SimulationError(
                 f"target loihi: population {group.name!r}: {overflows[group.name]} states left 24 bits; use {wider}"
                 "fewer weight bits or fewer timesteps"

@@ -39,6 +39,11 @@ def missing() -> list[str]:
     return [name for name in ("lava", "networkx", "asteval", "scipy") if importlib.util.find_spec(name) is None]
 
 
+def install_command() -> str | None:
+    """None, or the command that installs Lava."""
+    return INSTALL if missing() else None
+
+
 def require_lava() -> None:
     """Raise MissingPartError, with the command that mends it, where Lava or a package that it needs is missing."""
     if missing():
@@ -54,7 +59,7 @@ def require_hardware() -> None:
         found = False
     if not found:
         raise MissingPartError(
-            "target loihi: --run-config hw needs Intel's package lava-loihi, which members of the Intel Neuromorphic "
+            "target loihi: `run_config='hw'` needs Intel's package lava-loihi, which members of the Intel Neuromorphic "
             "Research Community get (inrc_interest@intel.com); with it, type: pip install lava-loihi-*.tar.gz"
         )
 
@@ -175,7 +180,7 @@ def _error(result: dict[str, Any], code: int | None, log: str) -> SimulationErro
         silent = f"; {process} has not sent" if process else ""
         return SimulationError(f"target loihi: the simulation stands still: {message}{silent}{trace}")
     if kind == "timeout":
-        return SimulationError(f"target loihi: {message}; allow more with --timeout, or run fewer samples")
+        return SimulationError(f"target loihi: {message}; allow more with `timeout`, or run fewer samples")
     if kind == "build":
         return SimulationError(f"target loihi: Lava could not build or run the graph: {message}{trace}")
     ended = f"ended by {signal.Signals(-code).name}" if code is not None and code < 0 else f"exit code {code}"

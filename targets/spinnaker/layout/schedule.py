@@ -53,11 +53,11 @@ def make_schedule(network: IntegerNetwork) -> Schedule:
     stage: dict[str, int] = {}
     for population in network.populations:
         forward = (q for q in network.incoming[population.name] if not network.is_recurrent(q))
-        first = int(population.kind != "input")
+        first = int(population.role != "input")
         stage[population.name] = max((stage[q.source] + 1 for q in forward), default=first)
     per_step, guard = 1, 0
     for projection in network.projections:
-        if network.by_name[projection.source].kind == "input":
+        if network.by_name[projection.source].role == "input":
             continue
         guard = max(guard, projection.delay)
         if network.is_recurrent(projection):

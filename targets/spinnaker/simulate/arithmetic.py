@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from inflor.quant.ir.network import Reset
+from inflor.quant.ir.neuron import ResetKind
 from inflor.quant.operators import IntArray
 
 STATE_BITS, FRACTION_BITS = 32, 15
@@ -45,7 +45,7 @@ class Neurons:
     unit: int
     grain: int
     threshold: IntArray
-    reset: Reset
+    reset: ResetKind
     reset_value: IntArray
     v_reset: IntArray
     bias: IntArray

@@ -13,14 +13,14 @@ import numpy as np
 import numpy.typing as npt
 
 from inflor.quant.operators import IntArray
-from inflor.targets.record.file import Batch, Recorder
-from inflor.targets.registry import Progress
+from inflor.targets.api import Progress
+from inflor.targets.record.file import Recorder, batch_of
 from inflor.targets.spinnaker.layout.partition import Partition
 from inflor.targets.spinnaker.numbers import Lowered
 from inflor.targets.spinnaker.place.memory import spans
-from inflor.targets.spinnaker.place.synapses import Synapses, connect
 from inflor.targets.spinnaker.plan import SpinnakerPlan
 from inflor.targets.spinnaker.simulate.arithmetic import RING_MAX, State, fire, integrate
+from inflor.targets.spinnaker.simulate.synapses import Synapses, connect
 
 Sample = dict[str, npt.NDArray[Any]]
 
@@ -201,29 +201,20 @@ class Simulator:
             return
         done = flight.pop(sample)
         if recorder is not None:
-            recorder.add(self._batch(done, recorder.keep_spikes))
+            sent = {name: values[:, None] for name, values in done.items()}
+            recorder.add(batch_of(self.plan.network, sent, self._new_overflows()))
         if progress is not None:
             progress(sample + 1, samples)
 
-    def _batch(self, sample: Sample, keep_spikes: bool) -> Batch:
-        network = self.plan.network
-        readouts = {n for n in sample if network.by_name[n].kind == "readout"}
-        spikes = {n: v for n, v in sample.items() if n not in readouts}
-        answer = network.outputs[0]
-        scores = sample[answer][-1] if answer in readouts else sample[answer].sum(0)
+    def _new_overflows(self) -> dict[str, int]:
+        """States that left their width since the last sample was handed over."""
         overflows: dict[str, int] = {}
         for counted in (self.load.saturated, self.load.wrapped):
             for name, number in counted.items():
                 overflows[name] = overflows.get(name, 0) + number
         reported = {n: c - self._reported.get(n, 0) for n, c in overflows.items()}
         self._reported = overflows
-        return Batch(
-            {n: v[:, None] for n, v in spikes.items()} if keep_spikes else None,
-            {n: np.array([v.sum()]) for n, v in spikes.items()},
-            {n: sample[n][:, None] for n in readouts},
-            self.plan.network.predictions(scores[None]),
-            {n: c for n, c in reported.items() if c},
-        )
+        return {n: c for n, c in reported.items() if c}
 
 
 class _Block:

@@ -11,8 +11,9 @@ from inflor.converter.errors import InputError
 from inflor.converter.nir.metadata import ModelInfo
 from inflor.converter.passes.fold import fold_norm
 from inflor.converter.simulate.execute import run
-from inflor.converter.train.architecture import Architecture, Node, SpikingNetwork
+from inflor.converter.train.architecture import Architecture, SpikingNetwork
 from inflor.converter.train.export import to_nir
+from inflor.converter.train.layer import Layer
 from inflor.converter.train.neurons import NeuronConfig
 from inflor.converter.train.tdbn import TDBatchNorm
 
@@ -67,14 +68,14 @@ def test_a_folded_network_has_the_same_currents(alpha, seed, flat):
     op = "linear" if flat else "conv"
     layer = {"out_features": 4} if flat else options
     nodes = (
-        Node("left", op, ("input",), layer),
-        Node("left_norm", "norm", ("left",), {"alpha": alpha}),
-        Node("right", op, ("input",), layer | {"bias": True}),
-        Node("right_norm", "norm", ("right",), {"alpha": 1.0}),
-        Node("neuron", "neuron", ("left_norm", "right_norm")),
-        *(() if flat else (Node("flatten", "flatten", ("neuron",)),)),
-        Node("fc", "linear", ("neuron" if flat else "flatten",), {"out_features": 3}),
-        Node("readout", "readout", ("fc",)),
+        Layer("left", op, ("input",), layer),
+        Layer("left_norm", "norm", ("left",), {"alpha": alpha}),
+        Layer("right", op, ("input",), layer | {"bias": True}),
+        Layer("right_norm", "norm", ("right",), {"alpha": 1.0}),
+        Layer("neuron", "neuron", ("left_norm", "right_norm")),
+        *(() if flat else (Layer("flatten", "flatten", ("neuron",)),)),
+        Layer("fc", "linear", ("neuron" if flat else "flatten",), {"out_features": 3}),
+        Layer("readout", "readout", ("fc",)),
     )
     shape = (6,) if flat else (2, 5, 5)
     torch.manual_seed(seed)

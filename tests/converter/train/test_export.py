@@ -8,8 +8,9 @@ import torch
 from inflor.converter.errors import InputError
 from inflor.converter.nir import file as nir_file
 from inflor.converter.nir.metadata import ModelInfo
-from inflor.converter.train.architecture import Architecture, Node, SpikingNetwork
+from inflor.converter.train.architecture import Architecture, SpikingNetwork
 from inflor.converter.train.export import strict_threshold, to_nir
+from inflor.converter.train.layer import Layer
 from inflor.converter.train.networks import NETWORKS, build
 from inflor.converter.train.neurons import NeuronConfig, mpr
 
@@ -111,12 +112,12 @@ def test_later_training_does_not_change_the_graph():
 
 def test_layers_without_norm_or_bias():
     nodes = (
-        Node("conv", "conv", ("input",), {"out_channels": 2, "kernel": (3, 2), "dilation": 2, "groups": 2}),
-        Node("spikes", "neuron", ("conv",)),
-        Node("pool", "avgpool", ("spikes",), {"kernel": 2, "padding": 1}),
-        Node("flat", "flatten", ("pool",)),
-        Node("out", "linear", ("flat",), {"out_features": 3}),
-        Node("sum", "readout", ("out",)),
+        Layer("conv", "conv", ("input",), {"out_channels": 2, "kernel": (3, 2), "dilation": 2, "groups": 2}),
+        Layer("spikes", "neuron", ("conv",)),
+        Layer("pool", "avgpool", ("spikes",), {"kernel": 2, "padding": 1}),
+        Layer("flat", "flatten", ("pool",)),
+        Layer("out", "linear", ("flat",), {"out_features": 3}),
+        Layer("sum", "readout", ("out",)),
     )
     net = SpikingNetwork(Architecture("bare", (2, 8, 8), 3, nodes), NeuronConfig(), 2)
     graph, notes = to_nir(net, ModelInfo())
@@ -140,7 +141,7 @@ def test_weights_that_are_not_finite_are_refused():
 
 
 def test_a_node_called_output_is_refused():
-    nodes = (Node("fc", "linear", ("input",), {"out_features": 3}), Node("output", "readout", ("fc",)))
+    nodes = (Layer("fc", "linear", ("input",), {"out_features": 3}), Layer("output", "readout", ("fc",)))
     with pytest.raises(InputError, match="node 'output'"):
         to_nir(SpikingNetwork(Architecture("x", (4,), 3, nodes), NeuronConfig(), 2), ModelInfo())
 

@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 import torch
 
-from inflor.converter.datasets import Dataset, load
+from inflor.converter.datasets.dataset import Dataset
+from inflor.converter.datasets.load import load
 from inflor.converter.errors import InputError
 from inflor.converter.train.augment import augment
 from inflor.converter.train.checkpoint import load_checkpoint, load_model
-from inflor.converter.train.loop import TrainConfig, default_config, evaluate, train
+from inflor.converter.train.config import TrainConfig, default_config
+from inflor.converter.train.loop import evaluate, train
 from inflor.converter.train.neurons import NeuronConfig
 
 SMALL = TrainConfig(network="convnet", channels=2, timesteps=2, epochs=3, batch_size=32, augment="shift", device="cpu")
@@ -232,12 +234,21 @@ def test_it_learns_with_other_neurons(tmp_path, digits, kind):
 def test_the_label_of_a_vector_data_set(tmp_path):
     x = np.random.default_rng(0).normal(size=(65, 3)).astype(np.float32)  # the last batch of one is left out
     y = (x[:, 0] > 0).astype(np.int64)
-    data = Dataset("sign", x, y, x, y, ("minus", "plus"), (0.0,), (1.0,))
+    data = Dataset(
+        name="sign",
+        x_train=x,
+        y_train=y,
+        x_test=x,
+        y_test=y,
+        class_names=("minus", "plus"),
+        mean=(0.0,),
+        std=(1.0,),
+    )
     config = TrainConfig(network="mlp", channels=16, epochs=30, batch_size=64, learning_rate=0.02, device="cpu")
     assert train(data, config, tmp_path).metrics["test_accuracy"] > 0.9
-    with pytest.raises(InputError, match="augment shift needs images"):
+    with pytest.raises(InputError, match="`augment` shift needs images"):
         train(data, replace(config, augment="shift"), tmp_path)
-    with pytest.raises(InputError, match="node conv1"):
+    with pytest.raises(InputError, match="layer conv1"):
         train(data, replace(config, network="convnet"), tmp_path)
     with pytest.raises(InputError, match="1 training sample"):
         train(replace(data, x_train=x[:1], y_train=y[:1]), config, tmp_path)
@@ -252,7 +263,7 @@ def test_a_folder_that_cannot_be_made_is_told_before_training(few):
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has CUDA")
 def test_cuda_that_is_not_there(tmp_path, few):
-    with pytest.raises(InputError, match="device cuda"):
+    with pytest.raises(InputError, match="`device` cuda"):
         train(few, replace(SMALL, device="cuda"), tmp_path)
 
 

@@ -11,7 +11,7 @@ from torch import nn
 
 from inflor.converter.errors import InputError
 from inflor.converter.train.architecture import Architecture, SpikingNetwork
-from inflor.converter.train.layer import Node
+from inflor.converter.train.layer import Layer
 from inflor.converter.train.networks import NETWORKS, build
 from inflor.converter.train.neurons import NeuronConfig
 
@@ -29,28 +29,28 @@ def make(name="convnet", shape=(1, 8, 8), classes=10, channels=4, timesteps=3, *
 
 
 def step_by_step(network: SpikingNetwork, x: torch.Tensor) -> dict[str, list[torch.Tensor]]:
-    """Every node of every step by the design's equations, one step after the other, each with its own state."""
+    """Every layer of every step by the design's equations, one step after the other, each with its own state."""
     potentials: dict[str, torch.Tensor] = {}
     outputs: dict[str, list[torch.Tensor]] = {}
     for _ in range(network.timesteps):
         values = {"input": x}
-        for node in network.architecture.nodes:
-            layer = network.layers[node.name]
-            current = sum(values[source] for source in node.inputs)
-            if node.op == "neuron":
-                h = potentials.get(node.name, 0) + current
-                values[node.name] = (h >= 0.5).to(x.dtype)
-                potentials[node.name] = h - values[node.name]
-            elif node.op == "readout":
-                potentials[node.name] = values[node.name] = potentials.get(node.name, 0) + current
-            elif node.op == "norm":
+        for layer in network.architecture.layers:
+            module = network.layers[layer.name]
+            current = sum(values[source] for source in layer.inputs)
+            if layer.op == "neuron":
+                h = potentials.get(layer.name, 0) + current
+                values[layer.name] = (h >= 0.5).to(x.dtype)
+                potentials[layer.name] = h - values[layer.name]
+            elif layer.op == "readout":
+                potentials[layer.name] = values[layer.name] = potentials.get(layer.name, 0) + current
+            elif layer.op == "norm":
                 shape = (1, -1, *[1] * (current.dim() - 2))
-                gain = layer.weight * node.options["alpha"] * 0.5 / (layer.running_var + layer.eps).sqrt()
-                mean, bias = layer.running_mean.reshape(shape), layer.bias.reshape(shape)
-                values[node.name] = gain.reshape(shape) * (current - mean) + bias
+                gain = module.weight * layer.options["alpha"] * 0.5 / (module.running_var + module.eps).sqrt()
+                mean, bias = module.running_mean.reshape(shape), module.bias.reshape(shape)
+                values[layer.name] = gain.reshape(shape) * (current - mean) + bias
             else:
-                values[node.name] = layer(current)
-            outputs.setdefault(node.name, []).append(values[node.name])
+                values[layer.name] = module(current)
+            outputs.setdefault(layer.name, []).append(values[layer.name])
     return outputs
 
 
@@ -62,15 +62,15 @@ def test_all_steps_at_once_are_the_steps_one_by_one(name):
     x = torch.randn(2, 3, size, size, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     with torch.no_grad():
         expected, logits, record = step_by_step(network, x), network(x), network.record(x)
-    assert set(record) == {n.name for n in network.architecture.nodes if n.op in ("neuron", "readout")}
-    for node, got in record.items():
-        theirs = torch.stack(expected[node])
-        if node == "readout":
+    assert set(record) == {n.name for n in network.architecture.layers if n.op in ("neuron", "readout")}
+    for layer, got in record.items():
+        theirs = torch.stack(expected[layer])
+        if layer == "readout":
             torch.testing.assert_close(got, theirs)
             torch.testing.assert_close(logits, theirs[-1] / 3)
         else:
             assert got.dtype == torch.bool
-            assert torch.equal(got.double(), theirs), node
+            assert torch.equal(got.double(), theirs), layer
             assert 0 < theirs.mean() < 1
 
 
@@ -93,7 +93,7 @@ def test_every_weight_gets_a_gradient(name):
 
 def weight_layers(architecture: Architecture) -> int:
     """Convolutions and fully connected layers, shortcuts aside: the number in a network's name."""
-    return sum(n.op in ("conv", "linear") and "shortcut" not in n.name for n in architecture.nodes)
+    return sum(n.op in ("conv", "linear") and "shortcut" not in n.name for n in architecture.layers)
 
 
 @pytest.mark.parametrize("name", [*RESNETS, "vgg11"])
@@ -125,36 +125,36 @@ def test_resnet20_has_the_widths_and_sizes_of_the_experiments():
     shapes = architecture.shapes()
     sizes = [shapes[f"neuron{stage}_2_2"] for stage in (1, 2, 3, 4)]
     assert sizes == [(64, 16, 16), (128, 8, 8), (256, 4, 4), (512, 2, 2)]
-    pools = [node.name for node in architecture.nodes if node.op == "avgpool"]
+    pools = [layer.name for layer in architecture.layers if layer.op == "avgpool"]
     assert pools == ["pool", "pool2_1", "pool3_1", "pool4_1", "global_pool"]
 
 
 @pytest.mark.parametrize("name", ["resnet18", "resnet34"])
 def test_large_images_get_the_large_stem(name):
     large, small = build(name, (3, 224, 224), 1000), build(name, (3, 32, 32), 10)
-    assert large.nodes[0].options["kernel"] == (7, 7)
+    assert large.layers[0].options["kernel"] == (7, 7)
     assert large.shapes()["pool"] == (64, 56, 56)
     assert large.shapes()["neuron4_2_2"] == (512, 7, 7)
-    assert small.nodes[0].options["kernel"] == (3, 3)
+    assert small.layers[0].options["kernel"] == (3, 3)
     assert small.shapes()["neuron4_2_2"] == (512, 4, 4)
 
 
 @pytest.mark.parametrize("name", RESNETS)
 def test_branches_that_meet_have_alpha(name):
-    nodes = {node.name: node for node in build(name, (3, 32, 32), 10, 4).nodes}
-    adds = [node for node in nodes.values() if len(node.inputs) == 2]
+    layers = {layer.name: layer for layer in build(name, (3, 32, 32), 10, 4).layers}
+    adds = [layer for layer in layers.values() if len(layer.inputs) == 2]
     assert adds
-    meeting = {source for node in adds for source in node.inputs}
-    for node in nodes.values():
-        if node.op == "norm":  # an identity shortcut is an edge from spikes, which have none
-            assert node.options["alpha"] == (pytest.approx(1 / math.sqrt(2)) if node.name in meeting else 1.0)
+    meeting = {source for layer in adds for source in layer.inputs}
+    for layer in layers.values():
+        if layer.op == "norm":  # an identity shortcut is an edge from spikes, which have none
+            assert layer.options["alpha"] == (pytest.approx(1 / math.sqrt(2)) if layer.name in meeting else 1.0)
 
 
 @given(st.sampled_from(CONVOLUTIONAL), st.integers(1, 3), st.integers(1, 40), st.integers(1, 40))
 @settings(max_examples=25)
-def test_the_shapes_are_those_that_torch_makes_or_the_error_names_a_node(name, channels, height, width):
+def test_the_shapes_are_those_that_torch_makes_or_the_error_names_a_layer(name, channels, height, width):
     if min(height, width) < {"vgg11": 32, "vgg16": 32, "convnet": 7, "resnet20": 2}.get(name, 1):
-        with pytest.raises(InputError, match=r"node pool\d?: .* shape \(\d+, \d+, \d+\) would be empty"):
+        with pytest.raises(InputError, match=r"layer pool\d?: .* shape \(\d+, \d+, \d+\) would be empty"):
             build(name, (channels, height, width), 3, 2)
         return
     architecture = build(name, (channels, height, width), 3, 2)
@@ -162,18 +162,18 @@ def test_the_shapes_are_those_that_torch_makes_or_the_error_names_a_node(name, c
     values = {"input": torch.zeros(1, 1, channels, height, width)}
     shapes = architecture.shapes()
     with torch.no_grad():
-        for node, value in network._evaluate(values["input"]):
-            assert tuple(value.shape[2:]) == shapes[node]
+        for layer, value in network._evaluate(values["input"]):
+            assert tuple(value.shape[2:]) == shapes[layer]
 
 
-def test_an_empty_layer_names_the_node_and_the_shape():
-    with pytest.raises(InputError, match=r"node pool4: .*\(16, 1, 1\).*empty"):
+def test_an_empty_layer_names_the_layer_and_the_shape():
+    with pytest.raises(InputError, match=r"layer pool4: .*\(16, 1, 1\).*empty"):
         build("vgg11", (1, 8, 8), 10, 2)
 
 
 def test_mlp_takes_images_and_vectors():
     assert build("mlp", (1, 8, 8), 10).shapes()["fc1"] == (128,)
-    assert build("mlp", (5,), 2, 7).nodes[0].op == "linear"
+    assert build("mlp", (5,), 2, 7).layers[0].op == "linear"
 
 
 def test_networks_can_be_copied():
@@ -183,8 +183,8 @@ def test_networks_can_be_copied():
 
 
 def test_the_readout_alone_needs_no_neuron():
-    nodes = (Node("fc", "linear", ("input",), {"out_features": 2}), Node("readout", "readout", ("fc",)))
-    network = SpikingNetwork(Architecture("linear", (3,), 2, nodes), NeuronConfig(), 4)
+    layers = (Layer("fc", "linear", ("input",), {"out_features": 2}), Layer("readout", "readout", ("fc",)))
+    network = SpikingNetwork(Architecture("linear", (3,), 2, layers), NeuronConfig(), 4)
     x = torch.randn(5, 3)
     assert network.record(x)["readout"].shape == (4, 5, 2)
     torch.testing.assert_close(network(x), network.layers["fc"](x))
@@ -209,27 +209,30 @@ def test_wrong_inputs_and_options_are_refused():
             SpikingNetwork(network.architecture, NeuronConfig(), timesteps)
 
 
-FC = Node("fc", "linear", ("input",), {"out_features": 2})
+FC = Layer("fc", "linear", ("input",), {"out_features": 2})
 
 
 @pytest.mark.parametrize(
-    ("nodes", "message"),
+    ("layers", "message"),
     [
         ([FC], "must be a readout"),
-        ([Node("readout", "readout", ("input",)), Node("more", "readout", ("readout",))], "must be a readout"),
-        ([FC, FC, Node("readout", "readout", ("fc",))], "twice"),
-        ([Node("fc", "linear", ("later",), {"out_features": 2}), Node("readout", "readout", ("fc",))], "later"),
-        ([FC, Node("side", "linear", ("input",), {"out_features": 2}), Node("readout", "readout", ("fc",))], "side"),
-        ([Node("norm", "norm", ("input",)), Node("readout", "readout", ("norm",))], "norm follows"),
-        ([FC, Node("norm", "norm", ("fc",)), Node("readout", "readout", ("norm", "fc"))], "norm follows"),
-        ([Node("readout", "readout", ("input",))], "2 classes"),
-        ([FC, Node("readout", "readout", ("fc", "input"))], "different shapes"),
-        ([Node("keys", "linear", ("input",), {"out_features": 2}), Node("readout", "readout", ("keys",))], "reserves"),
+        ([Layer("readout", "readout", ("input",)), Layer("more", "readout", ("readout",))], "must be a readout"),
+        ([FC, FC, Layer("readout", "readout", ("fc",))], "twice"),
+        ([Layer("fc", "linear", ("later",), {"out_features": 2}), Layer("readout", "readout", ("fc",))], "later"),
+        ([FC, Layer("side", "linear", ("input",), {"out_features": 2}), Layer("readout", "readout", ("fc",))], "side"),
+        ([Layer("norm", "norm", ("input",)), Layer("readout", "readout", ("norm",))], "norm follows"),
+        ([FC, Layer("norm", "norm", ("fc",)), Layer("readout", "readout", ("norm", "fc"))], "norm follows"),
+        ([Layer("readout", "readout", ("input",))], "2 classes"),
+        ([FC, Layer("readout", "readout", ("fc", "input"))], "different shapes"),
+        (
+            [Layer("keys", "linear", ("input",), {"out_features": 2}), Layer("readout", "readout", ("keys",))],
+            "reserves",
+        ),
     ],
 )
-def test_a_badly_wired_network_is_refused(nodes, message):
+def test_a_badly_wired_network_is_refused(layers, message):
     with pytest.raises(InputError, match=message):
-        Architecture("bad", (3,), 2, tuple(nodes))
+        Architecture("bad", (3,), 2, tuple(layers))
 
 
 @pytest.mark.parametrize(
@@ -237,7 +240,7 @@ def test_a_badly_wired_network_is_refused(nodes, message):
     [
         (("Conv", "flatten", ("input",)), "lower case"),
         (("input", "flatten", ("input",)), "lower case"),
-        (("a", "maxpool", ("input",)), "unknown operation"),
+        (("a", "maxpool", ("input",)), "unknown kind"),
         (("a", "flatten", ()), "takes one input"),
         (("a", "flatten", ("x", "y")), "takes one input"),
         (("a", "conv", ("x",), {"kernel": 3}), "needs the option 'out_channels'"),
@@ -250,13 +253,13 @@ def test_a_badly_wired_network_is_refused(nodes, message):
         (("a", "norm", ("x",), {"alpha": 0.0}), "alpha"),
     ],
 )
-def test_a_wrong_node_is_refused(arguments, message):
+def test_a_wrong_layer_is_refused(arguments, message):
     with pytest.raises(InputError, match=message):
-        Node(*arguments)
+        Layer(*arguments)
 
 
 def test_groups_must_divide_the_channels():
-    node = Node("a", "conv", ("input",), {"kernel": 1, "out_channels": 4, "groups": 2})
-    assert node.output_shape((2, 5, 5)) == (4, 5, 5)
-    with pytest.raises(InputError, match="node a: 2 groups"):
-        node.output_shape((3, 5, 5))
+    layer = Layer("a", "conv", ("input",), {"kernel": 1, "out_channels": 4, "groups": 2})
+    assert layer.output_shape((2, 5, 5)) == (4, 5, 5)
+    with pytest.raises(InputError, match="layer a: 2 groups"):
+        layer.output_shape((3, 5, 5))

@@ -9,9 +9,9 @@ import nir
 import numpy as np
 import pytest
 import small_networks
-from brute_force import run_all
 from hypothesis import HealthCheck, given, settings
 from integer_networks import integer_networks
+from specified import run_all
 
 from inflor.converter.errors import InputError
 from inflor.converter.nir import file as nir_file
@@ -20,7 +20,7 @@ from inflor.converter.nir.validate import validate
 from inflor.converter.primitives.fields import make_node
 from inflor.quant import file as integer_nir
 from inflor.quant.fix.pipeline import quantize
-from inflor.quant.ir.network import IntegerNetwork, Population, Projection
+from inflor.quant.ir.network import IntegerNetwork, Projection
 from inflor.quant.operators import WEIGHTED, Linear
 
 
@@ -34,12 +34,18 @@ def test_read_back_identically(network: IntegerNetwork, tmp_path_factory: pytest
     assert back.info == network.info
     assert [p.name for p in back.populations] == [p.name for p in network.populations]
     for old, new in zip(network.populations, back.populations, strict=True):
-        assert (old.shape, old.kind, old.reset, old.weight_bits) == (new.shape, new.kind, new.reset, new.weight_bits)
-        assert (old.refractory, old.current_decay is None) == (new.refractory, new.current_decay is None)
-        assert (old.fraction_bits, old.decay_bits) == (new.fraction_bits, new.decay_bits)
-        for field in ("threshold", "reset_value", "v_reset", "bias", "decay", "drift", "scale", "current_decay"):
-            if getattr(old, field) is not None:
-                assert np.array_equal(old.broadcast(getattr(old, field)), new.broadcast(getattr(new, field))), field
+        assert (old.shape, old.kind, old.role, old.weight_bits) == (new.shape, new.kind, new.role, new.weight_bits)
+        assert np.array_equal(old.broadcast(old.scale), new.broadcast(new.scale))
+        a, b = old.rule, new.rule
+        assert (a.reset_kind, a.refractory, a.current_decay is None) == (
+            b.reset_kind,
+            b.refractory,
+            b.current_decay is None,
+        )
+        assert (a.fraction_bits, a.decay_bits) == (b.fraction_bits, b.decay_bits)
+        for field in ("threshold", "reset_value", "v_reset", "bias", "decay", "drift", "current_decay"):
+            if getattr(a, field) is not None:
+                assert np.array_equal(old.broadcast(getattr(a, field)), new.broadcast(getattr(b, field))), field
     order = {q.name: i for i, q in enumerate(network.projections)}
     again = sorted(back.projections, key=lambda q: order[q.name])
     for before, after in zip(network.projections, again, strict=True):
@@ -170,10 +176,10 @@ def test_names_that_are_taken_are_not_given_again(tmp_path: Path) -> None:
     [("decay", np.zeros(3)), ("current_decay", "x"), ("drift", [1, 2]), ("bias", [1, 2, 3]), ("scale", np.ones(3))],
 )
 def test_metadata_of_a_wrong_shape_or_type_are_refused_by_node(field: str, value: object, tmp_path: Path) -> None:
-    zero, one = np.zeros((), np.int64), np.ones((), np.int64)
+    neurons = small_networks.population("n", (4,), "spiking", 9, "zero", decay=1)
     populations = (
-        Population("input", (4,), "input", zero, "none", zero, zero, zero, zero, np.ones(()), 0),
-        Population("n", (4,), "cuba_lif", 9 * one, "zero", zero, zero, zero, one, np.ones(()), current_decay=one),
+        small_networks.population("input", (4,), "input"),
+        neurons.with_rule(current_decay=np.ones((), np.int64)),
     )
     projections = (Projection("input", "n", (Linear("w", np.eye(4, dtype=np.int64)),)),)
     network = IntegerNetwork(populations, projections, ("n",), ModelInfo(stage="integer"))

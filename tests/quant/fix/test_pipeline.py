@@ -9,7 +9,8 @@ import nir
 import numpy as np
 import pytest
 import torch
-from brute_force import run_all
+from on_target import placed
+from specified import run_all
 
 from inflor.converter.errors import InputError
 from inflor.converter.nir.graph import Graph
@@ -22,7 +23,7 @@ from inflor.converter.train.networks import build
 from inflor.converter.train.neurons import NeuronConfig
 from inflor.quant.fix.pipeline import Options, quantize
 from inflor.quant.operators import Scale, weighted
-from inflor.targets import cpu
+from inflor.targets.cpu.emulator import states
 from inflor.targets.equivalence import compare as equivalence
 from inflor.targets.running import run
 
@@ -90,7 +91,7 @@ def test_ratios_are_exact_in_a_residual_network(bits: int, granularity: str) -> 
     identities = 0
     for p in network.populations:
         if p.kind == "if":
-            assert np.array_equal(p.reset_value, 2 * (p.threshold + 1)), p.name
+            assert np.array_equal(p.rule.reset_value, 2 * (p.rule.threshold + 1)), p.name
         for q in network.incoming[p.name]:
             operator = weighted(q.operators)
             assert operator is not None
@@ -98,9 +99,9 @@ def test_ratios_are_exact_in_a_residual_network(bits: int, granularity: str) -> 
             if isinstance(operator, Scale):
                 identities += 1
                 integer_scale = np.broadcast_to(operator.weight << q.exponent, p.shape)
-                assert np.array_equal(integer_scale, p.broadcast(2 * (p.threshold + 1)))
+                assert np.array_equal(integer_scale, p.broadcast(2 * (p.rule.threshold + 1)))
             if granularity == "population" and p.kind == "if":
-                assert p.threshold.min() == p.threshold.max()
+                assert p.rule.threshold.min() == p.rule.threshold.max()
     assert identities == 1
     assert all(layer.exact_ratios for layer in report.layers)
 
@@ -128,9 +129,9 @@ def test_bias_correction_brings_the_rate_back() -> None:
 @pytest.mark.parametrize("kind", ["if", "lif"])
 def test_hard_reset_and_leaky_networks_keep_their_spikes(kind: str) -> None:
     network, report = quantize(random_graph("convnet", kind=kind), IMAGES)
-    firing = [p for p in network.populations if p.kind not in ("input", "readout")]
+    firing = [p for p in network.populations if p.role not in ("input", "readout")]
     assert {p.kind for p in firing} == {kind}
-    assert {p.reset for p in firing} == {"zero"}
+    assert {p.rule.reset_kind for p in firing} == {"zero"}
     assert all(layer.agreement > 0.96 for layer in report.layers if layer.agreement is not None)
     assert any((layer.spike_rate_float or 0) > 0.05 for layer in report.layers)
 
@@ -138,8 +139,8 @@ def test_hard_reset_and_leaky_networks_keep_their_spikes(kind: str) -> None:
 def test_the_same_seed_gives_the_same_network() -> None:
     first, second = (quantize(random_graph("convnet"), IMAGES)[0] for _ in range(2))
     for a, b in zip(first.populations, second.populations, strict=True):
-        assert np.array_equal(a.bias, b.bias)
-        assert np.array_equal(a.threshold, b.threshold)
+        assert np.array_equal(a.rule.bias, b.rule.bias)
+        assert np.array_equal(a.rule.threshold, b.rule.threshold)
 
 
 @pytest.mark.parametrize("bits", [1, 9])
@@ -224,9 +225,9 @@ def test_recurrent_current_based_networks_keep_their_rates(subtract: bool, leak:
     network, report = quantize(recurrent_graph(subtract, leak), FRAMES)
     cuba, lif, readout = (network.by_name[name] for name in ("cuba", "lif", "readout"))
     assert (cuba.kind, lif.kind, readout.kind) == ("cuba_lif", "lif", "readout")
-    assert [p.fraction_bits for p in (cuba, lif, readout)] == [6, 6, 6]
+    assert [p.rule.fraction_bits for p in (cuba, lif, readout)] == [6, 6, 6]
     assert {q.name: q.delay for q in network.projections} == {"w_in": 0, "w_rec": 1, "w_2": 2, "fc": 0}
-    assert cuba.drift.any() == bool(leak)
+    assert cuba.rule.drift.any() == bool(leak)
     for layer in report.layers:
         if layer.spike_rate_float is not None:
             assert layer.spike_rate_float > 0.02
@@ -236,9 +237,9 @@ def test_recurrent_current_based_networks_keep_their_rates(subtract: bool, leak:
         assert layer.time_constant_error is not None
         assert layer.time_constant_error < 0.005  # half of 1/4096 of a decay that is no less than 1/30
     record = run(network, "cpu", FRAMES, keep_spikes=True)
-    states = cpu.states(cpu.place(network, profile="loihi"), network.quantise_input(FRAMES))
+    found = states(placed("cpu", network, profile="loihi"), network.quantise_input(FRAMES))
     assert record.spikes("cuba").mean() == pytest.approx(report.layers[0].spike_rate_integer)
-    assert all(np.abs(s.v).max() < 1 << 23 for s in states.values())
+    assert all(np.abs(s.v).max() < 1 << 23 for s in found.values())
 
 
 def test_the_network_says_who_wrote_it() -> None:
@@ -363,8 +364,8 @@ def test_states_that_fade_slowly_stay_within_half_of_24_bits() -> None:
     graph = chain(fire, readout, rng.normal(size=(20, 16)), nir.Linear(rng.uniform(0.1, 1, (5, 20))), 100)
     x = rng.uniform(0, 1, (32, 16)).astype(np.float32)
     network, report = quantize(graph, x)
-    states = cpu.states(cpu.place(network), network.quantise_input(x))["readout"]
-    assert 1 << 20 < np.abs(states.v).max() <= 1 << 22
+    found = states(placed("cpu", network), network.quantise_input(x))["readout"]
+    assert 1 << 20 < np.abs(found.v).max() <= 1 << 22
     layer = report.layers[-1]
     assert layer.narrowed
     assert layer.largest_mantissa == np.abs(weighted(network.projections[-1].operators).weight).max()
@@ -385,7 +386,7 @@ def test_what_only_adds_up_gets_no_bias_that_would_break_ties() -> None:
     graph = validate(made, "chain.nir")
     x = rng.uniform(0, 1, (300, 12)).astype(np.float32)
     network, report = quantize(graph, x)
-    assert not network.by_name[network.outputs[0]].bias.any()
+    assert not network.by_name[network.outputs[0]].rule.bias.any()
     assert report.agreement > 0.97
 
 
@@ -398,7 +399,7 @@ def test_thresholds_of_one_channel_are_counted_from_the_least() -> None:
         fire = nir.IF(np.ones(4), np.array(thresholds))
         graph = chain(fire, nir.I(np.ones(2)), weights, nir.Linear(rng.normal(size=(2, 4))), 6)
         network, report = quantize(graph, x, options=Options(granularity="population"))
-        held = network.by_name["n"].threshold + 1.0
+        held = network.by_name["n"].rule.threshold + 1.0
         assert held.min() >= 64
         np.testing.assert_allclose(held / held.min(), np.array(thresholds) / 0.02, rtol=0.02)
         assert report.layers[0].agreement > 0.98

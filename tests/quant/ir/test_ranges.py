@@ -14,11 +14,12 @@ from integer_networks import integer_networks
 from inflor.converter.errors import InputError
 from inflor.converter.nir.metadata import ModelInfo
 from inflor.quant.ir import ranges
-from inflor.quant.ir.network import DECAY_ONE, IntegerNetwork, Population, Projection
+from inflor.quant.ir.network import IntegerNetwork, Population, Projection
+from inflor.quant.ir.neuron import DECAY_BITS, ZERO, NeuronRule, SetTo, Subtract
 from inflor.quant.ir.ranges import state_range
 from inflor.quant.operators import Linear
 
-ZERO = np.zeros((), np.int64)
+DECAY_ONE = 1 << DECAY_BITS
 
 
 @st.composite
@@ -31,19 +32,16 @@ def neurons(draw: st.DrawFn) -> IntegerNetwork:
 
     reset = draw(st.sampled_from(["subtract", "zero", "none"]))
     threshold = values(small)
-    population = Population(
-        "n",
-        (size,),
-        "readout" if reset == "none" else "lif",
-        threshold,
-        reset,
-        values(st.integers(0, 900)) if reset == "subtract" else ZERO,
-        values(small) if reset == "zero" else ZERO,
-        values(small),
-        values(st.sampled_from([0, 1, 700, 2048, 4095, 4096])) if draw(st.booleans()) else ZERO,
-        np.ones(()),
+    resets = {"subtract": Subtract(values(st.integers(0, 900))), "zero": SetTo(values(small)), "none": None}
+    rule = NeuronRule(
+        threshold=threshold,
+        reset=resets[reset],
+        bias=values(small),
+        decay=values(st.sampled_from([0, 1, 700, 2048, 4095, 4096])) if draw(st.booleans()) else ZERO,
     )
-    source = Population("x", (1,), "input", ZERO, "none", ZERO, ZERO, ZERO, ZERO, np.ones(()), 0)
+    role = "readout" if reset == "none" else "spiking"
+    population = Population(name="n", shape=(size,), role=role, rule=rule, scale=np.ones(()))
+    source = Population(name="x", shape=(1,), role="input", scale=np.ones(()), weight_bits=0)
     weight = Linear("w", values(st.integers(-3, 3))[:, None])
     info = ModelInfo(timesteps=draw(st.integers(1, 6)), stage="integer")
     return IntegerNetwork((source, population), (Projection("x", "n", (weight,)),), ("n",), info)
@@ -59,11 +57,11 @@ def test_no_state_leaves_its_range(network: IntegerNetwork, random: object) -> N
         threshold, minus, to, bias, decay = (
             int(population.broadcast(a)[neuron])
             for a in (
-                population.threshold,
-                population.reset_value,
-                population.v_reset,
-                population.bias,
-                population.decay,
+                population.rule.threshold,
+                population.rule.reset_value,
+                population.rule.v_reset,
+                population.rule.bias,
+                population.rule.decay,
             )
         )
         low, high = int(proved.state.low[neuron]), int(proved.state.high[neuron])
@@ -73,21 +71,20 @@ def test_no_state_leaves_its_range(network: IntegerNetwork, random: object) -> N
                 x = random.choice([-128, 127, random.randint(-128, 127)])
                 v = (1 if v >= 0 else -1) * (abs(v) * (DECAY_ONE - decay) >> 12) + int(weight[neuron]) * x + bias
                 assert low <= v <= high
-                if v > threshold and population.reset != "none":
-                    v = v - minus if population.reset == "subtract" else to
+                if v > threshold and population.rule.reset_kind != "none":
+                    v = v - minus if population.rule.reset_kind == "subtract" else to
                 assert low <= v <= high
                 assert abs(v) <= proved.partial
 
 
 @pytest.mark.parametrize(("bias", "decay"), [(1 << 39, 0), (1 << 39, 1)])
 def test_what_int64_cannot_hold_is_refused(bias: int, decay: int) -> None:
-    bits = {"fraction_bits": 16, "decay_bits": 24}
-    values = (ZERO, ZERO, np.asarray(bias), np.asarray(decay), np.ones(()))
-    neurons = Population("n", (1,), "readout", ZERO, "none", *values, **bits)  # type: ignore[arg-type]
+    rule = NeuronRule(bias=np.asarray(bias), decay=np.asarray(decay), decay_bits=24, fraction_bits=16)
+    neurons = Population(name="n", shape=(1,), role="readout", rule=rule, scale=np.ones(()))
     network = IntegerNetwork((neurons,), (), ("n",), ModelInfo(timesteps=1000, stage="integer"), 8, "large.int.nir")
     with pytest.raises(InputError, match=r"large\.int\.nir: population 'n': .*61 bits"):
         state_range(network, neurons)
-    assert state_range(replace(network, info=ModelInfo(timesteps=1)), replace(neurons, bias=np.asarray(1 << 19)))
+    assert state_range(replace(network, info=ModelInfo(timesteps=1)), neurons.with_rule(bias=np.asarray(1 << 19)))
 
 
 @given(integer_networks(current=True, recurrent=True), st.integers(1, 4))

@@ -32,7 +32,7 @@ def case():
 def counts(made, record):
     """Sums over populations by a loop over spikes, per inference."""
     loop = Loop(made, record)
-    found = [loop.count(p.name) for p in made.populations if p.kind != "input"]
+    found = [loop.count(p.name) for p in made.populations if p.role != "input"]
     return {name: sum(c[name] for c in found) / record.samples for name in found[0] | found[1]}
 
 

@@ -12,10 +12,11 @@ from counting import Loop, emulate
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from integer_networks import images, integer_networks
+from on_target import placed, recorded
 from small_networks import residual
 
 from inflor.converter.errors import InputError
-from inflor.targets import loihi, registry, spinnaker
+from inflor.targets import registry
 from inflor.targets.cost.activity import Activity
 from inflor.targets.cost.estimate import HARDWARE
 from inflor.targets.cost.mapped import Load, count_mapped
@@ -23,7 +24,6 @@ from inflor.targets.cost.timing import stepped, streamed, tick
 from inflor.targets.cost.updates import count_updates
 from inflor.targets.loihi.core_map import core_map as on_loihi
 from inflor.targets.mapping import CoreMap
-from inflor.targets.record.file import recording
 from inflor.targets.spinnaker.core_map import core_map as on_spinnaker
 from inflor.targets.spinnaker.limits import limits
 
@@ -39,22 +39,19 @@ def scattered(network, rng: np.random.Generator) -> CoreMap:
     """Every population on its own cores, neurons in any order, cores anywhere on two small chips."""
     cores, first = {}, 0
     for p in network.populations:
-        if p.kind != "input":
+        if p.role != "input":
             local = np.unique(rng.integers(0, 3, p.size), return_inverse=True)[1]
             cores[p.name] = local + first
             first += int(local.max()) + 1
     return CoreMap(
-        "drawn",
-        "square",
-        "none",
-        cores,
-        {p.name: p.name for p in network.populations},
-        dict(network.depth),
-        rng.integers(0, 4, (first, 2)),
-        rng.integers(0, 2, first),
-        np.array([(chip, x, y) for chip in range(2) for x in range(4) for y in range(4)]),
+        chip="drawn",
+        cores=cores,
+        spikes_of={p.name: p.name for p in network.populations},
+        depth=dict(network.depth),
+        position=rng.integers(0, 4, (first, 2)),
+        chip_of=rng.integers(0, 2, first),
+        sites=np.array([(chip, x, y) for chip in range(2) for x in range(4) for y in range(4)]),
         seats=first,
-        resources=(),
     )
 
 
@@ -74,7 +71,7 @@ def test_packets_and_hops_equal_a_loop_over_spikes(network, seed: int) -> None:
                     for target in loop.reached(number, neuron):
                         core = core_map.cores[q.target][target]
                         events[sample, step + network.depth[name], core] += 1
-            if network.by_name[name].kind == "input":
+            if network.by_name[name].role == "input":
                 continue
             here = core_map.cores[name][neuron]
             for there in loop.cores_reached(name, neuron, core_map.cores):
@@ -97,7 +94,7 @@ def test_loihi_counts_what_the_plan_adds(chip: str, soft_reset: str) -> None:
     """Relays repeat spikes, stock neurons inhibit themselves, guard steps update neurons."""
     made, x = residual(np.random.default_rng(0), timesteps=3)
     record = emulate(made, x)
-    plan = loihi.place(made, chip=chip, soft_reset=soft_reset, balance="relay")
+    plan = placed("loihi", made, chip=chip, soft_reset=soft_reset, balance="relay")
     core_map = on_loihi(plan)
     assert sorted(np.unique(np.concatenate(list(core_map.cores.values())))) == list(range(len(plan.mapping.cores)))
     sizes = Counter(np.concatenate(list(core_map.cores.values())).tolist())
@@ -110,7 +107,7 @@ def test_loihi_counts_what_the_plan_adds(chip: str, soft_reset: str) -> None:
 def test_loihi_with_delays_and_cycles(drawn) -> None:
     network, x = drawn
     try:
-        plan = loihi.place(network)
+        plan = placed("loihi", network)
     except InputError:
         assume(False)
     assert_as_planned(network, emulate(network, x), plan)
@@ -121,7 +118,7 @@ def assert_as_planned(network, record, plan) -> None:
     core_map = on_loihi(plan)
     counted, load = mapped(network, record, core_map)
     fan_out, sent, steps = Counter(), 0, record.samples * record.timesteps
-    for s in plan.plan.synapses:
+    for s in plan.layout.synapses:
         matrix = s.matrix if s.kernel is None else _unrolled(s.kernel)
         source, target = core_map.spikes_of[s.source], core_map.spikes_of[s.target]
         if source == "input" or s.target not in core_map.cores:
@@ -130,8 +127,8 @@ def assert_as_planned(network, record, plan) -> None:
         fan_out[target] += int(np.bincount(matrix.indices, minlength=matrix.shape[1]) @ spikes)
     assert {name: n for name, n in counted.synaptic_events.items() if n} == {n: c for n, c in fan_out.items() if c}
     assert load.events.sum() == sum(counted.synaptic_events.values()) + sum(counted.input_events.values())
-    on_chip = sum(g.size for g in plan.plan.groups if g.role not in ("input", "encoder"))
-    assert sum(counted.neuron_updates.values()) == on_chip * plan.plan.period * record.samples
+    on_chip = sum(g.size for g in plan.layout.groups if g.role not in ("input", "encoder"))
+    assert sum(counted.neuron_updates.values()) == on_chip * plan.layout.period * record.samples
     for group in core_map.cores:
         name = core_map.spikes_of[group]
         sent += int(record.counts[name].sum()) if name in record.counts else 0
@@ -148,12 +145,10 @@ def _unrolled(kernel):
 @RELAXED
 def test_spinnaker_counts_what_its_simulation_met(drawn) -> None:
     network, x = drawn
-    plan = spinnaker.place(network, neurons_per_core=40)
-    with recording(spinnaker.populations(plan), network.info.timesteps, len(x)) as recorder:
-        spinnaker.run(plan, x, recorder)
-        record = recorder.finish(None, {})
+    plan = placed("spinnaker", network, neurons_per_core=40)
+    record = recorded("spinnaker", plan, x)
     counted, load = mapped(network, record, on_spinnaker(plan))
-    met = plan.measured
+    met = record.run["plan"]
     assert sum(counted.spikes.values()) == met["spikes"]
     assert sum(counted.deliveries.values()) == load.packets.sum() == met["packets_delivered"]
     assert sum(counted.synaptic_events.values()) == load.events.sum() == met["synaptic_events"]
@@ -168,7 +163,7 @@ def test_spinnaker_hops_are_the_links_that_packets_cross() -> None:
     """Against the packets followed through the routing tables, on a machine of two cores a chip."""
     made, x = residual(np.random.default_rng(1), timesteps=2)
     record = emulate(made, x)
-    plan = spinnaker.place(made, neurons_per_core=20, cores_per_chip=2)
+    plan = placed("spinnaker", made, neurons_per_core=20, cores_per_chip=2)
     core_map = on_spinnaker(plan)
     counted, _ = mapped(made, record, core_map)
     spikes = np.zeros(core_map.size, np.int64)
@@ -190,13 +185,13 @@ def test_spinnaker_hops_are_the_links_that_packets_cross() -> None:
 
 def test_what_cores_hold_is_what_the_plans_say() -> None:
     made, _ = residual(np.random.default_rng(1), timesteps=2)
-    machine = spinnaker.place(made, neurons_per_core=20)
+    machine = placed("spinnaker", made, neurons_per_core=20)
     neurons, memory = on_spinnaker(machine).resources
     np.testing.assert_array_equal(neurons.used, np.concatenate([p.sizes for p in machine.partitions]))
     np.testing.assert_array_equal(memory.used, machine.dtcm)
     assert memory.limit == 65536
     for chip in ("loihi1", "loihi2"):
-        plan = loihi.place(made, chip=chip)
+        plan = placed("loihi", made, chip=chip)
         neurons, memory = on_loihi(plan).resources
         assert neurons.used.tolist() == [c.neurons for c in plan.mapping.cores]
         assert memory.used.tolist() == [c.synapse_bits for c in plan.mapping.cores]
@@ -205,7 +200,7 @@ def test_what_cores_hold_is_what_the_plans_say() -> None:
 
 def test_every_chip_with_cores_has_its_target() -> None:
     found = {chip: registry.of_chip(chip) for chip in (*HARDWARE, "loihi9")}
-    names = {chip: target.NAME for chip, target in found.items() if target is not None}
+    names = {chip: target.name for chip, target in found.items() if target is not None}
     assert names == {"loihi1": "loihi", "loihi2": "loihi", "spinnaker1": "spinnaker", "spinnaker2": "spinnaker"}
 
 

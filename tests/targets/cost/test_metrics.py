@@ -99,7 +99,7 @@ class Model(nn.Module):
         self.linear = nn.Linear(20, 3, bias=False)
         with torch.no_grad():
             self.conv1.weight.copy_(torch.from_numpy(c1))
-            self.conv1.bias.copy_(torch.from_numpy(net.by_name["n1"].bias.reshape(-1).astype(np.float32)))
+            self.conv1.bias.copy_(torch.from_numpy(net.by_name["n1"].rule.bias.reshape(-1).astype(np.float32)))
             self.conv2.weight.copy_(torch.from_numpy(c2))
             self.linear.weight.copy_(torch.from_numpy(linear))
 

@@ -81,32 +81,48 @@ def mapped_on(made, rng) -> CoreMap:
     tile = np.arange(CORES) // CORES_PER_TILE
     kinds = {"n1": "convolution", "n2": "convolution", "n3": "sparse", "out": "dense"}
     wiring = tuple(
-        Wiring(q.source, q.target, made.by_name[q.source].shape, q.operators, kind=kinds[q.target])
+        Wiring(
+            source=q.source,
+            target=q.target,
+            source_shape=made.by_name[q.source].shape,
+            operators=q.operators,
+            kind=kinds[q.target],
+        )
         for q in made.projections
     )
     names = {p.name: p.name for p in made.populations}
     position = np.column_stack([tile // MESH_HEIGHT, tile % MESH_HEIGHT])
     chip = np.zeros(CORES, np.int64)
     sites = np.unique(np.column_stack([chip, position]), axis=0)
-    depth = dict(made.depth)
-    return CoreMap("loihi1", "square", "drawn", cores, names, depth, position, chip, sites, CORES_PER_TILE, (), wiring)
+    return CoreMap(
+        chip="loihi1",
+        cores=cores,
+        spikes_of=names,
+        depth=dict(made.depth),
+        position=position,
+        chip_of=chip,
+        sites=sites,
+        seats=CORES_PER_TILE,
+        layout="drawn",
+        wiring=wiring,
+    )
 
 
 def job(made, x: np.ndarray, core_map: CoreMap) -> dict:
     kinds = {w.target: w.kind for w in core_map.wiring}
     groups = []
     for p in made.populations:
-        threshold = np.full(p.size, NEVER) if p.kind != "if" else p.broadcast(p.threshold).ravel().astype(float)
-        mode = {"subtract": "soft", "zero": "hard", "none": "none"}[p.reset]
+        threshold = np.full(p.size, NEVER) if p.kind != "if" else p.broadcast(p.rule.threshold).ravel().astype(float)
+        mode = {"subtract": "soft", "zero": "hard", "none": "none"}[p.rule.reset_kind]
         groups.append(
             {
                 "name": p.name,
                 "cores": core_map.cores[p.name].tolist(),
                 "synapse": SYNAPSES[kinds.get(p.name, "sparse")],
                 "threshold": threshold.tolist(),
-                "bias": p.broadcast(p.bias).ravel().astype(float).tolist(),
+                "bias": p.broadcast(p.rule.bias).ravel().astype(float).tolist(),
                 "reset_mode": mode,
-                "spikes": x[0].reshape(len(x[0]), -1).T.astype(bool).tolist() if p.kind == "input" else None,
+                "spikes": x[0].reshape(len(x[0]), -1).T.astype(bool).tolist() if p.role == "input" else None,
             }
         )
     edges = []
@@ -126,7 +142,7 @@ def test_the_same_mapped_network_costs_the_same(seed: int, tmp_path: Path) -> No
     updates = count_updates(activity)
     assert updates.unlike == ()
     mapped, load = count_mapped(activity, core_map, updates)
-    estimate = loihi.sanafe(Case(activity, count(activity, updates), mapped, load))
+    estimate = loihi.sanafe(Case(activity=activity, counts=count(activity, updates), mapped=mapped, load=load))
 
     done = subprocess.run(
         [sys.executable, str(PEER)],

@@ -4,41 +4,41 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import brute_force
 import numpy as np
 import pytest
+import small_networks
+import specified
 import torch
 from chip_networks import networks
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from integer_networks import ZERO, images, integer_networks
+from integer_networks import images, integer_networks
+from on_target import placed, recorded, violated
 
 from inflor.converter.errors import InputError
 from inflor.converter.nir import file as nir_file
 from inflor.converter.nir.metadata import ModelInfo
 from inflor.converter.simulate import execute
 from inflor.quant import file as integer_nir
-from inflor.quant.ir.network import IntegerNetwork, Population, Projection
+from inflor.quant.ir.network import IntegerNetwork, Projection
 from inflor.quant.ir.ranges import prove_no_overflow, state_ranges
 from inflor.quant.operators import Linear
 from inflor.quant.run import kernel as semantics
 from inflor.quant.run import synapses
-from inflor.targets import cpu
-from inflor.targets.record.file import Record, recording
+from inflor.targets.cpu.emulator import states
+from inflor.targets.record.file import Record
 
 RELAXED = settings(max_examples=60, suppress_health_check=list(HealthCheck))
 
 
 def emulate(network: IntegerNetwork, x: np.ndarray, **options: object) -> Record:
-    plan = cpu.place(network, **options)
-    with recording(cpu.populations(plan), network.info.timesteps, len(x)) as recorder:
-        cpu.run(plan, x, recorder)
-        return recorder.finish(None, {})
+    plan = placed("cpu", network, **options)
+    return recorded("cpu", plan, x)
 
 
 def assert_equal(network: IntegerNetwork, record: Record, x: np.ndarray) -> None:
     for sample, image in enumerate(x):
-        expected = brute_force.run(network, image)
+        expected = specified.run(network, image)
         for p in record.populations:
             if p.kind == "readout":
                 actual = record.outputs[p.name][sample].reshape(-1, *p.shape)
@@ -50,14 +50,14 @@ def assert_equal(network: IntegerNetwork, record: Record, x: np.ndarray) -> None
 
 @given(integer_networks(delays=True))
 @RELAXED
-def test_equals_the_brute_force_loop(network: IntegerNetwork) -> None:
+def test_equals_the_specification(network: IntegerNetwork) -> None:
     x = images(network, 2)
     assert_equal(network, emulate(network, x), x)
 
 
 @given(integer_networks(delays=True, current=True, recurrent=True), st.booleans())
 @settings(RELAXED, max_examples=80)
-def test_currents_and_cycles_equal_the_brute_force_loop(network: IntegerNetwork, frames: bool) -> None:
+def test_currents_and_cycles_equal_the_specification(network: IntegerNetwork, frames: bool) -> None:
     x = images(network, 2, frames=frames)
     assert_equal(network, emulate(network, x), x)
 
@@ -66,12 +66,12 @@ def test_currents_and_cycles_equal_the_brute_force_loop(network: IntegerNetwork,
 @settings(RELAXED, max_examples=40)
 def test_every_state_equals_the_loop_and_stays_in_its_range(network: IntegerNetwork) -> None:
     x = images(network, 2)
-    found, ranges = cpu.states(cpu.place(network), x), state_ranges(network)
-    for name, states in found.items():
+    found, ranges = states(placed("cpu", network), x), state_ranges(network)
+    for name, one in found.items():
         population, proved = network.by_name[name], ranges[name]
         for sample, image in enumerate(x):
-            u, v = brute_force.states(network, image)[name]
-            np.testing.assert_array_equal(states.v[sample], v)
+            u, v = specified.states(network, image)[name]
+            np.testing.assert_array_equal(one.v[sample], v)
             channels = (population.shape[0], -1)
             for seen, interval in ((v, proved.state), (u, proved.synaptic)):
                 if interval is not None:
@@ -79,13 +79,13 @@ def test_every_state_equals_the_loop_and_stays_in_its_range(network: IntegerNetw
                     assert (by_channel >= interval.low[:, None]).all()
                     assert (by_channel <= interval.high[:, None]).all()
                     assert np.abs(by_channel).max() <= proved.partial
-            if states.u is not None:
-                np.testing.assert_array_equal(states.u[sample], u)
+            if one.u is not None:
+                np.testing.assert_array_equal(one.u[sample], u)
 
 
 @given(networks())
 @settings(RELAXED, max_examples=40)
-def test_equals_the_brute_force_loop_on_networks_for_chips(drawn: tuple[IntegerNetwork, np.ndarray]) -> None:
+def test_equals_the_specification_on_networks_for_chips(drawn: tuple[IntegerNetwork, np.ndarray]) -> None:
     network, x = drawn
     assert_equal(network, emulate(network, x), x)
 
@@ -145,9 +145,9 @@ def narrow(threshold: int = 1000) -> IntegerNetwork:
     one = np.ones((1, 1), np.int64)
     return IntegerNetwork(
         (
-            Population("input", (1,), "input", ZERO, "none", ZERO, ZERO, ZERO, ZERO, np.asarray(1.0), 0),
-            Population("n", (1,), "if", value, "subtract", value, ZERO, ZERO, ZERO, np.asarray(1.0)),
-            Population("out", (1,), "readout", ZERO, "none", ZERO, ZERO, ZERO, ZERO, np.asarray(1.0)),
+            small_networks.population("input", (1,), "input"),
+            small_networks.population("n", (1,), "spiking", value, "subtract", value),
+            small_networks.population("out", (1,), "readout"),
         ),
         (Projection("input", "n", (Linear("w", one * 100),)), Projection("n", "out", (Linear("o", one),))),
         ("out",),
@@ -177,10 +177,10 @@ def test_wrapping_keeps_the_low_bits() -> None:
 
 
 def test_a_proved_width_is_not_checked() -> None:
-    plan = cpu.place(narrow(), state_bits=24)
+    plan = placed("cpu", narrow(), state_bits=24)
     assert not any(kernel.may_overflow for group in plan.groups for kernel in group)
-    assert cpu.check(narrow(), state_bits=24) == []
-    assert "n" in str(cpu.check(narrow(), state_bits=8)[0])
+    assert violated("cpu", narrow(), state_bits=24) == []
+    assert "n" in str(violated("cpu", narrow(), state_bits=8)[0])
 
 
 @given(integer_networks())
@@ -188,10 +188,8 @@ def test_a_proved_width_is_not_checked() -> None:
 def test_batches_do_not_matter(network: IntegerNetwork) -> None:
     x = images(network, 5)
     whole = emulate(network, x)
-    plan = replace(cpu.place(network), batch=2)
-    with recording(cpu.populations(plan), network.info.timesteps, len(x)) as recorder:
-        cpu.run(plan, x, recorder)
-        parts = recorder.finish(None, {})
+    plan = replace(placed("cpu", network), batch=2)
+    parts = recorded("cpu", plan, x)
     for p in whole.populations:
         if p.kind != "readout":
             np.testing.assert_array_equal(whole.spikes(p.name), parts.spikes(p.name))
@@ -199,8 +197,8 @@ def test_batches_do_not_matter(network: IntegerNetwork) -> None:
 
 
 def test_too_little_memory_is_said() -> None:
-    with pytest.raises(InputError, match="--memory"):
-        cpu.place(narrow(), memory=1)
+    with pytest.raises(InputError, match="`memory`"):
+        placed("cpu", narrow(), memory=1)
 
 
 @pytest.mark.parametrize(
@@ -209,7 +207,7 @@ def test_too_little_memory_is_said() -> None:
 )
 def test_bad_options_are_named(option: str, value: object) -> None:
     with pytest.raises(InputError, match=option.replace("_", "-")):
-        cpu.place(narrow(), **{option: value})
+        placed("cpu", narrow(), **{option: value})
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")

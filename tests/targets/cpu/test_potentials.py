@@ -6,10 +6,10 @@ import itertools
 import math
 from typing import Any
 
-import brute_force
 import nir
 import numpy as np
 import pytest
+import specified
 import torch
 from nir_by_hand import ByHand
 
@@ -51,7 +51,7 @@ def test_every_potential_is_counted_where_it_lies(kind: str) -> None:
     neurons = [name for name, node in graph.nodes.items() if type(node).__name__ in ("IF", "LIF")]
     assert list(found) == neurons
     real = execute.run(graph, torch.from_numpy(x), 5, currents=neurons, dtype=torch.float64)
-    states = [brute_force.states(integers, image) for image in integers.quantise_input(x)]
+    states = [specified.states(integers, image) for image in integers.quantise_input(x)]
     for name, histogram in found.items():
         node, population = graph.nodes[name], integers.by_name[name]
         theta = float(np.ravel(node.metadata.get("threshold", node.v_threshold))[0])
@@ -61,7 +61,7 @@ def test_every_potential_is_counted_where_it_lies(kind: str) -> None:
         # Two values may lie so close to an edge that rounding decides.
         assert abs(histogram.before - np.histogram(before, EDGES)[0]).sum() <= 2
         assert histogram.beyond == pytest.approx(((before < EDGES[0]) | (before >= EDGES[-1])).mean(), abs=1e-6)
-        unit = np.broadcast_to(population.scale, population.shape) / 2.0**population.fraction_bits / theta
+        unit = np.broadcast_to(population.scale, population.shape) / 2.0**population.rule.fraction_bits / theta
         v = np.stack([state[name][1] for state in states])  # [B, T, *shape]
         assert abs(histogram.integer - np.histogram(v * unit, EDGES)[0]).sum() <= 2
         error = np.sqrt(((np.moveaxis(v * unit, 0, 1) - before) ** 2).mean())

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import brute_force
 import numpy as np
 import pytest
 import small_networks
+import specified
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from integer_networks import images, integer_networks
+from on_target import placed, recorded
 
 from inflor.converter.errors import InputError
+from inflor.quant import apply
 from inflor.quant.ir.network import IntegerNetwork, Projection
+from inflor.quant.ir.neuron import Subtract
 from inflor.quant.operators import Conv, Flatten, Linear, Scale
-from inflor.targets import cpu
+from inflor.quant.run import synapses
+from inflor.targets.cpu.emulator import states
 from inflor.targets.equivalence import compare as equivalence
-from inflor.targets.record.file import Recorder
 
 
 def small(rng, timesteps=4):
@@ -25,10 +28,10 @@ def small(rng, timesteps=4):
     made = [
         small_networks.population("input", (2, 5, 5), "input"),
         small_networks.population(
-            "n1", (3, 5, 5), "if", threshold - 1, "subtract", 2 * threshold, bias=rng.integers(-9, 9, (3, 1, 1))
+            "n1", (3, 5, 5), "spiking", threshold - 1, "subtract", 2 * threshold, bias=rng.integers(-9, 9, (3, 1, 1))
         ),
-        small_networks.population("n2", (3, 5, 5), "if", 60, "subtract", 122, bias=rng.integers(-9, 9, (3, 1, 1))),
-        small_networks.population("n3", (3, 5, 5), "if", 60, "zero", bias=-3),
+        small_networks.population("n2", (3, 5, 5), "spiking", 60, "subtract", 122, bias=rng.integers(-9, 9, (3, 1, 1))),
+        small_networks.population("n3", (3, 5, 5), "spiking", 60, "zero", bias=-3),
         small_networks.population("out", (4,), "readout"),
     ]
     weight = rng.integers(-127, 128, (4, 75))
@@ -43,14 +46,12 @@ def small(rng, timesteps=4):
 
 
 def on_cpu(network, inputs):
-    plan = cpu.place(network)
-    recorder = Recorder(cpu.populations(plan), network.info.timesteps, len(inputs), True)
-    cpu.run(plan, inputs, recorder)
-    return recorder.finish(None, {})
+    plan = placed("cpu", network)
+    return recorded("cpu", plan, inputs)
 
 
 def with_population(network, name, **changes):
-    made = tuple(replace(p, **changes) if p.name == name else p for p in network.populations)
+    made = tuple(p.with_rule(**changes) if p.name == name else p for p in network.populations)
     return IntegerNetwork(made, network.projections, network.outputs, network.info)
 
 
@@ -66,10 +67,10 @@ def with_weight_bit(network, operator_name, index, bit):
     return IntegerNetwork(network.populations, made, network.outputs, network.info)
 
 
-def first_by_brute_force(network, one, two):
+def first_by_loop(network, one, two):
     """The first difference by the plainest loop there is."""
     for p in sorted(network.populations, key=lambda p: network.depth[p.name]):
-        if p.kind == "input":
+        if p.role == "input":
             continue
         for t in range(network.info.timesteps):
             for neuron in np.ndindex(*p.shape):
@@ -83,7 +84,7 @@ FAULTS = {
     "weight bit": lambda n: with_weight_bit(n, "identity", (1, 0, 0), 5),
     "threshold by one": lambda n: with_population(n, "n2", threshold=np.array(61)),
     "dropped bias": lambda n: with_population(n, "n2", bias=np.array(0)),
-    "reset value": lambda n: with_population(n, "n2", reset_value=np.array(61)),
+    "reset value": lambda n: with_population(n, "n2", reset=Subtract(np.array(61))),
     "readout weight": lambda n: with_weight_bit(n, "readout", (2, 7), 0),
 }
 
@@ -95,7 +96,7 @@ def test_a_planted_fault_is_located(fault):
     result = equivalence.compare(network, {"cpu": on_cpu(network, inputs), "wrong": on_cpu(wrong, inputs)}, inputs)
     found = result.first_mismatch
     assert found is not None
-    expected = first_by_brute_force(network, brute_force.run_all(network, inputs), brute_force.run_all(wrong, inputs))
+    expected = first_by_loop(network, specified.run_all(network, inputs), specified.run_all(wrong, inputs))
     assert (found.population, found.timestep, found.neuron, found.sample) == expected
     right, bad = found.sides
     assert (right.target, bad.target) == ("cpu", "wrong")
@@ -105,6 +106,31 @@ def test_a_planted_fault_is_located(fault):
         assert (right.v > right.threshold) == bool(right.value)
     assert not result.equal
     assert "due is" in str(found)
+
+
+def test_a_fault_of_the_emulators_products_is_blamed_on_the_emulator(monkeypatch):
+    """What is due comes from the matrices: a fault where all products of the emulator are made does not touch it."""
+    network = small_networks.network(
+        [small_networks.population("input", (3,), "input"), small_networks.population("n", (2,), "spiking", 40)],
+        [Projection("input", "n", (Linear("w", np.array([[3, -2, 1], [1, 1, 5]])),))],
+        3,
+    )
+    inputs = np.array([[9, 7, 1], [-5, 3, 20]], np.int8)
+    right = on_cpu(network, inputs)
+
+    def wrong(operator, x, weight):
+        return x @ (weight.T + 2)
+
+    for module in (apply, synapses):
+        monkeypatch.setattr(module, "apply_operator", wrong)
+    found = equivalence.compare(network, {"cpu": on_cpu(network, inputs), "right": right}, inputs).first_mismatch
+    sides = {side.target: side for side in found.sides}
+    assert sides["cpu"].value != sides["cpu"].due
+    assert (
+        sides["right"].value
+        == sides["right"].due
+        == specified.run(network, inputs[found.sample])["n"][(found.timestep, *found.neuron)]
+    )
 
 
 def test_equal_runs_are_equal():
@@ -155,6 +181,6 @@ def test_a_spike_turned_round_is_the_first_mismatch_and_not_the_one_due(network,
     right, wrong = found.sides
     assert right.value == right.due
     assert wrong.value != wrong.due
-    states = cpu.states(cpu.place(network), inputs)[chosen.name]
-    assert right.v == states.v[1, step][at]
+    held = states(placed("cpu", network), inputs)[chosen.name]
+    assert right.v == held.v[1, step][at]
     assert right.value == int(right.v > right.threshold)

@@ -5,32 +5,29 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 
-import brute_force
 import numpy as np
 import pytest
 import small_networks
+import specified
 from chip_networks import networks, networks_in_time
 from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
+from on_target import observed, placed, recorded
 
 from inflor.quant.ir.network import Projection
 from inflor.quant.ir.ranges import state_ranges
 from inflor.quant.operators import Linear
-from inflor.targets import loihi
 from inflor.targets.loihi.layout.guard import fits_stock_state
 from inflor.targets.loihi.numbers import finest_shift
 from inflor.targets.loihi.plan import SILENCE
-from inflor.targets.record.file import Recorder
 
 EXAMPLES = int(os.environ.get("INFLOR_LOIHI_EXAMPLES", "25"))
 pytestmark = pytest.mark.usefixtures("lava")
 
 
 def simulated(net, inputs, **options):
-    plan = loihi.place(net, timeout=120, **options)
-    recorder = Recorder(loihi.populations(plan), net.info.timesteps, len(inputs), True)
-    loihi.run(plan, inputs, recorder)
-    return recorder.finish(None, {}), plan
+    plan = placed("loihi", net, timeout=120, **options)
+    return recorded("loihi", plan, inputs), plan
 
 
 def assert_equal(record, expected):
@@ -64,7 +61,7 @@ def test_drawn_networks(data):
     if exact_lava:  # refused where Lava's own neurons could wrap in silence
         exact_lava = all(fits_stock_state(net.by_name[name], state) for name, state in state_ranges(net).items())
     record, _ = simulated(net, inputs, exact_lava=exact_lava, **options)
-    assert_equal(record, brute_force.run_all(net, inputs))
+    assert_equal(record, specified.run_all(net, inputs))
 
 
 @few
@@ -76,32 +73,32 @@ def test_drawn_networks_in_time(data):
     assume(soft_reset == "microcode" or all(within_silence(net, x) for x in inputs))
     balance = data.draw(st.sampled_from(("auto", "relay", "delay")))
     record, _ = simulated(net, inputs, soft_reset=soft_reset, balance=balance)
-    assert_equal(record, brute_force.run_all(net, inputs))
+    assert_equal(record, specified.run_all(net, inputs))
 
 
 def within_silence(net, x):
     """Whether no state leaves the half of its range in which a stock neuron can be silenced."""
     return all(
         np.abs(values << finest_shift(net.by_name[name])).max() < SILENCE << 5
-        for name, states in brute_force.states(net, x).items()
+        for name, states in specified.states(net, x).items()
         for values in states
     )
 
 
 def test_what_drifts_before_the_first_sample_is_not_felt_in_it():
     """n1 begins in the midst of a guard, driven by a drift; "out" would get three steps later what it sends."""
-    n0 = replace(small_networks.population("n0", (4,), "if", 3, "zero"), drift=np.array(5))
+    n0 = small_networks.population("n0", (4,), "spiking", 3, "zero").with_rule(drift=np.array(5))
     made = [
         small_networks.population("input", (4,), "input"),
         n0,
-        small_networks.population("n1", (4,), "if", 9, "subtract", 10),
+        small_networks.population("n1", (4,), "spiking", 9, "subtract", 10),
         small_networks.population("out", (4,), "readout"),
     ]
     eye = np.eye(4, dtype=np.int64)
     ways = [("input", "n0", -1, 0), ("n0", "n1", 40, 0), ("n1", "out", 7, 3)]
     net = small_networks.network(made, [Projection(s, t, (Linear(t, w * eye),), 0, d) for s, t, w, d in ways], 5)
     inputs = np.array([[0, 1, 6, 20], [0, 1, 6, 20]])
-    expected = brute_force.run_all(net, inputs)
+    expected = specified.run_all(net, inputs)
     assert expected["n1"].any()
     for soft_reset in ("stock", "microcode"):
         record, _ = simulated(net, inputs, soft_reset=soft_reset)
@@ -113,7 +110,7 @@ def test_what_drifts_before_the_first_sample_is_not_felt_in_it():
 def test_a_residual_network(soft_reset, guard, balance):
     net, inputs = small_networks.residual(np.random.default_rng(5))
     record, plan = simulated(net, inputs, soft_reset=soft_reset, guard=guard, balance=balance)
-    assert_equal(record, brute_force.run_all(net, inputs))
+    assert_equal(record, specified.run_all(net, inputs))
     assert {b["by"] for b in plan.summary()["balanced"]} == {balance}
     assert {b["steps"] for b in plan.summary()["balanced"]} == {1, 2}
     firing = [name for name in record.counts if record.counts[name].sum()]
@@ -141,14 +138,14 @@ def test_names_that_look_like_those_of_relays_and_helpers(names, soft_reset):
         projections=tuple(replace(q, source=new[q.source], target=new[q.target]) for q in net.projections),
     )
     record, plan = simulated(renamed, inputs, soft_reset=soft_reset, balance="relay")
-    assert_equal(record, {new[name]: values for name, values in brute_force.run_all(net, inputs).items()})
-    later = {(g.population.name, g.later, g.role) for g in plan.plan.groups if g.later}
+    assert_equal(record, {new[name]: values for name, values in specified.run_all(net, inputs).items()})
+    later = {(g.population.name, g.later, g.role) for g in plan.layout.groups if g.later}
     n1, n3 = new["n1"], new["n3"]
     assert later == {(n1, 1, "relay"), (n3, 1, "relay"), (n3, 2, "relay"), ("input", 2, "input")}
-    assert len({g.name for g in plan.plan.groups}) == len(plan.plan.groups)
-    usual = loihi.place(net, soft_reset=soft_reset, balance="relay")
-    assert loihi.observe(plan, inputs, new["n2"], 1, 3, (2, 4, 1)) == loihi.observe(
-        usual, inputs, "n2", 1, 3, (2, 4, 1)
+    assert len({g.name for g in plan.layout.groups}) == len(plan.layout.groups)
+    usual = placed("loihi", net, soft_reset=soft_reset, balance="relay")
+    assert observed("loihi", plan, inputs, new["n2"], 1, 3, (2, 4, 1)) == observed(
+        "loihi", usual, inputs, "n2", 1, 3, (2, 4, 1)
     )
 
 
@@ -174,9 +171,9 @@ def test_connections_of_zeros_and_neurons_with_nothing_but_a_bias(soft_reset):
     net = replace(
         net,
         projections=tuple(map(silenced, net.projections)),
-        populations=tuple(replace(p, bias=p.bias + 900) if p.name == "n1" else p for p in net.populations),
+        populations=tuple(p.with_rule(bias=p.rule.bias + 900) if p.name == "n1" else p for p in net.populations),
     )
-    expected = brute_force.run_all(net, inputs)
+    expected = specified.run_all(net, inputs)
     assert expected["n2"].any()
     record, _ = simulated(net, inputs, soft_reset=soft_reset)
     assert_equal(record, expected)

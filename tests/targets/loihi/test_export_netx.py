@@ -6,10 +6,10 @@ import importlib.util
 from dataclasses import replace
 from pathlib import Path
 
-import brute_force
 import numpy as np
 import pytest
 import small_networks
+import specified
 
 from inflor.converter.errors import InputError
 from inflor.quant.ir.network import Projection
@@ -28,10 +28,12 @@ def chain(rng, timesteps=4):
     made = [
         small_networks.population("input", (2, 8, 7), "input"),
         small_networks.population(
-            "n1", (4, 8, 7), "if", rng.integers(500, 900, (4, 1, 1)), "zero", bias=rng.integers(-90, 90, (4, 1, 1))
+            "n1", (4, 8, 7), "spiking", rng.integers(500, 900, (4, 1, 1)), "zero", bias=rng.integers(-90, 90, (4, 1, 1))
         ),
-        small_networks.population("n2", (6, 4, 4), "if", 120, "zero", bias=rng.integers(-20, 20, (6, 1, 1))),
-        small_networks.population("n3", (9,), "if", rng.integers(50, 90, 9), "zero", bias=rng.integers(-20, 20, 9)),
+        small_networks.population("n2", (6, 4, 4), "spiking", 120, "zero", bias=rng.integers(-20, 20, (6, 1, 1))),
+        small_networks.population(
+            "n3", (9,), "spiking", rng.integers(50, 90, 9), "zero", bias=rng.integers(-20, 20, 9)
+        ),
         small_networks.population("out", (5,), "readout", bias=rng.integers(-50, 50, 5)),
     ]
     projections = [
@@ -56,12 +58,7 @@ def with_currents(rng):
         "n3": {"decay": np.array(0), "current_decay": np.array(2500), "bias": np.array(0), "drift": np.array(-7 << 6)},
         "out": {"decay": np.array(120), "current_decay": None},
     }
-    made = tuple(
-        replace(p, kind="readout" if p.kind == "readout" else "cuba_lif", fraction_bits=6, **memory[p.name])
-        if p.name in memory
-        else p
-        for p in net.populations
-    )
+    made = tuple(p.with_rule(fraction_bits=6, **memory[p.name]) if p.name in memory else p for p in net.populations)
     return replace(net, populations=made), inputs
 
 
@@ -81,7 +78,7 @@ def test_the_reader_fires_the_same_spikes(make, lava, tmp_path):
     timesteps, samples = network.info.timesteps, len(inputs)
     path = tmp_path / "model.net"
     netx.write(path, network)
-    expected = brute_force.run_all(network, inputs)
+    expected = specified.run_all(network, inputs)
     depth = 3
     steps = samples * timesteps + depth + 1
     with session.job_folder() as folder:
@@ -111,7 +108,7 @@ def test_the_reader_fires_the_same_spikes(make, lava, tmp_path):
     at = np.arange(samples)[:, None] * timesteps + np.arange(timesteps) + depth
     assert expected["n3"].sum() > 5
     forward = replace(network, projections=tuple(q for q in network.projections if q.source != q.target))
-    alike = np.array_equal(brute_force.run_all(forward, inputs)["n3"], expected["n3"])
+    alike = np.array_equal(specified.run_all(forward, inputs)["n3"], expected["n3"])
     assert alike == (make is not recurrent)
     np.testing.assert_array_equal(fired[at], expected["n3"])
 
@@ -126,7 +123,7 @@ def test_what_netx_cannot_express_is_refused(tmp_path):
     network, _ = chain(np.random.default_rng(2))
     path = tmp_path / "model.net"
     soft = changed(network, 2, reset="subtract", reset_value=np.array(242))
-    with pytest.raises(InputError, match=r"'n2' has a soft reset.*--target loihi"):
+    with pytest.raises(InputError, match=r"'n2' has a soft reset.*`target='loihi'`"):
         netx.write(path, soft)
     with pytest.raises(InputError, match="'n1' resets to another potential"):
         netx.write(path, changed(network, 1, v_reset=np.array(3)))

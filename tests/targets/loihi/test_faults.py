@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import brute_force
 import numpy as np
 import pytest
 import small_networks
+import specified
+from on_target import observed, placed, recorded
 
-from inflor.targets import cpu, loihi
 from inflor.targets.equivalence import compare as equivalence
 from inflor.targets.loihi.simulate.build import lower
 from inflor.targets.loihi.simulate.run import collect, session
@@ -18,10 +18,10 @@ from inflor.targets.record.file import Recorder
 pytestmark = pytest.mark.usefixtures("lava")
 
 
-def recorded(plan, network, inputs, change_plan=lambda p: p, change_job=lambda j, f: j):
+def simulated(plan, network, inputs, change_plan=lambda p: p, change_job=lambda j, f: j):
     """The record of a plan with faults in the plan or in the job."""
-    changed = change_plan(plan.plan)
-    recorder = Recorder(loihi.populations(plan), network.info.timesteps, len(inputs), True)
+    changed = change_plan(plan.layout)
+    recorder = Recorder(plan.populations, network.info.timesteps, len(inputs), True)
     with session.job_folder() as folder:
         job, outputs = lower(changed, inputs[:, None], folder, False)
         session.run(folder, change_job(job, folder), timeout=120)
@@ -30,10 +30,8 @@ def recorded(plan, network, inputs, change_plan=lambda p: p, change_job=lambda j
 
 
 def on_cpu(network, inputs):
-    plan = cpu.place(network)
-    recorder = Recorder(cpu.populations(plan), network.info.timesteps, len(inputs), True)
-    cpu.run(plan, inputs, recorder)
-    return recorder.finish(None, {})
+    plan = placed("cpu", network)
+    return recorded("cpu", plan, inputs)
 
 
 def flip_weight_bit(plan):
@@ -55,7 +53,7 @@ def one_step_late(plan):
 
 def changed_population(plan, name, **changes):
     groups = tuple(
-        replace(g, population=replace(g.population, **changes)) if g.name == name else g for g in plan.groups
+        replace(g, population=g.population.with_rule(**changes)) if g.name == name else g for g in plan.groups
     )
     return replace(plan, groups=groups)
 
@@ -74,7 +72,7 @@ FAULTS = {
     "weight bit": ("n2", {"change_plan": flip_weight_bit}),
     "threshold by one": (
         "n2",
-        {"change_plan": lambda p: changed_population(p, "n2", threshold=p.groups[2].population.threshold + 1)},
+        {"change_plan": lambda p: changed_population(p, "n2", threshold=p.groups[2].population.rule.threshold + 1)},
     ),
     "delay by one": ("n3", {"change_plan": one_step_late}),
     "dropped bias": ("n2", {"change_plan": lambda p: changed_population(p, "n2", bias=np.array(0))}),
@@ -85,9 +83,9 @@ FAULTS = {
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_in_the_simulation_is_located(fault):
     network, inputs = small_networks.residual(np.random.default_rng(5))
-    plan = loihi.place(network, balance="delay")
+    plan = placed("loihi", network, balance="delay")
     where, changes = FAULTS[fault]
-    records = {"cpu": on_cpu(network, inputs), "loihi": recorded(plan, network, inputs, **changes)}
+    records = {"cpu": on_cpu(network, inputs), "loihi": simulated(plan, network, inputs, **changes)}
     result = equivalence.compare(network, records, inputs)
     found = result.first_mismatch
     assert found is not None
@@ -100,8 +98,8 @@ def test_a_fault_in_the_simulation_is_located(fault):
 @pytest.mark.parametrize("soft_reset", ["microcode", "stock"])
 def test_the_simulation_shows_its_own_state(soft_reset):
     network, inputs = small_networks.residual(np.random.default_rng(5))
-    plan = loihi.place(network, soft_reset=soft_reset)
-    spikes = brute_force.run_all(network, inputs)
+    plan = placed("loihi", network, soft_reset=soft_reset)
+    spikes = specified.run_all(network, inputs)
     for population, sample, timestep, neuron in (
         ("n3", 1, 3, (2, 4, 1)),
         ("n1", 0, 2, (1, 6, 5)),
@@ -111,10 +109,12 @@ def test_the_simulation_shows_its_own_state(soft_reset):
         record = on_cpu(network, inputs)
         place = equivalence.Mismatch(population, 0, sample, timestep, neuron, ())
         a, v, _ = equivalence._due(network, target, record, inputs, place)
-        seen = loihi.observe(plan, inputs, population, sample, timestep, neuron)
+        seen = observed("loihi", plan, inputs, population, sample, timestep, neuron)
         fired = spikes[population][(sample, timestep, *neuron)]
         assert seen[0] == a
-        assert seen[1] == v or (fired and seen[1] is None and target.reset == "zero" and soft_reset == "microcode")
+        assert seen[1] == v or (
+            fired and seen[1] is None and target.rule.reset_kind == "zero" and soft_reset == "microcode"
+        )
 
 
 def test_check_runs_both_and_compares(lava):

@@ -13,12 +13,12 @@ import pytest
 import small_networks
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from on_target import placed, recorded, violated
 
 from inflor.quant.ir.network import Projection
 from inflor.quant.operators import Linear
-from inflor.targets import cpu, loihi
+from inflor.targets.cpu.emulator import states
 from inflor.targets.loihi.numbers import RANGES, bias_registers, misfits
-from inflor.targets.record.file import Recorder
 
 HERE = Path(__file__).parent
 LARGEST_INPUT = 1 << 18
@@ -47,9 +47,9 @@ def drawn_case(rng):
 
 def stock_population(case):
     """The population that a stock neuron with these registers is."""
-    neurons = small_networks.population("n", case["vth"].shape, "cuba_lif", case["vth"], "zero", 0, decay=case["dv"])
+    neurons = small_networks.population("n", case["vth"].shape, "spiking", case["vth"], "zero", 0, decay=case["dv"])
     drift = case["bias_mant"] << case["bias_exp"]
-    return replace(neurons, current_decay=np.asarray(case["du"] + 1), drift=drift, fraction_bits=6)
+    return neurons.with_rule(current_decay=np.asarray(case["du"] + 1), drift=drift, fraction_bits=6)
 
 
 def on_cpu(case):
@@ -65,7 +65,7 @@ def on_cpu(case):
     projection = Projection("input", "n", (Linear("w", weight),))
     network = small_networks.network([source, stock_population(case)], [projection], len(a))
     frames = np.concatenate(digits, axis=1)[None].astype(np.int8)
-    return network, cpu.states(cpu.place(network, profile="loihi"), frames)["n"]
+    return network, states(placed("cpu", network, profile="loihi"), frames)["n"]
 
 
 @pytest.mark.usefixtures("lava")
@@ -87,20 +87,20 @@ def test_equal_to_lava(tmp_path_factory, seed):
     )
     peer = np.load(folder / "out.npz")
     for i, case in enumerate(drawn):
-        network, states = on_cpu(case)
+        network, held = on_cpu(case)
         assert not list(misfits(network.by_name["n"]))
-        np.testing.assert_array_equal(states.u[0], peer[f"u{i}"], err_msg=f"u of {case}")
-        np.testing.assert_array_equal(states.spikes[0], peer[f"s{i}"], err_msg=f"s of {case}")
-        np.testing.assert_array_equal(np.where(states.spikes[0], 0, states.v[0]), peer[f"v{i}"], err_msg=f"v of {case}")
+        np.testing.assert_array_equal(held.u[0], peer[f"u{i}"], err_msg=f"u of {case}")
+        np.testing.assert_array_equal(held.spikes[0], peer[f"s{i}"], err_msg=f"s of {case}")
+        np.testing.assert_array_equal(np.where(held.spikes[0], 0, held.v[0]), peer[f"v{i}"], err_msg=f"v of {case}")
 
 
 def test_overflow_by_hand():
     """u = 2^17 << 6 = 2^23 stays, twice that wraps to 2^24 - 2^24 = 0; v saturates below 2^23."""
     zero, top = np.zeros(1, np.int64), np.array([RANGES["vth"][1]])
     case = {"du": np.array(-1), "dv": np.array(0), "vth": top, "bias_mant": zero, "bias_exp": zero}
-    _, states = on_cpu({**case, "a": np.array([[1 << 17], [1 << 17]])})
-    assert states.u[0, :, 0].tolist() == [1 << 23, 0]
-    assert states.v[0, :, 0].tolist() == [(1 << 23) - 1, 0]
+    _, held = on_cpu({**case, "a": np.array([[1 << 17], [1 << 17]])})
+    assert held.u[0, :, 0].tolist() == [1 << 23, 0]
+    assert held.v[0, :, 0].tolist() == [(1 << 23) - 1, 0]
 
 
 def drawn_program(rng, name):
@@ -141,26 +141,25 @@ def test_neuron_programs_beyond_24_bits(seed):
         Projection("input", p.name, (Linear("w", rng.integers(-128, 128, (4, 3))),), int(rng.integers(3, 7)))
         for p in populations
     ]
-    outputs = [p.name for p in populations if p.kind == "readout"] or [populations[0].name]
+    outputs = [p.name for p in populations if p.role == "readout"] or [populations[0].name]
     network = small_networks.network([source, *populations], projections, 12, outputs)
     images = rng.choice([-128, 127, 3], (2, 12, 3)).astype(np.int8)
     images[0] = np.sort(images[0], axis=0)  # from one end to the other
     records = {}
-    for target, options in ((cpu, {"profile": "loihi"}), (loihi, {"first_layer": "chip", "timeout": 120})):
-        plan = target.place(network, **options)
-        recorder = Recorder(target.populations(plan), 12, len(images), True)
-        target.run(plan, images, recorder)
-        records[target] = recorder.finish(None, {})
-    assert {g.role for g in plan.plan.groups} == {"input", "program"}
+    for target, options in (("cpu", {"profile": "loihi"}), ("loihi", {"first_layer": "chip", "timeout": 120})):
+        plan = placed(target, network, **options)
+        records[target] = recorded(target, plan, images)
+    assert {g.role for g in plan.layout.groups} == {"input", "program"}
+    due, got = records["cpu"], records["loihi"]
     for p in populations:
-        if p.kind == "readout":
-            np.testing.assert_array_equal(records[cpu].outputs[p.name], records[loihi].outputs[p.name], err_msg=str(p))
+        if p.role == "readout":
+            np.testing.assert_array_equal(due.outputs[p.name], got.outputs[p.name], err_msg=str(p))
         else:
-            np.testing.assert_array_equal(records[cpu].spikes(p.name), records[loihi].spikes(p.name), err_msg=str(p))
-    potentials = np.concatenate([records[loihi].outputs[name].ravel() for name in network.outputs])
+            np.testing.assert_array_equal(due.spikes(p.name), got.spikes(p.name), err_msg=str(p))
+    potentials = np.concatenate([got.outputs[name].ravel() for name in network.outputs])
     assert (potentials.min(), potentials.max()) == (1 - (1 << 23), (1 << 23) - 1)
-    assert records[cpu].overflows == records[loihi].overflows
-    assert len(records[cpu].overflows) > 6
+    assert due.overflows == got.overflows
+    assert len(due.overflows) > 6
 
 
 @given(st.lists(st.integers(-(1 << 19), 1 << 19), min_size=1, max_size=4))
@@ -194,12 +193,12 @@ def test_what_no_register_holds_is_refused(changes, limit):
     made = [
         small_networks.population("input", (2,), "input"),
         replace(
-            small_networks.population("n", (2,), "cuba_lif", 40, "zero", 0, decay=300),
+            small_networks.population("n", (2,), "spiking", 40, "zero", 0, decay=300),
             **{"current_decay": np.array(500), "fraction_bits": 6, **changes},
         ),
     ]
     network = small_networks.network(made, [Projection("input", "n", (Linear("w", np.eye(2, dtype=np.int64)),))], 3)
-    (violation,) = loihi.check(network, soft_reset="stock", first_layer="chip")
+    (violation,) = violated("loihi", network, soft_reset="stock", first_layer="chip")
     assert f"population 'n': {limit}" in str(violation)
-    needs_stock = violation.mend.endswith("--soft-reset microcode")
-    assert bool(loihi.check(network, soft_reset="microcode", first_layer="chip")) != needs_stock
+    needs_stock = violation.mend.endswith("`soft_reset='microcode'`")
+    assert bool(violated("loihi", network, soft_reset="microcode", first_layer="chip")) != needs_stock

@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 import small_networks
 from command_line import invoke
+from on_target import placed
 
 from inflor.quant import file as integer_nir
 from inflor.quant.ir.network import Projection
 from inflor.quant.operators import Linear
-from inflor.targets import loihi
 from inflor.targets.loihi import report as costs
 
 
@@ -20,7 +20,7 @@ def soft_reset_chain():
     """3 inputs, 4 neurons that subtract, 2 outputs; all-to-all; 5 steps."""
     made = [
         small_networks.population("input", (3,), "input"),
-        small_networks.population("n", (4,), "if", 9, "subtract", 20, bias=1),
+        small_networks.population("n", (4,), "spiking", 9, "subtract", 20, bias=1),
         small_networks.population("out", (2,), "readout"),
     ]
     links = [
@@ -32,7 +32,7 @@ def soft_reset_chain():
 
 def test_counted_by_hand():
     """stock: a guard step, 4 synapses of self-inhibition, and 4 spikes that come back to the core of their neurons."""
-    microcode, stock = loihi.place(soft_reset_chain(), guard="short").costs
+    microcode, stock = placed("loihi", soft_reset_chain(), guard="short").costs
     assert (microcode.steps, microcode.neurons, microcode.synapses, microcode.cores) == (5, 6, 12 + 8, 2)
     assert (stock.steps, stock.neurons, stock.synapses, stock.cores) == (6, 6, 12 + 4 + 8, 2)
     assert (microcode.events, microcode.spikes) == (5 * 20, 5 * (3 + 4))
@@ -40,16 +40,16 @@ def test_counted_by_hand():
 
 
 def test_at_the_rates_of_a_record():
-    microcode, stock = loihi.place(soft_reset_chain(), guard="short", rates={"n": 0.25}).costs
+    microcode, stock = placed("loihi", soft_reset_chain(), guard="short", rates={"n": 0.25}).costs
     assert (microcode.events, microcode.spikes) == (5 * (12 + 0.25 * 8), 5 * (3 + 0.25 * 4))
     assert (stock.events, stock.spikes) == (5 * (12 + 0.25 * 12), 5 * (3 + 0.25 * 8))
 
 
 def test_a_way_that_there_is_not_says_why():
     net = soft_reset_chain()
-    leaky = small_networks.population("n", (4,), "lif", 9, "subtract", 20, decay=100)
+    leaky = small_networks.population("n", (4,), "spiking", 9, "subtract", 20, decay=100)
     net = small_networks.network([net.populations[0], leaky, net.populations[2]], net.projections, 5)
-    microcode, stock = loihi.place(net).costs
+    microcode, stock = placed("loihi", net).costs
     assert microcode.neurons == 6
     assert "soft reset with a leak" in stock.refused
     assert "stock: not possible: population 'n'" in costs.table([microcode, stock], {})

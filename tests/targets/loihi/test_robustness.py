@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from inflor.converter.errors import MissingPartError, SimulationError
-from inflor.targets import loihi
+from inflor.targets import registry
 from inflor.targets.loihi.simulate import job as jobs
 from inflor.targets.loihi.simulate import session
 from inflor.targets.loihi.simulate.job import Connection, Job, ProcessSpec
@@ -197,7 +197,7 @@ def test_without_lava_the_message_says_what_to_type(monkeypatch):
     with pytest.raises(MissingPartError, match="pip install") as caught:
         session.require_lava()
     assert caught.value.exit_code == 3
-    assert "lava-nc==0.10.0" in (loihi.available() or "")
+    assert "lava-nc==0.10.0" in (registry.find("loihi").available() or "")
 
 
 def test_hardware_needs_the_package_of_intel():

@@ -6,20 +6,20 @@ import itertools
 import os
 from dataclasses import replace
 
-import brute_force
 import numpy as np
 import pytest
+import specified
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from integer_networks import images, integer_networks
+from on_target import placed, violated
 from spinnaker_networks import on_cpu, on_spinnaker, recurrent, residual
+from spinnaker_synapses import compare_synapses
 
 from inflor.converter.errors import InputError
 from inflor.quant.ir.ranges import state_ranges
-from inflor.targets import spinnaker
 from inflor.targets.equivalence import compare as equivalence
 from inflor.targets.spinnaker.place.machine import Dead
-from inflor.targets.spinnaker.verify import compare_synapses
 
 
 @st.composite
@@ -42,7 +42,7 @@ def layouts(draw):
     }
 
 
-def equals_brute_force(network, layout, inputs):
+def equals_the_specification(network, layout, inputs):
     """Every spike and every potential of a readout; the plan with which it was run."""
     assume(max(r.bits for r in state_ranges(network).values()) <= 32)  # more are refused
     neurons = sum(p.size for p in network.populations)
@@ -50,31 +50,32 @@ def equals_brute_force(network, layout, inputs):
         layout["neurons_per_core"] = 4
     if neurons > 100 * (layout["neurons_per_core"] or 256):  # with one core a chip more than three boards hold
         layout["boards"] = 0
-    plan = spinnaker.place(network, **layout)
+    plan = placed("spinnaker", network, **layout)
     assert not compare_synapses(plan)
     got = on_spinnaker(plan, inputs)
     for sample, image in enumerate(inputs):
-        for name, expected in brute_force.run(network, image).items():
-            if network.by_name[name].kind == "readout":
+        for name, expected in specified.run(network, image).items():
+            if network.by_name[name].role == "readout":
                 np.testing.assert_array_equal(got.outputs[name][sample].reshape(expected.shape), expected)
             else:
                 np.testing.assert_array_equal(got.spikes(name)[sample], expected)
     assert not got.overflows
-    assert plan.measured["circulating"] == plan.measured["lost_routes"] == plan.measured["packets_without_row"] == 0
+    met = got.run["plan"]
+    assert met["circulating"] == met["lost_routes"] == met["packets_without_row"] == 0
     return plan
 
 
 @settings(max_examples=40)
 @given(integer_networks(), layouts())
-def test_drawn_networks_equal_brute_force(network, layout):
-    equals_brute_force(network, layout, images(network, 2))
+def test_drawn_networks_equal_the_specification(network, layout):
+    equals_the_specification(network, layout, images(network, 2))
 
 
 @settings(max_examples=int(os.environ.get("INFLOR_SPINNAKER_EXAMPLES", "60")))
 @given(integer_networks(delays=True, current=True, recurrent=True), layouts(), st.booleans())
-def test_drawn_networks_with_currents_cycles_and_frames_equal_brute_force(network, layout, frames):
+def test_drawn_networks_with_currents_cycles_and_frames_equal_the_specification(network, layout, frames):
     """Three samples back to back: what a delay still carries at the end of one is not felt in the next."""
-    equals_brute_force(network, layout, images(network, 3, frames=frames))
+    equals_the_specification(network, layout, images(network, 3, frames=frames))
 
 
 @pytest.mark.parametrize("cores_per_chip", [1, 16])
@@ -95,8 +96,8 @@ def test_placement_goes_round_a_wall_of_dead_links():
     links = frozenset((x, 3, link) for x in range(8) for link in (1, 2)) - {(7, 3, 2)}
     network = residual()
     layout = {"neurons_per_core": 60, "cores_per_chip": 1, "dead": Dead(links=links), "boards": 1}
-    blind = spinnaker.place(network, **{**layout, "dead": Dead()})
-    plan = spinnaker.place(network, **layout)
+    blind = placed("spinnaker", network, **{**layout, "dead": Dead()})
+    plan = placed("spinnaker", network, **layout)
     there = plan.machine.distance[plan.placement.chip][:, plan.placement.chip]
     here = plan.machine.distance[blind.placement.chip][:, blind.placement.chip]
     sent = plan.neurons[:, None] * np.array([np.bincount(t, minlength=len(plan.neurons)) for t in plan.targets])
@@ -108,7 +109,7 @@ def test_placement_goes_round_a_wall_of_dead_links():
 def test_each_sample_is_the_same_alone():
     network = residual()
     inputs = images(network, 5)
-    plan = spinnaker.place(network)
+    plan = placed("spinnaker", network)
     together, alone = on_spinnaker(plan, inputs), on_spinnaker(plan, inputs[3:4])
     np.testing.assert_array_equal(together.outputs["out"][3], alone.outputs["out"][0])
     np.testing.assert_array_equal(together.predictions, on_cpu(network, inputs).predictions)
@@ -116,11 +117,11 @@ def test_each_sample_is_the_same_alone():
 
 def test_the_host_writes_an_image_once_and_frames_at_every_step():
     network = recurrent()
-    plan = spinnaker.place(network)
+    plan = placed("spinnaker", network)
     for frames, times in ((False, 1), (True, 12)):
         inputs = images(network, 3, frames=frames) // 16
-        on_spinnaker(plan, inputs)
-        assert plan.measured["source_current_bytes"] == 3 * times * 20 * 4
+        met = on_spinnaker(plan, inputs).run["plan"]
+        assert met["source_current_bytes"] == 3 * times * 20 * 4
     with pytest.raises(InputError, match=r"integers of \(8,\), or of \(12, 8\) for a frame per step"):
         on_spinnaker(plan, inputs[:, :5])
 
@@ -149,7 +150,7 @@ def test_a_path_longer_than_sixteen_steps_takes_more_slots():
     network = IntegerNetwork(
         tuple(made), tuple(projections), ("out",), ModelInfo(timesteps=3, stage="integer"), 8, "deep"
     )
-    plan = spinnaker.place(network, neurons_per_core=2)
+    plan = placed("spinnaker", network, neurons_per_core=2)
     assert max(c.delay for c in plan.lowering.connections) == 19
     assert {p.slots for p in plan.lowering.populations} == {16, 32}
     inputs = images(network, 4)
@@ -168,21 +169,21 @@ def test_a_long_delay_takes_more_slots_and_smaller_cores():
         return replace(network, projections=tuple(slow))
 
     inputs = images(network, 2)
-    plan = spinnaker.place(with_delay(40))
+    plan = placed("spinnaker", with_delay(40))
     assert plan.lowering.schedule.guard == 40
     assert [p.slots for p in plan.lowering.populations] == [16, 64, 16, 16]
     assert plan.partitions[1].sizes.max() <= 128
     got, expected = on_spinnaker(plan, inputs), on_cpu(with_delay(40), inputs)
     for name in ("n1", "n2", "n3"):
         np.testing.assert_array_equal(got.spikes(name), expected.spikes(name))
-    (violation,) = (v for v in spinnaker.check(with_delay(1 << 13)) if v.fatal)
+    (violation,) = (v for v in violated("spinnaker", with_delay(1 << 13)) if v.fatal)
     assert (violation.population, violation.number, violation.allowed) == ("n2", 1 << 14, 1 << 13)
 
 
 def test_spinnaker2_takes_more_cores_than_a_word_has_bits_on_a_chip():
     """148 cores: routes of 158 bits, compressed, proved and followed as those of 18."""
     network = residual()
-    plan = spinnaker.place(network, chip="spinnaker2", neurons_per_core=8)
+    plan = placed("spinnaker", network, chip="spinnaker2", neurons_per_core=8)
     used = np.bincount(plan.placement.chip)
     assert 64 < used.max() <= 148
     assert plan.placement.p.max() > 64

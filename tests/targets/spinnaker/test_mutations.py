@@ -7,15 +7,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from integer_networks import images
+from on_target import observed, placed
 from spinnaker_networks import on_cpu, on_spinnaker, recurrent, residual
+from spinnaker_synapses import compare_synapses
 
-from inflor.targets import cpu, spinnaker
+from inflor.targets.cpu.emulator import states
 from inflor.targets.equivalence import compare as equivalence
+from inflor.targets.spinnaker.numbers import lower
 from inflor.targets.spinnaker.place import keys as keys_module
+from inflor.targets.spinnaker.place import tables
+from inflor.targets.spinnaker.place.build import build
 from inflor.targets.spinnaker.place.memory import HEADER
 from inflor.targets.spinnaker.place.routing import FIRST_CORE_BIT
 from inflor.targets.spinnaker.simulate import run as simulate
-from inflor.targets.spinnaker.verify import compare_synapses
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +39,7 @@ def reference(network, inputs):
 
 @pytest.fixture(scope="module")
 def plan(network):
-    return spinnaker.place(network, neurons_per_core=48, cores_per_chip=3)
+    return placed("spinnaker", network, neurons_per_core=48, cores_per_chip=3)
 
 
 def mismatches(network, reference, plan, inputs):
@@ -56,6 +60,11 @@ def with_rows(plan, core, index, word):
     memories = list(plan.memories)
     memories[core] = replace(memories[core], rows=rows)
     return replace(plan, memories=tuple(memories))
+
+
+def rebuilt(plan, lowering):
+    """The plan of another lowering, all else the same."""
+    return build(lowering, plan.options, plan.dead, plan.rates, plan.limits)
 
 
 def first_core(plan, name):
@@ -91,8 +100,7 @@ def test_a_core_too_many(network, reference, plan, inputs):
     mutant = with_route(plan, chip, 0, FIRST_CORE_BIT + p)
     assert not int(table.route[0]) >> (FIRST_CORE_BIT + p) & 1
     assert mutant.compare_tables()
-    on_spinnaker(mutant, inputs)
-    assert mutant.measured["packets_without_row"] > 0
+    assert on_spinnaker(mutant, inputs).run["plan"]["packets_without_row"] > 0
     assert core
 
 
@@ -104,7 +112,7 @@ def test_a_route_in_a_circle(plan, inputs):
     entry = next(i for i in range(len(table)) if int(table.route[i]) >> link & 1)
     looped = plan.tables.get(back)
     key, mask = (np.array([v[entry]]) for v in (table.key, table.mask))
-    there = spinnaker.plan.table([(int(key[0]), int(mask[0]), 1 << (link + 3) % 6, -1)])
+    there = tables.table([(int(key[0]), int(mask[0]), 1 << (link + 3) % 6, -1)])
     rows = (
         there
         if looped is None
@@ -114,8 +122,7 @@ def test_a_route_in_a_circle(plan, inputs):
         )
     )
     mutant = replace(plan, tables={**plan.tables, back: rows})
-    on_spinnaker(mutant, inputs[:1])
-    assert mutant.measured["circulating"] > 0
+    assert on_spinnaker(mutant, inputs[:1]).run["plan"]["circulating"] > 0
 
 
 @pytest.mark.parametrize("bit", [*range(6 + 1 + 4), *range(16, 32)])
@@ -145,7 +152,7 @@ def test_a_row_that_claims_more_synapses(plan, inputs):
     at = _word_of_a_row(plan, core, 5) - HEADER + 1
     mutant = with_rows(plan, core, at, 255)
     on_spinnaker(mutant, inputs[:1])
-    simulator = spinnaker.simulate.Simulator(mutant)
+    simulator = simulate.Simulator(mutant)
     assert simulator.synapses.short_rows == 1
 
 
@@ -197,14 +204,11 @@ def test_a_delay_off_by_one(network, reference, plan, inputs):
         word = int(memory.rows[at])
         changed += not mismatches(network, reference, with_rows(plan, core, at, word + unit), inputs).equal
     assert changed
-    from inflor.targets.spinnaker.numbers import lower
-    from inflor.targets.spinnaker.plan import build
-
     lowering = lower(network)
     late = tuple(
         replace(c, delay=c.delay + 1) if (c.source, c.target) == ("n1", "n3") else c for c in lowering.connections
     )
-    mutant = build(replace(lowering, connections=late), plan.options, plan.limits)
+    mutant = rebuilt(plan, replace(lowering, connections=late))
     assert mismatches(network, reference, mutant, inputs).first_mismatch.population == "n3"
 
 
@@ -224,7 +228,7 @@ class Recurrent:
         self.network = recurrent()
         self.inputs = images(self.network, 20, frames=True) // 16
         self.reference = on_cpu(self.network, self.inputs)
-        self.plan = spinnaker.place(self.network, neurons_per_core=6, cores_per_chip=2)
+        self.plan = placed("spinnaker", self.network, neurons_per_core=6, cores_per_chip=2)
 
     def with_populations(self, **changes):
         """The plan whose neurons n1 have other parameters."""
@@ -249,17 +253,17 @@ def test_the_recurrent_plan_itself_is_right(cycle):
     assert all(cycle.reference.counts[name].min() > 3 for name in ("n1", "n2"))
     schedule = cycle.plan.lowering.schedule
     assert (schedule.per_step, schedule.guard) == (2, 3)
-    assert cycle.plan.measured["ticks"] == 2 * (20 * (12 + 3) - 3 - 1) + 3
+    assert on_spinnaker(cycle.plan, cycle.inputs).run["plan"]["ticks"] == 2 * (20 * (12 + 3) - 3 - 1) + 3
 
 
 def test_a_decay_or_drift_off_by_one(cycle):
     """Seen in the potentials of single neurons, which are those of the cpu target while nothing is changed."""
     neurons = cycle.plan.lowering.populations[0].neurons
     places = [(0, 2, 7), (0, 6, 0), (0, 6, 7), (1, 5, 13), (1, 6, 3)]
-    due = cpu.states(cpu.place(cycle.network), cycle.inputs)["n1"].v
+    due = states(placed("cpu", cycle.network), cycle.inputs)["n1"].v
 
     def wrong(plan):
-        seen = [spinnaker.observe(plan, cycle.inputs, "n1", *at[:2], at[2:])[1] for at in places]
+        seen = [observed("spinnaker", plan, cycle.inputs, "n1", *at[:2], at[2:])[1] for at in places]
         return [at for at, v in zip(places, seen, strict=True) if v != due[at]]
 
     assert not wrong(cycle.plan)
@@ -281,13 +285,11 @@ def test_a_refractory_step_left_out(cycle):
     [(("n1", "n1"), 1), (("n1", "n1"), -1), (("n2", "n1"), 1), (("n2", "n2"), -1), (("n1", "out"), 1)],
 )
 def test_a_delay_of_a_cycle_off_by_one(cycle, pair, change):
-    from inflor.targets.spinnaker.plan import build
-
     late = [
         replace(c, delay=c.delay + change) if (c.source, c.target) == pair else c
         for c in cycle.plan.lowering.connections
     ]
-    plan = build(replace(cycle.plan.lowering, connections=tuple(late)), cycle.plan.options, cycle.plan.limits)
+    plan = rebuilt(cycle.plan, replace(cycle.plan.lowering, connections=tuple(late)))
     assert cycle.differs(plan) is not None
 
 

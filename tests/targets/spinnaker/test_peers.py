@@ -15,14 +15,16 @@ import numpy as np
 import pytest
 import spynnaker_stand_in
 from integer_networks import images
+from on_target import placed
 from spinnaker_networks import on_cpu, on_spinnaker, population, recurrent, residual, source
 
 from inflor.converter.errors import InputError
 from inflor.converter.nir.metadata import ModelInfo
 from inflor.quant.ir.network import IntegerNetwork, Projection
+from inflor.quant.ir.neuron import ZERO, SetTo
 from inflor.quant.operators import Linear
-from inflor.targets import spinnaker
 from inflor.targets.spinnaker import export_script as script
+from inflor.targets.spinnaker.report import describe
 
 
 def pacman_table(chip, table, default):
@@ -42,7 +44,7 @@ def test_pacman_proves_the_compressed_tables_and_rejects_a_changed_one():
     checker = pytest.importorskip("pacman.operations.router_compressors.routing_compression_checker")
     from pacman.exceptions import PacmanRoutingException
 
-    plan = spinnaker.place(residual(), neurons_per_core=24, cores_per_chip=2)
+    plan = placed("spinnaker", residual(), neurons_per_core=24, cores_per_chip=2)
     assert sum(map(len, plan.tables.values())) < sum(map(len, plan.original.values()))
     changed = 0
     for chip, original in plan.original.items():
@@ -80,7 +82,7 @@ def test_brian2_fires_the_same_spikes_with_soft_reset():
     info = ModelInfo(timesteps=timesteps, stage="integer")
     network = IntegerNetwork(populations, projections, ("n1",), info, 8, "brian")
     x = images(network, 2)[1] // 16
-    got = on_spinnaker(spinnaker.place(network, neurons_per_core=3, cores_per_chip=2), x[None])
+    got = on_spinnaker(placed("spinnaker", network, neurons_per_core=3, cores_per_chip=2), x[None])
     task = {
         "sizes": [12, 10],
         "thresholds": thresholds,
@@ -115,8 +117,8 @@ def hard_reset(decay):
     rng = np.random.default_rng(8)
     populations = (
         source((6,)),
-        population("n1", (12,), "lif", threshold=300, reset="zero", bias=40, decay=decay),
-        population("n2", (8,), "lif", threshold=120, reset="zero", bias=-3, v_reset=-4, decay=decay),
+        population("n1", (12,), "spiking", threshold=300, reset="zero", bias=40, decay=decay),
+        population("n2", (8,), "spiking", threshold=120, reset="zero", bias=-3, v_reset=-4, decay=decay),
         population("out", (4,), "readout", reset="none"),
     )
     weights = [rng.integers(-60, 100, shape) for shape in ((12, 6), (8, 12), (4, 8))]
@@ -130,9 +132,8 @@ def hard_reset(decay):
 def recurrent_hard_reset():
     """Current-based neurons in a cycle that fits a tick per step, hard reset, one population refractory."""
     network = recurrent()
-    value = np.zeros((), np.int64)
     populations = tuple(
-        replace(p, reset="zero", reset_value=value, refractory=p.name == "n2") if p.reset == "subtract" else p
+        p.with_rule(reset=SetTo(ZERO), refractory=p.name == "n2") if p.rule.reset_kind == "subtract" else p
         for p in network.populations
     )
     projections = tuple(replace(q, delay=2) if (q.source, q.target) == ("n2", "n1") else q for q in network.projections)
@@ -152,7 +153,7 @@ LAYOUT = {"neurons_per_core": 4, "cores_per_chip": 2}
 def test_the_scripts_own_spikes_in_a_stand_in_for_spynnaker(tmp_path, monkeypatch, kind):
     """Its neurons round otherwise, so a few spikes are others; each core's agree with the network's all the same."""
     network, inputs = SCRIPTED[kind]()
-    plan = spinnaker.place(network, **LAYOUT)
+    plan = placed("spinnaker", network, **LAYOUT)
     script.write(network, tmp_path / "net.py", **LAYOUT)
     expected = on_cpu(network, inputs)
     agree = fired = total = 0
@@ -162,7 +163,7 @@ def test_the_scripts_own_spikes_in_a_stand_in_for_spynnaker(tmp_path, monkeypatc
         for lowered, cut in zip(plan.lowering.populations, plan.partitions, strict=True):
             name = cut.name
             ticks = slice(lowered.stage - 1, lowered.stage - 1 + network.info.timesteps)
-            if lowered.population.kind == "readout":
+            if lowered.population.role == "readout":
                 continue
             got = np.concatenate([made[f"{name}.{core}"].spikes[ticks] for core in range(cut.cores)], axis=1)
             due = expected.spikes(name)[sample].reshape(network.info.timesteps, -1)[:, cut.order]
@@ -223,14 +224,14 @@ def test_spynnaker_takes_the_script_and_lays_it_out_as_we_did(tmp_path, kind):
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     (report,) = (tmp_path / "reports").glob("*/run_1")
-    placed = {
+    theirs = {
         row["vertex_label"].partition("(")[0]: (row["x"], row["y"], row["p"])
         for row in json.loads((report / "json_files" / "placements.json").read_text())
         if not row["vertex_label"].startswith("SYSTEM")
     }
-    plan = spinnaker.place(network, **LAYOUT)
+    plan = placed("spinnaker", network, **LAYOUT)
     wanted = {f"{r['population']}.{r['core']}": (r["x"], r["y"], r["p"]) for r in report_of(plan)}
-    assert placed == wanted
+    assert theirs == wanted
     assert len({at[:2] for at in wanted.values()}) >= 3
     cores = [wanted[f"{r['population']}.{r['core']}"] for r in report_of(plan)]
     scale = {c: s.get("scale", 0) for c, s in zip(cores, script.layout(plan)[1], strict=True)}
@@ -326,7 +327,7 @@ def rows_of(table, count, listed, memory):
 
 
 def report_of(plan):
-    return spinnaker.describe(plan)["placements"]
+    return describe(plan).data["placements"]
 
 
 def test_soft_reset_is_refused_by_name(tmp_path):

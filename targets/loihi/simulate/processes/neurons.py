@@ -15,8 +15,8 @@ from lava.magma.core.process.variable import Var
 from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
-STATE_BITS = 24
-DECAY_BITS = 12
+from inflor.targets.loihi.widths import DECAY_BITS, STATE_BITS
+
 LARGEST = (1 << (STATE_BITS - 1)) - 1
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import small_networks
 from hypothesis import given
@@ -12,7 +10,7 @@ from hypothesis import strategies as st
 from inflor.quant.ir.ranges import Interval, StateRange
 from inflor.targets.loihi.layout.guard import repeated_input, silence_holds
 from inflor.targets.loihi.numbers import FORGET, keep
-from inflor.targets.loihi.plan import SILENCE, Options, Plan
+from inflor.targets.loihi.plan import SILENCE, LayoutOptions, Plan
 
 NEURONS, ACTIVE = 200, 2
 
@@ -33,8 +31,8 @@ def interval(peak):
 def test_silence(seed, steps, current_decay, decay, drift, peak, arriving):
     """peak, of u, in 1/64 of a unit; arriving, of a, in units. The worst that can come is drawn as often as others."""
     rng = np.random.default_rng(seed)
-    neurons = small_networks.population("n", (NEURONS,), "cuba_lif", 100, "zero", 0)
-    neurons = replace(neurons, fraction_bits=6, drift=np.array(drift), decay=np.array(decay))
+    neurons = small_networks.population("n", (NEURONS,), "spiking", 100, "zero", 0)
+    neurons = neurons.with_rule(fraction_bits=6, drift=np.array(drift), decay=np.array(decay))
     state = StateRange("n", interval(arriving), interval(peak), interval(peak), arriving, peak)
     if not silence_holds(neurons, state, steps, False):
         return
@@ -43,7 +41,7 @@ def test_silence(seed, steps, current_decay, decay, drift, peak, arriving):
         return rng.choice([-peak, peak, 0, *rng.integers(-peak, peak + 1, 3)], NEURONS)
 
     period = ACTIVE + steps
-    plan = Plan((), (), (), period, ACTIVE, period, Options())
+    plan = Plan((), (), (), period, ACTIVE, period, LayoutOptions())
     zeros = np.zeros(NEURONS, np.int64)
     pushed, _ = repeated_input(plan, 0, zeros, zeros, SILENCE, np.full(NEURONS, current_decay))
     u, v = anything(peak), np.minimum(anything(1 << 22), 100 << 6)
@@ -55,7 +53,7 @@ def test_silence(seed, steps, current_decay, decay, drift, peak, arriving):
 
 
 def test_the_bias_comes_at_the_steps_that_count_and_the_first_value_once():
-    plan = Plan((), (), (), 5, 3, 5, Options())
+    plan = Plan((), (), (), 5, 3, 5, LayoutOptions())
     bias, first, none = np.array([7, -2]), np.array([100, 0]), np.zeros(2, np.int64)
     assert repeated_input(plan, 0, bias, first, 0, none)[0].tolist() == [[107, 7, 7, 0, 0], [-2, -2, -2, 0, 0]]
     assert repeated_input(plan, 2, bias, first, 0, none)[0].tolist() == [[0, 0, 107, 7, 7], [0, 0, -2, -2, -2]]
@@ -67,7 +65,7 @@ def test_the_bias_comes_at_the_steps_that_count_and_the_first_value_once():
 def test_what_begins_in_the_midst_of_a_guard_is_pushed_down_already():
     """Step by step, what is driven from there on has the current that it has at the same phase of later periods."""
     zeros, forgets = np.zeros(3, np.int64), np.array([0, 700, FORGET])
-    plan = Plan((), (), (), 8, 4, 8, Options())
+    plan = Plan((), (), (), 8, 4, 8, LayoutOptions())
     for depth in range(9):
         pattern, u = repeated_input(plan, depth, zeros, zeros, SILENCE, forgets)
         currents = []

@@ -8,13 +8,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from integer_networks import images
+from on_target import observed, placed, violated
 from spinnaker_networks import on_cpu, on_spinnaker, population, recurrent, residual, source
 
 from inflor.converter.errors import InputError
 from inflor.converter.nir.metadata import ModelInfo
 from inflor.quant.ir.network import IntegerNetwork, Projection
 from inflor.quant.operators import Linear
-from inflor.targets import spinnaker
 from inflor.targets.spinnaker.numbers import lower
 from inflor.targets.spinnaker.simulate.arithmetic import ONE, State, fire, integrate, multiply
 
@@ -105,11 +105,11 @@ def test_a_ring_buffer_that_saturates_is_foretold_and_counted():
     weight[0, 0] = 1
     first = population("n1", (601,), threshold=0, bias=1)
     network = two_layers(first, population("n2", (1,), threshold=70_000), weight)
-    (violation,) = spinnaker.check(network)
+    (violation,) = violated("spinnaker", network)
     assert not violation.fatal
     assert (violation.population, violation.number, violation.allowed) == ("n2", 76_201, 65_535)
     inputs = np.full((1, 601), 100, np.int8)
-    got = on_spinnaker(spinnaker.place(network), inputs)
+    got = on_spinnaker(placed("spinnaker", network), inputs)
     assert got.overflows["n2"] >= 1
     assert got.counts["n2"].tolist() != [4]
 
@@ -118,12 +118,12 @@ def test_weights_that_share_a_power_of_two_use_the_shift():
     weight = np.full((1, 600), 101)
     first = population("n1", (600,), threshold=0, bias=1)
     network = two_layers(first, population("n2", (1,), threshold=70_000), weight, exponent=2)
-    assert not spinnaker.check(network)
+    assert not violated("spinnaker", network)
     lowered = lower(network).populations[1]
     assert lowered.shifts[0] == lowered.neurons.unit + 2
     assert lowered.bound[0] == 60_600
     inputs = np.full((1, 600), 100, np.int8)
-    got = on_spinnaker(spinnaker.place(network), inputs)
+    got = on_spinnaker(placed("spinnaker", network), inputs)
     np.testing.assert_array_equal(got.spikes("n2"), on_cpu(network, inputs).spikes("n2"))
     assert got.counts["n2"].tolist() == [4]
 
@@ -131,10 +131,10 @@ def test_weights_that_share_a_power_of_two_use_the_shift():
 def test_what_cannot_be_lowered_is_refused():
     network = residual()
     with pytest.raises(InputError, match=r"n1.*reset subtract.*custom"):
-        spinnaker.place(network, neurons="stock")
+        placed("spinnaker", network, neurons="stock")
     huge = tuple(replace(q, exponent=20) if q.target == "n2" else q for q in network.projections)
     with pytest.raises(InputError, match=r"n2.*bits of state"):
-        spinnaker.place(replace(network, projections=huge))
+        placed("spinnaker", replace(network, projections=huge))
 
 
 def test_a_full_spike_buffer_and_a_late_tick_are_counted():
@@ -142,21 +142,21 @@ def test_a_full_spike_buffer_and_a_late_tick_are_counted():
     first = population("n1", (300,), threshold=0, bias=1)
     network = two_layers(first, population("n2", (1,), threshold=1000), np.full((1, 300), 4), timesteps=2)
     inputs = np.full((1, 300), 100, np.int8)
-    plan = spinnaker.place(network, time_scale=1)
-    on_spinnaker(plan, inputs)
-    assert plan.measured["dropped_packets"] == 2 * 44
-    assert plan.measured["late_ticks"] == 2
-    assert plan.measured["first_drop"]["population"] == "n2"
-    assert plan.measured["most_instructions"]["number"] == 1100 * 256 + 25 * 256 + 120
-    packets, instructions = plan.summary()["violations"]
-    assert "'n2': packets to a core in one tick 300, allowed is 256; give --time-scale 2" in packets
-    assert "'n2': instructions of a core in one tick 288120, allowed is 200000; give --time-scale 2" in instructions
-    plan = spinnaker.place(network)
-    on_spinnaker(plan, inputs)
-    assert (plan.measured["dropped_packets"], plan.measured["late_ticks"]) == (0, 0)
-    assert plan.measured["time_scale"] == 2
+    plan = placed("spinnaker", network, time_scale=1)
     assert not plan.summary()["violations"]
-    assert plan.measured["most_packets"]["number"] == 300
+    met = on_spinnaker(plan, inputs).run["plan"]
+    assert met["dropped_packets"] == 2 * 44
+    assert met["late_ticks"] == 2
+    assert met["first_drop"]["population"] == "n2"
+    assert met["most_instructions"]["number"] == 1100 * 256 + 25 * 256 + 120
+    packets, instructions = met["violations"]
+    assert "'n2': packets to a core in one tick 300, allowed is 256; give `time_scale=2`" in packets
+    assert "'n2': instructions of a core in one tick 288120, allowed is 200000; give `time_scale=2`" in instructions
+    met = on_spinnaker(placed("spinnaker", network), inputs).run["plan"]
+    assert (met["dropped_packets"], met["late_ticks"]) == (0, 0)
+    assert met["time_scale"] == 2
+    assert not met["violations"]
+    assert met["most_packets"]["number"] == 300
 
 
 def test_stock_if_equals_the_reference_where_it_stays_above_its_reset():
@@ -165,25 +165,25 @@ def test_stock_if_equals_the_reference_where_it_stays_above_its_reset():
     second = population("n2", (4,), threshold=200, reset="zero")
     network = two_layers(first, second, rng.integers(0, 90, (4, 9)))
     inputs = images(network, 5)
-    assert not spinnaker.check(network, neurons="stock")
+    assert not violated("spinnaker", network, neurons="stock")
     lower_bias = two_layers(population("n1", (9,), threshold=100, reset="zero"), second, rng.integers(0, 90, (4, 9)))
-    violations = spinnaker.check(lower_bias, neurons="stock")
+    violations = violated("spinnaker", lower_bias, neurons="stock")
     assert [(v.population, v.limit, v.fatal) for v in violations] == [("n1", "lowest potential", False)]
-    got = on_spinnaker(spinnaker.place(network, neurons="stock"), inputs)
+    got = on_spinnaker(placed("spinnaker", network, neurons="stock"), inputs)
     np.testing.assert_array_equal(got.spikes("n2"), on_cpu(network, inputs).spikes("n2"))
 
 
 def test_stock_neurons_have_no_current_of_ours_and_no_refractory_step():
-    found = [(v.population, v.limit) for v in spinnaker.check(recurrent(), neurons="stock") if v.fatal]
+    found = [(v.population, v.limit) for v in violated("spinnaker", recurrent(), neurons="stock") if v.fatal]
     assert found == [("n1", "refractory step"), ("n2", "reset"), ("n2", "synaptic current")]
 
 
 def test_observe_shows_input_and_potential():
     network = residual()
     inputs = images(network, 3)
-    plan = spinnaker.place(network, neurons_per_core=50)
+    plan = placed("spinnaker", network, neurons_per_core=50)
     potentials = on_cpu(network, inputs).outputs["out"].reshape(3, 4, 5)
     for step in (1, 3):
-        a, v = spinnaker.observe(plan, inputs, "out", 2, step, (4,))
+        a, v = observed("spinnaker", plan, inputs, "out", 2, step, (4,))
         assert v == potentials[2, step, 4]
         assert a == potentials[2, step, 4] - potentials[2, step - 1, 4]

@@ -12,8 +12,8 @@ import numpy as np
 
 from inflor.quant.operators import IntArray
 from inflor.targets.spinnaker.place.memory import spans
-from inflor.targets.spinnaker.place.synapses import connect
 from inflor.targets.spinnaker.plan import SpinnakerPlan
+from inflor.targets.spinnaker.simulate.synapses import connect
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,82 @@
+"""The options of the installed targets on the command line, made from their typed ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from inflor.command import Command
+from inflor.options import FILE, Memory, Seconds, Whole
+from inflor.targets import registry
+from inflor.targets.api import Option, options_of
+
+OWNER = "__"
+"""Stands for the dot of --loihi.chip in the name of a parameter."""
+
+
+class TargetCommand(Command):
+    """A command that also takes every option of every target.
+
+    They are left out of its help, which `inflor targets NAME` gives, and reach the command as `target_options`, by
+    name: "chip", or "loihi.chip" where it was given for one target only.
+    """
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        params = super().get_params(ctx)
+        taken = {flag for p in params for flag in p.opts}
+        return [*params[:-1], *(p for p in _parameters() if not taken & set(p.opts)), params[-1]]  # the last is --help
+
+    def invoke(self, ctx: click.Context) -> Any:
+        names = {p.name for p in _parameters()} & set(ctx.params)
+        names -= {p.name for p in self.params}
+        given = {str(name).replace(OWNER, "."): ctx.params.pop(name) for name in names}
+        ctx.params["target_options"] = {name: value for name, value in given.items() if value is not None}
+        return super().invoke(ctx)
+
+
+def _parameters() -> list[click.Option]:
+    """--NAME for every name, and --TARGET.NAME for every target that has it."""
+    found = {name: options_of(target) for name, target in registry.targets().items()}
+    shared: dict[str, list[Option]] = {}
+    for options in found.values():
+        for name, spec in options.items():
+            shared.setdefault(name, []).append(spec)
+    params = [_parameter(flag(name), name, specs) for name, specs in shared.items()]
+    for target, options in found.items():
+        params += [
+            _parameter(f"--{target}.{flag(name)[2:]}", f"{target}{OWNER}{name}", [spec])
+            for name, spec in options.items()
+        ]
+    return params
+
+
+def flag(name: str) -> str:
+    """An option as it is typed: --state-bits for state_bits."""
+    return f"--{name.replace('_', '-')}"
+
+
+def _parameter(typed: str, name: str, specs: list[Option]) -> click.Option:
+    """One option, whose values are checked as far as all targets that have it agree."""
+    kinds = {spec.kind for spec in specs}
+    if kinds == {"flag"}:
+        return click.Option([typed, name], is_flag=True, default=None, hidden=True)
+    return click.Option([typed, name], type=_type(specs) if len(kinds) == 1 else click.STRING, hidden=True)
+
+
+def _type(specs: list[Option]) -> click.ParamType[Any]:
+    spec = specs[0]
+    if spec.kind == "choice":
+        return click.Choice(list(dict.fromkeys(choice for s in specs for choice in s.choices)))
+    if spec.kind == "whole":
+        bounded = all(s.most is not None for s in specs)
+        return Whole(min(s.least for s in specs), max(s.most or 0 for s in specs) if bounded else None)
+    kinds: Mapping[str, click.ParamType[Any]] = {
+        "number": click.FLOAT,
+        "seconds": Seconds(),
+        "bytes": Memory(),
+        "file": FILE,
+        "text": click.STRING,
+    }
+    return kinds[spec.kind]
