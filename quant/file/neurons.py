@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from inflor.converter.errors import InputError
 from inflor.converter.nir.graph import Graph, reset_of
-from inflor.converter.primitives.dynamics import KINDS
+from inflor.converter.primitives.base import primitive
 from inflor.converter.primitives.fields import integers, make_node, numbers, positive
 from inflor.quant.ir.network import LARGEST, Population
 from inflor.quant.ir.neuron import MOST, ZERO, NeuronRule, SetTo, Subtract
@@ -66,7 +66,7 @@ def read_population(graph: Graph, name: str, bias: npt.NDArray[np.float64]) -> P
     scale = _fitting(scale, shape, f"{where} 'scale'")
     if isinstance(node, nir.Input):
         return Population(name=name, shape=shape, role="input", scale=scale, weight_bits=0)
-    kind = KINDS.get(type(node))
+    kind = primitive(node).kind
     if kind is None or kind == "threshold":
         raise InputError(f"a {type(node).__name__} has no integer form", path=graph.source, node=name)
 

@@ -10,7 +10,7 @@ from inflor.quant.file.neurons import whole_number, whole_numbers
 from inflor.quant.ir.network import IntegerNetwork, Projection
 from inflor.quant.operators import Weighted, weighted
 from inflor.quant.operators.arrays import largest
-from inflor.quant.passes.fuse import FloatProjection
+from inflor.quant.passes.fused import FloatProjection
 
 LARGEST_EXPONENT = 39
 """A weight that is not 0 leaves the numbers of a file (2**40) with any larger one."""
@@ -19,6 +19,12 @@ LARGEST_EXPONENT = 39
 def read_projection(graph: Graph, q: FloatProjection) -> Projection:
     operator = weighted(q.operators)
     assert operator is not None
+    if q.weights > 1:
+        path = " -> ".join((q.source, *q.nodes, q.target))
+        raise InputError(
+            f"{graph.source}: {path}: an integer network has one node with weights between two neurons; "
+            "quantise the float network that it was made of"
+        )
     exponent = graph.nodes[operator.name].metadata.get("exponent", 0) if operator.name in graph.nodes else 0
     where = f"{graph.source}: node {operator.name!r}: metadata 'exponent'"
     exponent = whole_number(exponent, where, 0, LARGEST_EXPONENT)
