@@ -1,4 +1,5 @@
-# make demo: set up, then train, convert, quantise and run on real digits.   make test: set up, lint, run the tests.
+# make demo: set up, then train, convert, quantize and run on real digits.
+# make test: set up, lint, run the tests of the fast tier.   make test-all: every test, and files mutated at random.
 # make draw: the property tests on new draws.
 # PYTHON chooses the interpreter (3.10 to 3.13), VENV the folder of the environment, JOBS the test processes.
 
@@ -8,12 +9,12 @@ JOBS ?= 2
 
 # Bytecode is written for what is imported, when it is; to compile all of torch first takes longer.
 PIP := PIP_NO_COMPILE=1 $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
-SOURCES := $(shell find inflor converter quant targets -name '*.py' -o -name '*.yaml' -o -name py.typed -o -path '*/page/*' -type f)
+SOURCES := $(shell find inflor converter quant targets -name '*.py' -o -name '*.yaml' -o -name py.typed -o -name '*.pyi' -o -path '*/page/*' -type f)
 PINS := pyproject.toml constraints.txt
 BRIAN2 := $(abspath $(VENV))/brian2
 
 .NOTPARALLEL:
-.PHONY: setup runtime lava peers demo test draw lint bench clean
+.PHONY: setup runtime lava peers demo test test-all draw lint bench clean
 
 setup: $(VENV)/.dev $(VENV)/.lava $(VENV)/.spinnaker $(VENV)/.brian2 $(VENV)/.peers $(VENV)/.installed
 
@@ -27,8 +28,14 @@ demo: runtime
 	$(VENV)/bin/inflor demo --out runs/demo
 
 # One thread for each of the processes: threads that outnumber the cores wait for each other.
+PYTEST = OMP_NUM_THREADS=1 INFLOR_BRIAN2=$(BRIAN2)/bin/python $(VENV)/bin/pytest -n $(JOBS) --dist worksteal
+
 test: setup lint
-	OMP_NUM_THREADS=1 INFLOR_BRIAN2=$(BRIAN2)/bin/python $(VENV)/bin/pytest -n $(JOBS) --dist worksteal
+	$(PYTEST) -m "not slow"
+
+test-all: setup lint
+	$(PYTEST)
+	$(VENV)/bin/python tests/fuzz.py 500 0
 
 # The property tests alone, on networks that nobody has seen yet; what fails here becomes a test of its own.
 draw: setup

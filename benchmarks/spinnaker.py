@@ -21,8 +21,7 @@ from support.networks import exported, processor, random_images, random_network
 from inflor.converter.nir.metadata import ModelInfo
 from inflor.quant.ir.network import IntegerNetwork, Population, Projection
 from inflor.quant.ir.neuron import NeuronRule, Subtract
-from inflor.quant.operators import Conv, Flatten, Linear, Operator
-from inflor.quant.unroll import unrolled
+from inflor.quant.operators import Conv, Flatten, Linear, Operator, unrolled
 from inflor.targets import cpu, spinnaker
 from inflor.targets.equivalence import compare as equivalence
 from inflor.targets.record.file import Recorder

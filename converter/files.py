@@ -33,7 +33,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         os.replace(temporary, target)
     except OSError as error:
         reason = error.strerror or str(error)
-        raise InputError(f"{target}: cannot be written ({reason}); choose another place with --out") from error
+        raise InputError(f"{target}: cannot be written ({reason}); choose another place to write to") from error
     finally:
         with contextlib.suppress(OSError):  # where the parent is a file, say: the error under way says more
             temporary.unlink(missing_ok=True)

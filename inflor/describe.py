@@ -19,7 +19,7 @@ from inflor.converter.train import checkpoint
 from inflor.quant import file as integer_nir
 from inflor.quant.ir.network import IntegerNetwork, Population
 from inflor.quant.ir.ranges import state_ranges
-from inflor.quant.operators import Conv, Flatten, Linear, Operator, SumPool, weighted
+from inflor.quant.operators import weighted
 from inflor.summary import summarise
 from inflor.targets.record import file as record
 
@@ -142,7 +142,7 @@ def _integer(path: PathLike, network: IntegerNetwork) -> Description:
                 "name": q.name,
                 "from": q.source,
                 "to": q.target,
-                "chain": " > ".join(map(_operator, q.operators)),
+                "chain": " > ".join(map(str, q.operators)),
                 "weights": None if operator is None else operator.weight.shape,
                 "range": None if operator is None else _ends(operator.weight),
                 "zeros": None if operator is None else int((operator.weight == 0).sum()),
@@ -156,16 +156,6 @@ def _integer(path: PathLike, network: IntegerNetwork) -> Description:
         {**_size(path), **facts, **_about(network.info)},
         {"populations": populations, "projections": tuple(projections)},
     )
-
-
-def _operator(operator: Operator) -> str:
-    if isinstance(operator, Conv):
-        kernel = "x".join(map(str, operator.weight.shape[2:]))
-        groups = f" in {operator.groups} groups" if operator.groups > 1 else ""
-        return f"conv {kernel} stride {'x'.join(map(str, operator.stride))}{groups}"
-    if isinstance(operator, SumPool):
-        return f"sum {'x'.join(map(str, operator.kernel))} stride {'x'.join(map(str, operator.stride))}"
-    return "linear" if isinstance(operator, Linear) else "flatten" if isinstance(operator, Flatten) else "scale"
 
 
 def _reset(population: Population) -> str | None:

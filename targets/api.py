@@ -26,6 +26,7 @@ from inflor.quant.ir.features import Feature
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from inflor.quant.ir.features import Feature
     from inflor.quant.ir.network import IntegerNetwork
     from inflor.quant.run.kernel import Profile
     from inflor.targets.cost.result import Estimate
@@ -198,6 +199,7 @@ class Target:
         input: "integer" for an IntegerNetwork, "float" for a Graph.
         options: a dataclass whose fields are made by `option`.
         features: what integer networks may need; one that needs more is refused by name before `place` sees it.
+            List them: a feature that is new tomorrow is one that the target lacks.
         chips: by name, in the order in which they are shown.
         available: None, or the command that installs what is missing.
         violations: (network, options): the limits that the network breaks.

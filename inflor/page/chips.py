@@ -45,11 +45,14 @@ def _rows(found: CoreMap) -> tuple[Row, ...]:
     for core, held in enumerate(on_core):
         place = tuple(where[core].tolist())
         taken[place] = taken.get(place, -1) + 1
-        first = max(held, key=lambda group: held[group], default="")
+        parts: dict[str, int] = {}
+        for group, neurons in held.items():
+            name = found.spikes_of.get(group, group)
+            parts[name] = parts.get(name, 0) + neurons
         rows.append(
             {
                 "core": core,
-                "population": found.spikes_of.get(first, first),
+                "populations": [{"name": name, "neurons": neurons} for name, neurons in parts.items()],
                 "holds": ", ".join(held),
                 "chip": place[0],
                 "x": place[1],

@@ -69,7 +69,7 @@ class Potentials:
 
 @dataclass(frozen=True)
 class Chip:
-    """Cores in use. cores: population, where each stands, its neurons and how full it is. unit: what stands at one
+    """Cores in use. cores: populations, where each stands, its neurons and how full it is. unit: what stands at one
     place of the mesh, with room for `seats` cores. sites: chip, x and y of every such place, used or not.
     """
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from inflor.page.contents import Costs, Missing, Report, Row, Source, Verdict
 from inflor.page.words import between, count, percent, quantity, shape, size
@@ -249,15 +248,16 @@ def cores(report: Report) -> tuple[Table, ...]:
     for chip in report.chips:
         if isinstance(chip, Missing):
             continue
-        by: dict[str, list[Any]] = {}
+        by: dict[str, list[tuple[int, float | None]]] = {}
         for core in chip.cores:
-            by.setdefault(core["population"], []).append(core)
+            for part in core["populations"]:
+                by.setdefault(part["name"], []).append((part["neurons"], core["fill"]))
         body = tuple(
             (
                 Cell(name, name),
                 Cell(count(len(mine)), len(mine)),
-                Cell(count(max(c["neurons"] for c in mine)), max(c["neurons"] for c in mine)),
-                _fill([c["fill"] for c in mine if c["fill"] is not None]),
+                Cell(count(max(neurons for neurons, _ in mine)), max(neurons for neurons, _ in mine)),
+                _fill([fill for _, fill in mine if fill is not None]),
             )
             for name, mine in by.items()
         )

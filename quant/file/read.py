@@ -15,18 +15,23 @@ from inflor.converter.primitives import fields
 from inflor.converter.primitives.base import primitive
 from inflor.quant.ir.network import LARGEST, IntegerNetwork, Population, Projection
 from inflor.quant.ir.neuron import DECAY_BITS, ZERO, NeuronRule, SetTo, Subtract
-from inflor.quant.operators import WEIGHTED, IntArray, Shape, weighted
-from inflor.quant.passes.fuse import FloatProjection, least_shape
+from inflor.quant.operators import IntArray, Shape, Weighted, weighted
+from inflor.quant.operators.arrays import largest, least_shape
+from inflor.quant.passes.fuse import FloatProjection
+
+LARGEST_EXPONENT = 39
+"""A weight that is not 0 leaves the numbers of a file (2**40) with any larger one."""
 
 
 def read_projection(graph: Graph, q: FloatProjection) -> Projection:
     operator = weighted(q.operators)
     assert operator is not None
     exponent = graph.nodes[operator.name].metadata.get("exponent", 0) if operator.name in graph.nodes else 0
-    exponent = whole_number(exponent, f"{graph.source}: node {operator.name!r}: metadata 'exponent'", 0, 62)
+    where = f"{graph.source}: node {operator.name!r}: metadata 'exponent'"
+    exponent = whole_number(exponent, where, 0, LARGEST_EXPONENT)
     operators = []
     for op in q.operators:
-        if isinstance(op, WEIGHTED):
+        if isinstance(op, Weighted):
             effective = _integers(op.weight, graph, op.name, "weight")
             if (effective & ((1 << exponent) - 1)).any():
                 raise InputError(f"{graph.source}: node {op.name!r}: its weights are not multiples of 2**{exponent}")
@@ -37,10 +42,10 @@ def read_projection(graph: Graph, q: FloatProjection) -> Projection:
 
 def check_width(network: IntegerNetwork, projection: Projection) -> None:
     operator, bits = weighted(projection.operators), network.by_name[projection.target].weight_bits
-    largest = 0 if operator is None else int(np.abs(operator.weight).max(initial=0))
-    if largest > (1 << bits) >> 1:
+    mantissa = 0 if operator is None else largest(operator.weight)
+    if mantissa > (1 << bits) >> 1:
         raise InputError(
-            f"{network.source}: node {projection.name!r}: a mantissa of {largest} does not fit the {bits} bits that "
+            f"{network.source}: node {projection.name!r}: a mantissa of {mantissa} does not fit the {bits} bits that "
             f"node {projection.target!r} says; quantise it again"
         )
 
@@ -99,10 +104,10 @@ def read_population(graph: Graph, name: str, bias: npt.NDArray[np.float64]) -> P
     )
 
 
-def whole_number(value: Any, where: str, least: int, largest: int) -> int:
+def whole_number(value: Any, where: str, least: int, most: int) -> int:
     whole = fields.integers(value, where, least, 1)[0]
-    if whole > largest:
-        raise InputError(f"{where} is {whole}; it is at most {largest}")
+    if whole > most:
+        raise InputError(f"{where} is {whole}; it is at most {most}")
     return whole
 
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import nir
 import numpy as np
 import numpy.typing as npt
 
-from inflor.converter.errors import InputError
 from inflor.converter.nir.graph import Edge
 from inflor.converter.primitives.fields import make_node
 from inflor.quant.ir.network import IntegerNetwork, Population, Projection
-from inflor.quant.operators import Conv, Flatten, IntArray, Linear, Operator, Scale, Shape, SumPool
-from inflor.quant.passes.fuse import least_shape, same_padding
+from inflor.quant.operators import IntArray, Operator, Shape, Weighted
+from inflor.quant.operators.arrays import least_shape, narrow
 
 Nodes = dict[str, nir.NIRNode]
 NO_DECAY = 2.0**40
@@ -69,43 +69,18 @@ def _bias_carrier(population: Population, incoming: tuple[Projection, ...]) -> P
     per_channel = population.rule.bias.size in (1, population.shape[0])
     for projection in incoming:
         last = projection.operators[-1] if projection.operators else None
-        if isinstance(last, Conv | Linear) and per_channel and last.weight.shape[0] == population.shape[0]:
+        if last is not None and per_channel and last.adds_bias(population.shape):
             return projection
     return None
 
 
 def _operator_node(operator: Operator, shape: Shape, exponent: int, bias: IntArray | None) -> nir.NIRNode:
-    if isinstance(operator, Flatten):
-        fields = {"input_type": {"input": np.array(shape)}, "start_dim": operator.start, "end_dim": operator.end}
-        return make_node(nir.Flatten, fields, {})
-    if isinstance(operator, SumPool):
-        sizes = {"kernel_size": operator.kernel, "stride": operator.stride, "padding": operator.padding}
-        return make_node(nir.SumPool2d, {k: np.array(v) for k, v in sizes.items()}, {})
-    metadata = {"exponent": exponent}
-    weight = _narrow(operator.weight << exponent)
-    if isinstance(operator, Scale):
-        return make_node(nir.Scale, {"scale": np.broadcast_to(weight, shape).copy()}, metadata)
-    constant = np.broadcast_to(np.ravel(bias if bias is not None else 0), weight.shape[0]).copy()
-    if isinstance(operator, Linear):
-        if bias is None:
-            return make_node(nir.Linear, {"weight": weight}, metadata)
-        return make_node(nir.Affine, {"weight": weight, "bias": _narrow(constant)}, metadata)
-    symmetric = all(before == after for before, after in operator.padding)
-    if not symmetric and operator.padding != same_padding(operator.weight.shape[2:], operator.dilation):
-        raise InputError(f"node {operator.name!r}: NIR has no padding {operator.padding}; pad both ends alike")
-    one = len(operator.stride) == 1
-    fields = {
-        "input_shape": shape[1] if one else tuple(shape[1:]),
-        "weight": weight,
-        "stride": operator.stride[0] if one else operator.stride,
-        "padding": tuple(before for before, _ in operator.padding) if symmetric else "same",
-        "dilation": operator.dilation[0] if one else operator.dilation,
-        "groups": operator.groups,
-        "bias": _narrow(constant),
-    }
-    if one and symmetric:
-        fields["padding"] = operator.padding[0][0]
-    return make_node(nir.Conv1d if one else nir.Conv2d, fields, metadata)
+    """An operator's node, with effective weights, `mantissa << exponent`."""
+    if not isinstance(operator, Weighted):
+        return operator.to_nir(shape)
+    node = replace(operator, weight=operator.weight << exponent).to_nir(shape, bias)
+    node.metadata["exponent"] = exponent
+    return node
 
 
 def _neuron_node(p: Population, input_bits: int, bias_in_metadata: bool) -> nir.NIRNode:
@@ -116,10 +91,10 @@ def _neuron_node(p: Population, input_bits: int, bias_in_metadata: bool) -> nir.
     rule = p.rule
 
     def full(values: IntArray) -> npt.NDArray[Any]:
-        return _narrow(p.broadcast(values).copy())
+        return narrow(p.broadcast(values).copy())
 
     def least(values: IntArray) -> npt.NDArray[Any]:
-        return _narrow(least_shape(p.broadcast(values)))
+        return narrow(least_shape(p.broadcast(values)))
 
     for name in ("decay", "current_decay", "drift"):
         values = getattr(rule, name)
@@ -165,10 +140,3 @@ def _time_constant(p: Population, decay: IntArray) -> npt.NDArray[np.float64]:
     return p.broadcast(np.where(decay > 0, (1 << p.rule.decay_bits) / np.maximum(decay, 1), NO_DECAY)).astype(
         np.float64
     )
-
-
-def _narrow(values: IntArray) -> npt.NDArray[Any]:
-    """int32 where the values fit, else int64."""
-    values = np.asarray(values)
-    wide = values.size and (values.min() < -(2**31) or values.max() >= 2**31)
-    return values.astype(np.int64 if wide else np.int32)

@@ -9,8 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from inflor.quant.apply import apply_chain, weight_tensor, windows
-from inflor.quant.operators import Conv, Linear, Operator, Scale, weighted
+from inflor.quant.operators import apply_chain, split_chain, weight_tensor
 from inflor.quant.passes.fuse import FloatProjection
 
 FloatArray = npt.NDArray[np.float64]
@@ -54,36 +53,20 @@ def _multiples(x: npt.NDArray[np.float32], unit: float, limit: int) -> bool:
     return bool(np.allclose(counts, np.rint(counts), rtol=0, atol=1e-4))
 
 
-def split_chain(operators: tuple[Operator, ...]) -> tuple[tuple[Operator, ...], Operator, tuple[Operator, ...]]:
-    """A chain as what stands before, the weighted operator, and what stands after."""
-    operator = weighted(operators)
-    assert operator is not None
-    index = operators.index(operator)
-    return operators[:index], operator, operators[index + 1 :]
-
-
 def sample_columns(projection: FloatProjection, spikes: Tensor, rng: np.random.Generator) -> FloatArray:
-    """Inputs of the weighted operator, drawn at random and centred.
+    """Inputs of the weighted operator, drawn at random and centred, as its `columns` has them.
 
-    spikes: of the source, [N, *shape], N = timesteps x samples. Returns [groups*K, N'] for a convolution, [K, N'] for a
-    matrix, and for a scale the variance per channel [C].
+    spikes: of the source, [N, *shape], N = timesteps x samples. For an elementwise operator the variance per channel
+    [C].
     """
     before, operator, _ = split_chain(projection.operators)
-    chosen = np.sort(
-        rng.choice(len(spikes), min(len(spikes), COLUMNS if isinstance(operator, Linear) else CHUNK * 4), replace=False)
-    )
+    most = CHUNK * 4 if operator.shared else COLUMNS
+    chosen = np.sort(rng.choice(len(spikes), min(len(spikes), most), replace=False))
     x = apply_chain(before, spikes[torch.from_numpy(chosen)].float(), None)
-    if isinstance(operator, Scale):
-        return x.double().transpose(0, 1).flatten(1).var(1, correction=0).numpy()
-    if isinstance(operator, Conv):
-        view = windows(operator, x)
-        dimensions = len(operator.stride)
-        spatial = view.shape[2 : 2 + dimensions]
-        drawn = [torch.from_numpy(rng.integers(0, n, COLUMNS)) for n in (len(x), *spatial)]
-        columns = view.movedim(1, 1 + dimensions)[tuple(drawn)].flatten(1).T  # [I*k, COLUMNS]
-    else:
-        columns = x[:COLUMNS].T
-    values = columns.double().numpy()
+    columns = operator.columns(x, rng, COLUMNS).double()
+    if operator.elementwise:
+        return columns.var(1, correction=0).numpy()
+    values = columns.numpy()
     return values - values.mean(1, keepdims=True)
 
 

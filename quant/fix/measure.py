@@ -9,14 +9,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from inflor.quant.apply import channels_first
-from inflor.quant.fix.calibrate import split_chain
 from inflor.quant.fix.neurons import FloatNeuron
 from inflor.quant.fix.report import LayerReport
-from inflor.quant.fix.scales import target_rows
+from inflor.quant.fix.scales import by_row, target_rows
 from inflor.quant.ir.network import IntegerNetwork, Population, Projection
 from inflor.quant.ir.ranges import state_range
-from inflor.quant.operators import WEIGHTED, Scale
+from inflor.quant.operators import weighted
+from inflor.quant.operators.arrays import channels_first
 from inflor.quant.passes.fuse import FloatProjection
 
 
@@ -39,7 +38,7 @@ def measure_layer(
     signal, noise, clipped, total, largest = 0.0, 0.0, 0, 0, 0
     limit = 2 ** (population.weight_bits - 1) - 1
     for real, integer in pairs:
-        error, weights, mantissa = _weight_error(real, integer, unit, population.shape)
+        error, weights, mantissa = _weight_error(real, integer, unit, network.by_name[real.source].shape)
         signal, noise = signal + float((weights**2).sum()), noise + float((error**2).sum())
         largest = max(largest, int(np.abs(mantissa).max(initial=0)))
         clipped, total = clipped + int((np.abs(mantissa) == limit).sum()), total + mantissa.size
@@ -97,16 +96,11 @@ def rounds_weights(
 def _weight_error(
     real: FloatProjection, integer: Projection, unit: npt.NDArray[np.float64], shape: tuple[int, ...]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.int64]]:
-    """Real weights less what their integers stand for, the real weights, and the mantissas."""
-    _, operator, after = split_chain(real.operators)
-    _, rounded, _ = split_chain(integer.operators)
-    assert isinstance(operator, WEIGHTED)
-    assert isinstance(rounded, WEIGHTED)
-    if isinstance(operator, Scale):
-        per_row = channels_first(unit, max(operator.weight.ndim, 1))
-    else:
-        row_unit = np.empty(operator.weight.shape[0])
-        row_unit[target_rows(operator, after, shape)] = unit
-        per_row = channels_first(row_unit, operator.weight.ndim)
+    """Real weights less what their integers stand for, the real weights, and the mantissas. shape: the source's."""
+    operator, rounded = weighted(real.operators), weighted(integer.operators)
+    assert operator is not None
+    assert rounded is not None
+    row_unit = by_row(operator, target_rows(real.operators, shape), unit)
+    per_row = channels_first(row_unit, max(operator.weight.ndim, 1))
     held = rounded.weight * per_row * 2.0**integer.exponent
     return operator.weight - held, np.broadcast_to(operator.weight, held.shape), rounded.weight

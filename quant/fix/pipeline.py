@@ -23,8 +23,7 @@ from inflor.converter.nir.graph import Graph
 from inflor.converter.nir.metadata import ModelInfo
 from inflor.converter.nir.ordering import components
 from inflor.converter.simulate import execute
-from inflor.quant.apply import channels_first
-from inflor.quant.fix.calibrate import CHUNK, input_unit, mean_current, sample_columns, split_chain
+from inflor.quant.fix.calibrate import CHUNK, input_unit, mean_current, sample_columns
 from inflor.quant.fix.measure import measure_layer, rounds_weights
 from inflor.quant.fix.neurons import FloatNeuron, read_neuron
 from inflor.quant.fix.report import LayerReport, QuantReport
@@ -33,7 +32,8 @@ from inflor.quant.fix.scales import LARGEST_T, RESOLUTION, Scales, Synapses, cho
 from inflor.quant.ir.network import IntegerNetwork, Population, Projection, check_network
 from inflor.quant.ir.neuron import DECAY_BITS
 from inflor.quant.ir.ranges import state_range
-from inflor.quant.operators import WEIGHTED, Operator
+from inflor.quant.operators import Operator, Weighted, weighted
+from inflor.quant.operators.arrays import channels_first
 from inflor.quant.passes.add_readouts import add_readouts
 from inflor.quant.passes.fuse import FloatProjection, fuse, scale_source, with_unique_names
 from inflor.quant.run.kernel import Kernel, Profile, run_together
@@ -71,16 +71,18 @@ class Options:
 
     def __post_init__(self) -> None:
         if not 2 <= self.bits <= 8:
-            raise InputError(f"--bits {self.bits}: weights have 2 to 8 bits; choose a number in that range")
+            raise InputError(
+                f"`bits` {self.bits}: weights have 2 to 8 bits; choose a number in that range", option="bits"
+            )
         if self.granularity not in ("channel", "population"):
             raise InputError(f"granularity {self.granularity!r}: choose 'channel' or 'population'")
         if self.samples < 1:
-            raise InputError(f"--samples {self.samples}: calibration needs at least one sample")
+            raise InputError(f"`samples` {self.samples}: calibration needs at least one sample", option="samples")
         if not 8 <= self.decay_bits <= 24:
-            raise InputError(f"--decay-bits {self.decay_bits}: decays have 8 to 24 bits; choose a number in that range")
+            raise InputError(f"`decay_bits` {self.decay_bits}: decays have 8 to 24 bits; choose a number in that range")
         if not 0 <= self.fraction_bits <= 16:
             raise InputError(
-                f"--fraction-bits {self.fraction_bits}: states have 0 to 16; choose a number in that range"
+                f"`fraction_bits` {self.fraction_bits}: states have 0 to 16; choose a number in that range"
             )
 
 
@@ -247,7 +249,8 @@ class _Quantizer:
         population, neuron = self.network.by_name[name], self._neuron(name)
         bias = self.fused.bias[name] + (0.0 if population.rule.current_decay is not None else neuron.drift)
         pairs = zip(self._incoming(name), self.network.incoming[name], strict=True)
-        if self.options.correct_bias and any(rounds_weights(q, p, unit, population.shape) for q, p in pairs):
+        shapes = self.graph.output_shapes
+        if self.options.correct_bias and any(rounds_weights(q, p, unit, shapes[q.source]) for q, p in pairs):
             bias = bias + channels_first(self._missing_current(population, unit), bias.ndim)
         corrected = population.with_rule(bias=whole_units(bias, unit, population.name))
         populations = tuple(corrected if p is population else p for p in self.network.populations)
@@ -274,12 +277,13 @@ class _Quantizer:
         shape = self.graph.output_shapes[name]
         synapses = []
         for projection in incoming:
-            _, operator, after = split_chain(projection.operators)
-            assert isinstance(operator, WEIGHTED)
+            operator = weighted(projection.operators)
+            assert operator is not None
             columns = sample_columns(projection, self._float_source(projection), self.rng)
+            source = self.graph.output_shapes[projection.source]
             identity = None if _has_weights(self.graph, projection) else float(operator.weight.flat[0])
             peak = 2 ** (INPUT_BITS - 1) - 1 if projection.source in self.graph.inputs() else 1
-            synapses.append(Synapses(operator, target_rows(operator, after, shape), columns, identity, peak))
+            synapses.append(Synapses(operator, target_rows(projection.operators, source), columns, identity, peak))
         per_channel = self.options.granularity == "channel" and neuron.threshold is not None
         groups = scale_groups([s.rows for s in synapses], shape[0], per_channel)
         reference, ratios, span = reference_of(neuron, synapses, groups)
@@ -368,4 +372,4 @@ def _has_weights(graph: Graph, projection: FloatProjection) -> bool:
 
 
 def _with_weights(operators: tuple[Operator, ...], mantissa: npt.NDArray[np.int64]) -> tuple[Operator, ...]:
-    return tuple(replace(op, weight=mantissa) if isinstance(op, WEIGHTED) else op for op in operators)
+    return tuple(replace(op, weight=mantissa) if isinstance(op, Weighted) else op for op in operators)

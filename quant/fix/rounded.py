@@ -8,13 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from inflor.converter.errors import InputError
-from inflor.quant.apply import channels_first
 from inflor.quant.fix.neurons import FloatNeuron
 from inflor.quant.fix.scales import Synapses
 from inflor.quant.ir.network import LARGEST, Population
 from inflor.quant.ir.neuron import ZERO, NeuronRule, SetTo, Subtract
 from inflor.quant.ir.types import FloatArray
-from inflor.quant.passes.fuse import least_shape
+from inflor.quant.operators.arrays import channels_first, least_shape
 
 FRACTION_BITS = 6
 """Of states that fade, so that truncation costs them little; as in Loihi's neurons."""

@@ -14,12 +14,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from inflor.converter.errors import InputError
 from inflor.quant.fix.rounding import BLOCK, round_compensated
-from inflor.quant.operators import Conv, Flatten, Linear, Scale, Shape
+from inflor.quant.operators import Operator, Shape, Weighted
+from inflor.quant.operators.arrays import channels_first
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -41,12 +44,12 @@ class Synapses:
     """One projection as the search sees it.
 
     operator: the weighted operator with real weights. rows: target channel -> row of the weight array, int64 [C].
-    columns: sampled inputs of the operator, centred: [K, N] per group for a convolution or [K, N] for a matrix; for a
-    scale the variance per row. identity: the real factor where this is a residual identity, else None. peak: the
+    columns: sampled inputs of the operator, centred, [blocks * K, N]; the variance per row where it is elementwise.
+    identity: the real factor where this is a residual identity, else None. peak: the
     largest activity of one source neuron.
     """
 
-    operator: Conv | Linear | Scale
+    operator: Weighted
     rows: IntArray
     columns: FloatArray
     identity: float | None
@@ -58,8 +61,7 @@ class Synapses:
 
         A little is added to the diagonal: what the samples never excited has a weight as well.
         """
-        groups = self.operator.groups if isinstance(self.operator, Conv) else 1
-        columns = self.columns.reshape(groups, -1, self.columns.shape[-1])
+        columns = self.columns.reshape(self.operator.blocks, -1, self.columns.shape[-1])
         least = 0.01 * float(np.mean(columns**2))
         moments = []
         for start in range(0, columns.shape[1], BLOCK):
@@ -82,13 +84,32 @@ class Scales:
     exact: bool
 
 
-def target_rows(operator: Conv | Linear | Scale, after: Sequence[object], shape: Shape) -> IntArray:
-    """Which row (output channel) of the weights feeds each channel of the target, whose shape is `shape`. int64 [C]."""
-    channels = shape[0]
-    rows = channels if isinstance(operator, Scale) else operator.weight.shape[0]
-    if any(isinstance(op, Flatten) and op.start == 0 for op in after) and rows != channels:
-        return np.repeat(np.arange(rows), channels // rows)
-    return np.arange(channels)
+def target_rows(operators: Sequence[Operator], shape: Shape) -> IntArray:
+    """Which row of a chain's weights feeds each channel of its target, int64 [C]. shape: the source's.
+
+    Raises:
+        InputError: an operator behind the weights mixes their rows; names it.
+    """
+    rows: IntArray | None = None
+    for operator in operators:
+        if isinstance(operator, Weighted):
+            rows = operator.rows(shape)
+        elif rows is not None:
+            channels = operator.channels(shape)
+            if channels is None:
+                raise InputError("mixes channels behind weights", node=operator.name, mend="put it before them")
+            rows = rows[channels]
+        shape = operator.output_shape(shape)
+    assert rows is not None
+    return rows
+
+
+def by_row(operator: Weighted, rows: IntArray, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Values per channel of the target [C] as values per row of the weights that make it. rows: from `target_rows`."""
+    count = int(rows.max()) + 1 if operator.elementwise else len(operator.weight)
+    found = np.full(count, values[0])
+    found[rows] = values
+    return found
 
 
 def scale_groups(rows: Sequence[IntArray], channels: int, per_channel: bool) -> IntArray:
@@ -187,7 +208,7 @@ def _finest(s: Synapses, reference: FloatArray, groups: IntArray, count: int, li
         return np.minimum(reference * limit / largest, min(ENOUGH_T * s.peak, LARGEST_T))
 
 
-def _row_peaks(operator: Conv | Linear | Scale) -> FloatArray:
+def _row_peaks(operator: Weighted) -> FloatArray:
     """Largest magnitude in each row [O]; a scale that is the same for all channels has one row."""
     return np.abs(operator.weight).reshape(operator.weight.shape[0] if operator.weight.ndim else 1, -1).max(1)
 
@@ -275,11 +296,7 @@ def _snap(t: FloatArray, step: int, identities: Sequence[tuple[IntArray, FloatAr
 
 def _row_step(s: Synapses, unit: FloatArray, exponent: int) -> FloatArray:
     """Real value of one step of the mantissa, `unit` [C] << exponent, broadcastable against the weight array."""
-    if isinstance(s.operator, Scale):
-        return unit.reshape(-1, *(1,) * (max(s.operator.weight.ndim, 1) - 1)) * 2.0**exponent
-    per_row = np.empty(s.operator.weight.shape[0])
-    per_row[s.rows] = unit
-    return per_row.reshape(-1, *(1,) * (s.operator.weight.ndim - 1)) * 2.0**exponent
+    return channels_first(by_row(s.operator, s.rows, unit), max(s.operator.weight.ndim, 1)) * 2.0**exponent
 
 
 def _mantissa(s: Synapses, unit: FloatArray, exponent: int, limit: int) -> IntArray:
@@ -289,10 +306,10 @@ def _mantissa(s: Synapses, unit: FloatArray, exponent: int, limit: int) -> IntAr
 
 def _compensated(s: Synapses, unit: FloatArray, exponent: int, limit: int) -> IntArray:
     """Weights rounded so that the error of each output is least on the sampled inputs (`inflor.quant.fix.rounding`)."""
-    if isinstance(s.operator, Scale):
+    if s.operator.elementwise:
         return _mantissa(s, unit, exponent, limit)
     weight = (s.operator.weight / _row_step(s, unit, exponent)).reshape(s.operator.weight.shape[0], -1)
-    parts = s.operator.groups if isinstance(s.operator, Conv) else 1
+    parts = s.operator.blocks
     rounded = [
         round_compensated(rows, columns, limit)
         for rows, columns in zip(np.split(weight, parts), np.split(s.columns, parts), strict=True)
@@ -304,18 +321,15 @@ def _group_error(s: Synapses, unit: FloatArray, exponent: int, limit: int, group
     """Squared error of the current that this projection brings, summed over the rows of each group."""
     step = _row_step(s, unit, exponent)
     difference = s.operator.weight - _mantissa(s, unit, exponent, limit) * step
-    error = np.zeros(count)
-    if isinstance(s.operator, Scale):
-        np.add.at(error, groups, (difference.reshape(len(unit), -1) ** 2).mean(1) * s.columns)
-        return error
     difference = difference.reshape(len(difference), -1)
-    groups_of = s.operator.groups if isinstance(s.operator, Conv) else 1
-    by_group = difference.reshape(groups_of, -1, difference.shape[1])
-    per_row = np.zeros(len(difference))
-    for block, moment in s.moments:
-        part = by_group[:, :, block]
-        per_row += ((part @ moment) * part).sum(2).reshape(-1)
-    row_group = np.empty(len(difference), np.int64)
-    row_group[s.rows] = groups
-    np.add.at(error, row_group, per_row)
+    if s.operator.elementwise:
+        per_row = (difference**2).mean(1) * s.columns
+    else:
+        by_block = difference.reshape(s.operator.blocks, -1, difference.shape[1])
+        per_row = np.zeros(len(difference))
+        for block, moment in s.moments:
+            part = by_block[:, :, block]
+            per_row += ((part @ moment) * part).sum(2).reshape(-1)
+    error = np.zeros(count)
+    np.add.at(error, by_row(s.operator, s.rows, groups), per_row)
     return error

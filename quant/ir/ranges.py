@@ -12,7 +12,10 @@ import numpy as np
 
 from inflor.converter.errors import InputError
 from inflor.quant.ir.network import IntegerNetwork, Population, Projection
-from inflor.quant.operators import Conv, Flatten, IntArray, Linear, Operator, Scale, Shape, SumPool
+from inflor.quant.ir.types import IntArray
+from inflor.quant.operators import Interval, bounds
+from inflor.quant.operators.arrays import largest
+from inflor.quant.operators.chain import FAR_TOO_LARGE, LARGEST_SUM
 
 MAX_BITS = 61
 """Of the magnitude of every state, times a decay where there is one."""
@@ -20,25 +23,6 @@ MAX_BITS = 61
 
 FOLLOWED_STEPS = 4096
 """Timesteps whose ranges are followed one by one; what more of them can add is bounded at once."""
-
-
-@dataclass(frozen=True, eq=False)
-class Interval:
-    """Least and greatest value per channel (the first dimension of a shape). int64 [C]."""
-
-    low: IntArray
-    high: IntArray
-
-    @property
-    def peak(self) -> int:
-        """Largest magnitude."""
-        return max(0, int(-self.low.min(initial=0)), int(self.high.max(initial=0)))
-
-    def equals(self, other: Interval) -> bool:
-        return np.array_equal(self.low, other.low) and np.array_equal(self.high, other.high)
-
-    def hull(self, other: Interval) -> Interval:
-        return Interval(np.minimum(self.low, other.low), np.maximum(self.high, other.high))
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,6 +84,8 @@ def state_range(network: IntegerNetwork, population: Population) -> StateRange:
         InputError: its numbers are too large to be computed in int64.
     """
     arriving = [_arriving(network, projection) for projection in network.incoming[population.name]]
+    peak = sum((a.peak for a in arriving), largest(population.rule.bias))
+    _check_exact(network, population, peak << population.rule.fraction_bits)
     return _state_range(population, arriving, network)
 
 
@@ -120,54 +106,18 @@ def source_interval(network: IntegerNetwork, population: Population) -> Interval
 
 
 def _arriving(network: IntegerNetwork, projection: Projection) -> Interval:
+    """What a projection can bring, shifted by its exponent. Python integers prove that nothing here wraps."""
     source = network.by_name[projection.source]
-    interval, shape = source_interval(network, source), source.shape
-    for operator in projection.operators:
-        interval, shape = _through(operator, interval, shape), operator.output_shape(shape)
-    return Interval(interval.low << projection.exponent, interval.high << projection.exponent)
-
-
-def _through(operator: Operator, x: Interval, shape: Shape) -> Interval:
-    """The interval after one operator. Padding sends zeros, so every product's interval includes 0."""
-    low, high = np.minimum(x.low, 0), np.maximum(x.high, 0)
-    if isinstance(operator, SumPool):
-        size = int(np.prod(operator.kernel))
-        return Interval(low * size, high * size)
-    if isinstance(operator, Flatten):
-        if operator.start > 0:
-            return x
-        inner = int(np.prod(shape[1 : operator.end + 1]))
-        return Interval(np.repeat(x.low, inner), np.repeat(x.high, inner))
-    positive, negative = np.maximum(operator.weight, 0), np.minimum(operator.weight, 0)
-    if isinstance(operator, Linear):
-        if len(shape) > 1:
-            least, most = _matrix(positive.sum(1), negative.sum(1), low.min(), high.max())
-            return Interval(np.full(shape[0], least.min()), np.full(shape[0], most.max()))
-        return Interval(positive @ low + negative @ high, positive @ high + negative @ low)
-    if isinstance(operator, Scale):
-        flat = np.broadcast_to(operator.weight, shape).reshape(shape[0], -1)
-        return Interval(
-            np.minimum(flat.max(1) * low, flat.min(1) * high).clip(max=0),
-            np.maximum(flat.max(1) * high, flat.min(1) * low).clip(min=0),
+    try:
+        sums = bounds(projection.operators, source_interval(network, source), source.shape)
+    except InputError as error:
+        raise InputError(f"{network.source}: population {projection.target!r}: {error}") from error
+    if sums.peak << projection.exponent >= LARGEST_SUM:
+        raise InputError(
+            f"{network.source}: population {projection.target!r}: what arrives from {projection.source!r} may need "
+            f"{(sums.peak << projection.exponent).bit_length() + 1} bits; {FAR_TOO_LARGE}"
         )
-    return _through_convolution(operator, positive, negative, low, high)
-
-
-def _matrix(positive: IntArray, negative: IntArray, low: np.int64, high: np.int64) -> tuple[IntArray, IntArray]:
-    return positive * low + negative * high, positive * high + negative * low
-
-
-def _through_convolution(
-    operator: Conv, positive: IntArray, negative: IntArray, low: IntArray, high: IntArray
-) -> Interval:
-    groups, out = operator.groups, operator.weight.shape[0]
-    low, high = (np.repeat(v.reshape(groups, -1), out // groups, axis=0) for v in (low, high))  # [O, I/groups]
-    spatial = tuple(range(2, operator.weight.ndim))
-    positive, negative = positive.sum(spatial), negative.sum(spatial)
-    return Interval(
-        (positive * low + negative * high).sum(1),
-        (positive * high + negative * low).sum(1),
-    )
+    return Interval(sums.low << projection.exponent, sums.high << projection.exponent)
 
 
 def _bits(interval: Interval) -> int:
@@ -280,7 +230,7 @@ def _check_exact(network: IntegerNetwork, population: Population, peak: int) -> 
     if bits > MAX_BITS:
         raise InputError(
             f"{network.source}: population {population.name!r}: its state and decay need more than {MAX_BITS} bits; "
-            "quantise with fewer --decay-bits, or look for numbers that are far too large"
+            "quantize with fewer `decay_bits`, or look for numbers that are far too large"
         )
 
 

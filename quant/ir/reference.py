@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from inflor.quant.ir.network import IntegerNetwork, Projection
 from inflor.quant.ir.neuron import NeuronRule, SetTo, Subtract
-from inflor.quant.unroll import unrolled
+from inflor.quant.operators import unrolled
 
 
 class State(NamedTuple):

@@ -26,22 +26,23 @@ from inflor.converter.nir.graph import Graph
 from inflor.converter.nir.ordering import evaluation_order
 from inflor.converter.primitives.base import primitive
 from inflor.converter.primitives.delay import delay_steps
-from inflor.quant.apply import apply_chain, apply_operator, weight_tensor
 from inflor.quant.operators import (
-    WEIGHTED,
-    Conv,
+    LINEAR_NODES,
     Flatten,
     Linear,
     Operator,
     Scale,
     Shape,
     SumPool,
-    Weights,
+    Weighted,
+    apply_chain,
+    operator_of,
     output_shape,
+    weight_tensor,
 )
+from inflor.quant.operators.arrays import channels_first
 
 FloatArray = npt.NDArray[np.float64]
-LINEAR_NODES = (nir.Linear, nir.Affine, nir.Conv1d, nir.Conv2d, nir.Scale, nir.SumPool2d, nir.AvgPool2d, nir.Flatten)
 MAX_CHAINS = 10_000
 MAX_MATRIX = 1 << 24
 """Largest matrix, in entries, that two linear nodes without a neuron between them may be multiplied into."""
@@ -81,7 +82,7 @@ def fuse(graph: Graph) -> FusedGraph:
         InputError: a node cannot be part of an integer network (the message names it), or a chain is too large.
     """
     populations = tuple(
-        n for n in graph.order if not isinstance(graph.nodes[n], (*LINEAR_NODES, nir.Delay, nir.Output))
+        n for n in graph.order if not isinstance(graph.nodes[n], (*LINEAR_NODES, nir.AvgPool2d, nir.Delay, nir.Output))
     )
     chains = itertools.islice(_chains(graph, set(populations)), MAX_CHAINS + 1)
     projections = tuple(_projection(graph, *chain) for chain in chains)
@@ -114,7 +115,7 @@ def _chains(graph: Graph, populations: set[str]) -> Iterator[tuple[str, tuple[st
 
 def _constants(graph: Graph) -> dict[str, FloatArray]:
     """What arrives at every node when no neuron fires: the biases, carried through the linear nodes after them."""
-    linear = [n for n in graph.order if isinstance(graph.nodes[n], (*LINEAR_NODES, nir.Delay))]
+    linear = [n for n in graph.order if isinstance(graph.nodes[n], (*LINEAR_NODES, nir.AvgPool2d, nir.Delay))]
     members = set(linear)
     out: dict[str, FloatArray] = {}
 
@@ -144,10 +145,8 @@ def _constant(graph: Graph, name: str, arriving: FloatArray) -> FloatArray:
     operators, gain = _operators(graph, name)
     x = torch.from_numpy(arriving[None])
     for operator in operators:
-        x = apply_operator(operator, x, weight_tensor((operator,), torch.float64))
-    bias = np.asarray(getattr(node, "bias", 0.0), dtype=np.float64)
-    if isinstance(node, nir.Conv1d | nir.Conv2d):
-        bias = bias.reshape(-1, *(1,) * (len(graph.output_shapes[name]) - 1))
+        x = operator.apply(x, weight_tensor((operator,), torch.float64))
+    bias = channels_first(np.asarray(getattr(node, "bias", 0.0), np.float64), len(graph.output_shapes[name]))
     return x[0].numpy() * gain + bias
 
 
@@ -156,37 +155,9 @@ def _operators(graph: Graph, name: str) -> tuple[tuple[Operator, ...], float]:
     node, shape = graph.nodes[name], graph.input_shapes[name]
     if isinstance(node, nir.Delay):
         return (), 1.0
-    if isinstance(node, nir.Linear | nir.Affine):
-        if len(shape) != 1 or node.weight.ndim != 2:
-            raise InputError(
-                f"{graph.source}: node {name!r}: a linear node over {shape} cannot be quantised; flatten its input"
-            )
-        return (Linear(name, np.asarray(node.weight, np.float64)),), 1.0
-    if isinstance(node, nir.Conv1d | nir.Conv2d):
-        return (_convolution(name, node),), 1.0
-    if isinstance(node, nir.Scale):
-        return (Scale(name, least_shape(np.asarray(node.scale, np.float64))),), 1.0
-    if isinstance(node, nir.SumPool2d | nir.AvgPool2d):
-        gain = 1.0 if isinstance(node, nir.SumPool2d) else 1.0 / math.prod(node.kernel_size)
-        return (SumPool(name, node.kernel_size, node.stride, node.padding),), gain
-    return (Flatten(name, node.start_dim, node.end_dim),), 1.0
-
-
-def _convolution(name: str, node: nir.Conv1d | nir.Conv2d) -> Conv:
-    kernel = node.weight.shape[2:]
-    if node.padding == "same":
-        padding = same_padding(kernel, node.dilation)
-    elif node.padding == "valid":
-        padding = ((0, 0),) * len(kernel)
-    else:
-        padding = tuple((p, p) for p in node.padding)
-    return Conv(name, np.asarray(node.weight, np.float64), node.stride, padding, node.dilation, int(node.groups))
-
-
-def same_padding(kernel: tuple[int, ...], dilation: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
-    """Padding "same" in numbers: an odd amount has its larger half at the end, as in torch."""
-    extra = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
-    return tuple((e // 2, e - e // 2) for e in extra)
+    if isinstance(node, nir.AvgPool2d):
+        return (SumPool(name, node.kernel_size, node.stride, node.padding),), 1.0 / math.prod(node.kernel_size)
+    return (operator_of(name, node, shape, graph.source),), 1.0
 
 
 def _projection(graph: Graph, source: str, path: tuple[str, ...], target: str) -> FloatProjection:
@@ -197,10 +168,10 @@ def _projection(graph: Graph, source: str, path: tuple[str, ...], target: str) -
         operators, gain = operators + parts, gain * factor
     shape = graph.output_shapes[source]
     operators = _merge(operators, shape, f"{graph.source}: {' -> '.join((source, *path, target))}")
-    if not any(isinstance(op, WEIGHTED) for op in operators):
+    if not any(isinstance(op, Weighted) for op in operators):
         ones = np.ones((1,) * len(output_shape(operators, shape)))
         operators += (Scale(f"{source}_to_{target}", ones),)
-    operators = tuple(replace(op, weight=op.weight * gain) if isinstance(op, WEIGHTED) else op for op in operators)
+    operators = tuple(replace(op, weight=op.weight * gain) if isinstance(op, Weighted) else op for op in operators)
     return FloatProjection(source, target, operators, path, _delay(graph, (source, *path, target)))
 
 
@@ -221,7 +192,7 @@ def _delay(graph: Graph, nodes: tuple[str, ...]) -> int:
 
 def _merge(operators: tuple[Operator, ...], shape: Shape, where: str) -> tuple[Operator, ...]:
     """Reduce a chain to at most one weighted operator."""
-    while sum(isinstance(op, WEIGHTED) for op in operators) > 1:
+    while sum(isinstance(op, Weighted) for op in operators) > 1:
         merged = next(filter(None, (_merge_scale(operators, i, shape) for i in range(len(operators) - 1))), None)
         if merged is None:
             return _as_matrix(operators, shape, where)
@@ -235,7 +206,7 @@ def _merge_scale(operators: tuple[Operator, ...], i: int, shape: Shape) -> tuple
     """Operators i and i+1 rewritten where one is a scale that the other can take or let pass, else None."""
     first, second = operators[i], operators[i + 1]
     before, after = operators[:i], operators[i + 2 :]
-    weights_before = any(isinstance(op, WEIGHTED) for op in before)
+    weights_before = any(isinstance(op, Weighted) for op in before)
     if isinstance(first, Scale) and isinstance(second, Flatten):
         wide = np.broadcast_to(first.weight, output_shape(before, shape))
         return (*before, second, replace(first, weight=wide.reshape(second.output_shape(wide.shape))), *after)
@@ -243,21 +214,13 @@ def _merge_scale(operators: tuple[Operator, ...], i: int, shape: Shape) -> tuple
         return (*before, second, first, *after)
     if isinstance(first, SumPool) and isinstance(second, Scale) and weights_before and _per_channel(second.weight):
         return (*before, second, first, *after)
-    if isinstance(first, Scale) and isinstance(second, WEIGHTED) and _per_channel(first.weight):
-        factor: Weights = first.weight.reshape(-1)
-        if isinstance(second, Conv):
-            kernel_axes = (1,) * len(second.stride)
-            if factor.size > 1:  # [I] -> [O, I/groups]: each group of outputs sees its own inputs
-                factor = np.repeat(factor.reshape(second.groups, -1), second.weight.shape[0] // second.groups, axis=0)
-            else:
-                factor = factor.reshape(1, 1)
-            factor = factor.reshape(*factor.shape, *kernel_axes)
-        elif isinstance(second, Scale):
-            factor = first.weight
-        return (*before, replace(second, weight=second.weight * factor), *after)
-    if isinstance(second, Scale) and isinstance(first, Conv | Linear) and _per_channel(second.weight):
-        factor = second.weight.reshape(-1, *(1,) * (first.weight.ndim - 1))
-        return (*before, replace(first, weight=first.weight * factor), *after)
+    if isinstance(first, Scale) and isinstance(second, Weighted) and _per_channel(first.weight):
+        scaled = second.scaled_inputs(first.weight)
+        return None if scaled is None else (*before, scaled, *after)
+    if not (isinstance(first, Weighted) and isinstance(second, Scale)):
+        return None
+    if not first.elementwise and _per_channel(second.weight):
+        return (*before, first.scaled_rows(second.weight), *after)
     return None
 
 
@@ -277,7 +240,7 @@ def _as_matrix(operators: tuple[Operator, ...], shape: Shape, where: str) -> tup
     x = torch.eye(size, dtype=torch.float64).reshape(size, *shape)
     for operator in operators:
         x = apply_chain((operator,), x, weight_tensor((operator,), torch.float64))
-    name = "_".join(op.name for op in operators if isinstance(op, WEIGHTED))
+    name = "_".join(op.name for op in operators if isinstance(op, Weighted))
     flatten: tuple[Operator, ...] = (Flatten(f"{name}_flatten", 0, len(shape) - 1),) if len(shape) > 1 else ()
     return (*flatten, Linear(name, np.ascontiguousarray(x.numpy().T)))
 
@@ -287,7 +250,7 @@ def scale_source(fused: FusedGraph, source: str, unit: float) -> FusedGraph:
     projections = []
     for q in fused.projections:
         if q.source == source:
-            scaled = (replace(op, weight=op.weight * unit) if isinstance(op, WEIGHTED) else op for op in q.operators)
+            scaled = (replace(op, weight=op.weight * unit) if isinstance(op, Weighted) else op for op in q.operators)
             q = replace(q, operators=tuple(scaled))
         projections.append(q)
     return replace(fused, projections=tuple(projections))
@@ -309,13 +272,3 @@ def with_unique_names(fused: FusedGraph) -> FusedGraph:
             operators.append(replace(op, name=name))
         projections.append(replace(q, operators=tuple(operators)))
     return replace(fused, projections=tuple(projections))
-
-
-def least_shape(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """`values` at the smallest shape that still broadcasts to it: [C, 1, 1] where constant within each channel."""
-    if values.ndim < 2:
-        return values
-    per_channel = values.reshape(values.shape[0], -1)
-    if (per_channel == per_channel[:, :1]).all():
-        values = per_channel[:, 0].reshape(-1, *(1,) * (values.ndim - 1))
-    return values

@@ -11,8 +11,7 @@ import functools
 import torch
 from torch import Tensor
 
-from inflor.quant.apply import apply_operator
-from inflor.quant.operators import Conv, Shape
+from inflor.quant.operators import Conv, Interval, Shape
 
 LARGEST_ACTIVITY = 128
 """Activities (unsigned bytes) above this could saturate 16-bit pair sums, on processors without 8-bit dot products."""
@@ -49,8 +48,8 @@ class Int8Convolution:
         )
 
 
-def suits(operator: Conv, shape: Shape, largest_activity: int) -> bool:
-    """Whether this convolution over `shape` [I, H, W] may run on 8-bit sums.
+def suits(operator: Conv, shape: Shape, activity: Interval) -> bool:
+    """Whether this convolution of activities [I, H, W] within an interval may run on 8-bit sums.
 
     Two dimensions, symmetric padding, small enough operands, and no window that lies in the padding or between the
     pixels of a dilated kernel alone: there oneDNN reads past its buffers. Nor a single column of outputs, of which it
@@ -65,7 +64,8 @@ def suits(operator: Conv, shape: Shape, largest_activity: int) -> bool:
                 operator.padding, operator.dilation, operator.weight.shape[2:], shape[1:], strict=True
             )
         )
-        and largest_activity <= LARGEST_ACTIVITY
+        and activity.low.min() >= 0
+        and activity.high.max() <= LARGEST_ACTIVITY
         and int(operator.weight.max(initial=0)) <= 127
         and int(operator.weight.min(initial=0)) >= -127
         and available()
@@ -85,7 +85,7 @@ def available() -> bool:
             weight = draw(-127, 128, 32, 16 // groups, kernel, kernel)
             operator = Conv("", weight.numpy(), (stride,) * 2, ((1, 1),) * 2, (dilation,) * 2, groups)
             x, bias = draw(0, LARGEST_ACTIVITY + 1, 2, 16, 9, 9), draw(-5000, 5000, 32)
-            expected = (apply_operator(operator, x, weight) << 3) + bias.reshape(-1, 1, 1)
+            expected = (operator.apply(x, weight) << 3) + bias.reshape(-1, 1, 1)
             result = Int8Convolution(operator, 3, bias.float())(x.to(torch.uint8))
             if not torch.equal(result.to(torch.int64), expected):
                 return False

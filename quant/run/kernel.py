@@ -16,7 +16,7 @@ from torch import Tensor
 
 from inflor.quant.ir.network import IntegerNetwork, Population, Projection
 from inflor.quant.ir.ranges import StateRange
-from inflor.quant.operators import Conv, IntArray, Linear
+from inflor.quant.operators import IntArray
 from inflor.quant.run.synapses import Synapses, delayed
 
 Overflow = Literal["error", "saturate", "wrap"]
@@ -66,7 +66,13 @@ class StateOverflowError(ArithmeticError):
 
 
 def exact_dtype(needed: int) -> torch.dtype:
-    """The fastest dtype whose integers are exact up to the magnitude `needed`."""
+    """The fastest dtype whose integers are exact up to the magnitude `needed`.
+
+    Raises:
+        OverflowError: there is none.
+    """
+    if needed >= 1 << 63:
+        raise OverflowError(f"numbers up to {needed} need more than 64 bits")
     return next((dtype for dtype, limit in EXACT.items() if needed <= limit), torch.int64)
 
 
@@ -166,9 +172,7 @@ class Kernel:
         if not per_channel or not self._current_dtype.is_floating_point or self.device != "cpu":
             return None
         for projection in self.projections:
-            last = projection.operators[-1]
-            symmetric = isinstance(last, Conv) and all(before == after for before, after in last.padding)
-            takes_it = symmetric or (isinstance(last, Linear) and len(self.population.shape) == 1)
+            takes_it = projection.operators[-1].adds_bias(self.population.shape)
             if takes_it and not projection.delay and projection not in self.recurrent:
                 return projection
         return None

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from inflor.converter.nir.metadata import FRAMES
 from inflor.quant.ir.network import IntegerNetwork
 from inflor.quant.ir.ranges import StateRange, state_ranges
-from inflor.quant.operators import Conv, IntArray, Linear, weighted
+from inflor.quant.operators import IntArray, output_shape, split_chain, weighted
 from inflor.targets.cost.connectivity import BoolArray, Connectivity, connectivity
 from inflor.targets.record.file import Record
 
@@ -98,11 +98,11 @@ class Activity:
         """
         found = {}
         for number, projection in enumerate(self.network.projections):
-            layer, shape = weighted(projection.operators), self.network.by_name[projection.source].shape
-            if not isinstance(layer, Conv | Linear):
+            layer = weighted(projection.operators)
+            if layer is None or layer.elementwise:
                 continue
-            for operator in projection.operators[: projection.operators.index(layer)]:
-                shape = operator.output_shape(shape)
+            before = split_chain(projection.operators)[0]
+            shape = output_shape(before, self.network.by_name[projection.source].shape)
             found[number] = int(connectivity((layer,), shape, zeros=True).fan_out.sum())
         return found
 

@@ -21,8 +21,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse
 
-from inflor.quant.operators import Conv, Flatten, IntArray, Operator, Shape, SumPool, weighted
-from inflor.quant.unroll import unrolled
+from inflor.quant.operators import Conv, IntArray, Operator, Shape, SumPool, Weighted, unrolled, weighted
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -190,9 +189,11 @@ Connectivity = Unrolled | Separable
 def connectivity(operators: tuple[Operator, ...], shape: Shape, zeros: bool = False) -> Connectivity:
     """How a chain connects a source of this shape (no batch). zeros: weights of zero are synapses too."""
     if zeros:
-        operators = tuple(_with_ones(op) for op in operators)
+        operators = tuple(
+            replace(op, weight=np.ones_like(op.weight)) if isinstance(op, Weighted) else op for op in operators
+        )
     conv = weighted(operators)
-    if not isinstance(conv, Conv) or any(isinstance(op, Flatten) for op in operators):
+    if not isinstance(conv, Conv) or not all(isinstance(op, Conv | SumPool) for op in operators):
         return Unrolled(unrolled(operators, shape))
     place = operators.index(conv)
     pools = tuple(op for op in operators if isinstance(op, SumPool))
@@ -201,12 +202,6 @@ def connectivity(operators: tuple[Operator, ...], shape: Shape, zeros: bool = Fa
     signatures, pattern = _signatures(pools[:before], geometry, pools[before:], shape[1:])
     kernel = np.asarray(conv.weight, np.int64).reshape(*conv.weight.shape[:2], -1)
     return Separable(kernel, conv.groups, signatures, pattern)
-
-
-def _with_ones(operator: Operator) -> Operator:
-    if isinstance(operator, SumPool | Flatten):
-        return operator
-    return replace(operator, weight=np.ones_like(operator.weight))
 
 
 @lru_cache(maxsize=64)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 
 from inflor.quant.ir.network import Population
-from inflor.quant.operators import Conv, Linear, Operator, Scale, Shape, SumPool
+from inflor.quant.operators import Operator, Shape, Weighted
 from inflor.targets.cost.activity import Activity
 from inflor.targets.cost.connectivity import Connectivity, Separable, connectivity
 from inflor.targets.cost.memory import memory
@@ -72,20 +72,12 @@ def with_zeros(activity: Activity, number: int) -> Connectivity:
 
 
 def dense_macs(operators: tuple[Operator, ...], shape: Shape) -> int:
-    """Multiply-accumulates of one pass through the chain's weights, padding and zeros included; without weights: adds.
-
-    A convolution: outputs x kernel x inputs of its group; a linear layer: outputs x inputs.
-    """
+    """Multiply-accumulates of one pass through the chain's weights, padding and zeros included; else additions."""
     total = pooled = 0
     for operator in operators:
-        made = operator.output_shape(shape)
-        if isinstance(operator, Conv):
-            total += math.prod(made) * math.prod(operator.weight.shape[1:])
-        elif isinstance(operator, Linear):
-            total += math.prod(made) * shape[-1]
-        elif isinstance(operator, Scale):
-            total += math.prod(made)
-        elif isinstance(operator, SumPool):
-            pooled += math.prod(made) * math.prod(operator.kernel)
-        shape = made
+        if isinstance(operator, Weighted):
+            total += operator.products(shape)
+        else:
+            pooled += operator.products(shape)
+        shape = operator.output_shape(shape)
     return total or pooled or math.prod(shape)

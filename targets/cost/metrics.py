@@ -10,9 +10,17 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from inflor.quant.apply import apply_chain
 from inflor.quant.ir.network import IntegerNetwork, Projection
-from inflor.quant.operators import Conv, IntArray, Linear, Operator, Scale, SumPool, weighted
+from inflor.quant.operators import (
+    IntArray,
+    Interval,
+    Operator,
+    apply_chain,
+    bounds,
+    output_shape,
+    split_chain,
+    weighted,
+)
 from inflor.targets.cost.activity import Activity
 from inflor.targets.cost.connectivity import BoolArray, connectivity
 from inflor.targets.cost.result import Counts, Metrics
@@ -24,11 +32,11 @@ def metrics(activity: Activity, counts: Counts, updates: int) -> Metrics:
     macs = accumulates = dense = 0
     for number, projection in enumerate(network.projections):
         layer = weighted(projection.operators)
-        if layer is None or isinstance(layer, Scale):
+        if layer is None or layer.elementwise:
             continue
-        effective = _operations(activity, number, layer)
+        effective = _operations(activity, number)
         dense += activity.layer_macs[number] * activity.steps
-        if _graded(activity, projection, layer):
+        if _graded(activity, projection):
             macs += effective
         else:
             accumulates += effective
@@ -46,7 +54,7 @@ def metrics(activity: Activity, counts: Counts, updates: int) -> Metrics:
 def connection_sparsity(network: IntegerNetwork) -> float:
     """Share of zeros among the weights of convolutions and linear layers."""
     layers = [weighted(q.operators) for q in network.projections]
-    weights = [layer.weight for layer in layers if isinstance(layer, Conv | Linear)]
+    weights = [layer.weight for layer in layers if layer is not None and not layer.elementwise]
     size = sum(w.size for w in weights)
     return sum(int((w == 0).sum()) for w in weights) / size if size else 0.0
 
@@ -57,27 +65,25 @@ def _activation_sparsity(activity: Activity) -> float:
     return 1 - sum(int(activity.totals[p.name].sum()) for p in firing) / possible if possible else 0.0
 
 
-def _graded(activity: Activity, projection: Projection, layer: Operator) -> bool:
+def _graded(activity: Activity, projection: Projection) -> bool:
     """Whether the layer sees values beside 0, 1 and -1: of a graded input, or sums of several spikes."""
-    before = projection.operators[: projection.operators.index(layer)]
-    pooled = any(isinstance(op, SumPool) and np.prod(op.kernel) > 1 for op in before)
-    if pooled or activity.network.by_name[projection.source].role != "input":
+    source = activity.network.by_name[projection.source]
+    spikes = Interval(np.zeros(source.shape[0], np.int64), np.ones(source.shape[0], np.int64))
+    pooled = bounds(split_chain(projection.operators)[0], spikes, source.shape).peak > 1
+    if pooled or source.role != "input":
         return pooled
     return activity.inputs is None or bool((np.abs(activity.inputs.astype(np.int64)) > 1).any())
 
 
-def _operations(activity: Activity, number: int, layer: Conv | Linear) -> int:
+def _operations(activity: Activity, number: int) -> int:
     """Effective operations over all samples and steps."""
     projection = activity.network.projections[number]
     source = activity.network.by_name[projection.source]
     if len(projection.operators) == 1:
         return int(activity.totals[source.name] @ activity.connections[number].fan_out)
-    place = projection.operators.index(layer)
-    before, shape = projection.operators[:place], source.shape
-    for operator in before:
-        shape = operator.output_shape(shape)
-    fan_out = connectivity((layer,), shape).fan_out
-    if not any(isinstance(op, SumPool) for op in before):
+    before, layer, _ = split_chain(projection.operators)
+    fan_out = connectivity((layer,), output_shape(before, source.shape)).fan_out
+    if all(op.reshapes for op in before):
         seen = activity.totals[source.name]
     else:
         seen = np.zeros(len(fan_out), np.int64)

@@ -11,7 +11,10 @@ TARGET = Target(
     summary="bit-exact integer emulator: the reference that every chip is compared with",
     options=CpuOptions,
     features=frozenset(
-        (
+        {
+            Feature.GRADED_INPUT,
+            Feature.FRAMES,
+            Feature.READOUT,
             Feature.SOFT_RESET,
             Feature.HARD_RESET,
             Feature.HARD_RESET_TO_VALUE,
@@ -24,12 +27,9 @@ TARGET = Target(
             Feature.FRACTION_BITS,
             Feature.DECAY_BITS,
             Feature.PER_NEURON_THRESHOLDS,
-            Feature.READOUT,
-            Feature.GRADED_INPUT,
-            Feature.FRAMES,
             Feature.DELAY,
             Feature.RECURRENT,
-        )
+        }
     ),
     violations=deferred("inflor.targets.cpu.plan:violations"),
     place=deferred("inflor.targets.cpu.plan:place"),

@@ -12,7 +12,6 @@ import torch
 from inflor.converter.errors import InputError, MissingPartError
 from inflor.quant.ir.network import IntegerNetwork
 from inflor.quant.ir.ranges import prove_no_overflow, state_ranges
-from inflor.quant.operators import SumPool
 from inflor.quant.run.kernel import Kernel, Profile
 from inflor.targets.api import Rates, Violation
 from inflor.targets.cpu.options import CpuOptions
@@ -111,7 +110,7 @@ def _working_bytes(network: IntegerNetwork, kernel: Kernel) -> int:
     for projection in kernel.projections:
         shape, largest = network.by_name[projection.source].shape, 0
         for operator in projection.operators:
-            largest = max(largest, math.prod(shape) * (2 if isinstance(operator, SumPool) else 1))
+            largest = max(largest, operator.working_elements(shape))
             shape = operator.output_shape(shape)
         passing = max(passing, largest + math.prod(shape))
     return kernel.dtype.itemsize * network.info.timesteps * (passing + 3 * kernel.population.size)

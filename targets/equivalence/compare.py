@@ -25,8 +25,7 @@ import scipy.sparse
 from inflor.converter.errors import InputError
 from inflor.quant.ir.network import IntegerNetwork, Population, Projection
 from inflor.quant.ir.reference import State, current, step, synapses
-from inflor.quant.operators import Conv
-from inflor.quant.unroll import unrolled
+from inflor.quant.operators import Conv, unrolled
 from inflor.targets import registry, running
 from inflor.targets.api import Plan, Progress, Target
 from inflor.targets.record.file import Record

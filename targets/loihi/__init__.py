@@ -14,7 +14,10 @@ TARGET = Target(
     summary="Loihi 2 in Lava's fixed-point simulation, spike for spike",
     options=LoihiOptions,
     features=frozenset(
-        (
+        {
+            Feature.GRADED_INPUT,
+            Feature.FRAMES,
+            Feature.READOUT,
             Feature.SOFT_RESET,
             Feature.HARD_RESET,
             Feature.HARD_RESET_TO_VALUE,
@@ -27,12 +30,9 @@ TARGET = Target(
             Feature.FRACTION_BITS,
             Feature.DECAY_BITS,
             Feature.PER_NEURON_THRESHOLDS,
-            Feature.READOUT,
-            Feature.GRADED_INPUT,
-            Feature.FRAMES,
             Feature.DELAY,
             Feature.RECURRENT,
-        )
+        }
     ),
     chips={
         "loihi1": Chip(

@@ -35,9 +35,11 @@ def check_regular(path: str) -> None:
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
     if stat.S_ISDIR(mode):
-        raise InputError(f"{path}: is a folder; name a record, which inflor run --out makes")
+        raise InputError(f"{path}: is a folder; name a record, which a run with `out` writes")
     if not stat.S_ISREG(mode) or not h5py.is_hdf5(path):
-        raise InputError(f"{path}: is not a record (records are HDF5, this is not); make one with: inflor run --out")
+        raise InputError(
+            f"{path}: is not a record (records are HDF5, this is not); make one: run the network with `out`"
+        )
 
 
 def attribute(where: h5py.File | h5py.Group, name: str, least: int) -> int:

@@ -138,13 +138,13 @@ def as_recorded(network: IntegerNetwork, record: Record) -> IntegerNetwork:
         )
         raise InputError(
             f"{record.path or 'the record'}: is no record of {network.source or 'this network'}; they differ in "
-            f"{what}; make one with: inflor run {network.source} --out"
+            f"{what}; make one: run {network.source or 'it'} with `out`"
         )
     classes, largest = network.by_name[network.outputs[0]].size, int(record.predictions.max(initial=0))
     if largest >= classes:
         raise InputError(
             f"{record.path or 'the record'}: predicts class {largest}, but {network.source or 'this network'} has "
-            f"{classes} classes; make another with: inflor run {network.source} --out"
+            f"{classes} classes; make another: run {network.source or 'it'} with `out`"
         )
     return replace(network, info=replace(info, timesteps=record.timesteps, says_timesteps=True))
 
@@ -340,10 +340,14 @@ def read(path: str | os.PathLike[str]) -> Record:
     try:
         with h5py.File(path, "r") as file:
             if file.attrs.get("format") != FORMAT or record_checks.attribute(file, "schema", 1) > SCHEMA:
-                raise InputError(f"{path}: is not a record that this version reads; make one with: inflor run --out")
+                raise InputError(
+                    f"{path}: is not a record that this version reads; make one: run the network with `out`"
+                )
             return _read(file, str(path))
     except (OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
-        raise InputError(f"{path}: cannot be read as a record ({error}); make one with: inflor run --out") from error
+        raise InputError(
+            f"{path}: cannot be read as a record ({error}); make one: run the network with `out`"
+        ) from error
 
 
 def _read(file: h5py.File, path: str) -> Record:

@@ -12,7 +12,10 @@ TARGET = Target(
     summary="SpiNNaker: placed, routed and packed, then run packet by packet in its own arithmetic",
     options=SpinnakerOptions,
     features=frozenset(
-        (
+        {
+            Feature.GRADED_INPUT,
+            Feature.FRAMES,
+            Feature.READOUT,
             Feature.SOFT_RESET,
             Feature.HARD_RESET,
             Feature.HARD_RESET_TO_VALUE,
@@ -25,12 +28,9 @@ TARGET = Target(
             Feature.FRACTION_BITS,
             Feature.DECAY_BITS,
             Feature.PER_NEURON_THRESHOLDS,
-            Feature.READOUT,
-            Feature.GRADED_INPUT,
-            Feature.FRAMES,
             Feature.DELAY,
             Feature.RECURRENT,
-        )
+        }
     ),
     chips={
         "spinnaker1": Chip(

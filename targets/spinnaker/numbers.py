@@ -19,8 +19,7 @@ import numpy as np
 
 from inflor.quant.ir.network import IntegerNetwork, Population
 from inflor.quant.ir.ranges import StateRange, state_ranges
-from inflor.quant.operators import IntArray
-from inflor.quant.unroll import unrolled
+from inflor.quant.operators import IntArray, unrolled
 from inflor.targets.api import Violation
 from inflor.targets.spinnaker.layout.schedule import Schedule, make_schedule
 from inflor.targets.spinnaker.simulate.arithmetic import FRACTION_BITS, ONE, RING_MAX, STATE_BITS, Model, Neurons

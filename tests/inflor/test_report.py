@@ -224,7 +224,8 @@ def test_every_core_is_drawn_once_and_the_timeline_is_the_wavefront(made: Made, 
     for chip in data["chips"]:
         held: dict[str, int] = {}
         for core in chip["cores"]:
-            held[core["population"]] = held.get(core["population"], 0) + core["neurons"]
+            for part in core["populations"]:
+                held[part["name"]] = held.get(part["name"], 0) + part["neurons"]
             assert [core["chip"], core["x"], core["y"]] in chip["sites"]
             assert 0 < core["fill"] <= 1
         assert held == neurons

@@ -218,24 +218,28 @@
       return { ...c, x1: x + pad, x2: x + s - pad, y1: y + pad, y2: y + s - pad, full: y + pad + (s - 2 * pad) * Math.min(1, c.fill ?? 1) };
     };
     const boxes = cores.map(square), tiles = sites.map(([where, x, y]) => corner(where, x, y));
-    const paint = (b) => colour.get(b.population) || quiet;
+    const stripes = boxes.flatMap((b) => { /* a core's populations beside each other, as wide as their share of its neurons */
+      let left = b.x1;
+      return b.populations.map((p) => ({ ...b, name: p.name, x1: left, x2: (left += ((b.x2 - b.x1) * p.neurons) / b.neurons) }));
+    });
+    const paint = (b) => colour.get(b.name) || quiet;
     const svg = plot({
       width: Math.ceil(unit * totalX) + 4, height: Math.ceil(unit * totalY) + 4, margin: 2,
       x: { domain: [0, totalX], axis: null }, y: { domain: [0, totalY], axis: null },
       marks: [
         Plot.rect(tiles, { x1: (t) => t.x + gap, x2: (t) => t.x + 1 - gap, y1: (t) => t.y + gap, y2: (t) => t.y + 1 - gap, fill: "var(--surface)", stroke: line, rx: 2 }),
-        Plot.rect(boxes, { x1: "x1", x2: "x2", y1: "y1", y2: "y2", fill: paint, fillOpacity: 0.3 }),
-        Plot.rect(boxes, { x1: "x1", x2: "x2", y1: "y1", y2: "full", fill: paint }),
+        Plot.rect(stripes, { x1: "x1", x2: "x2", y1: "y1", y2: "y2", fill: paint, fillOpacity: 0.3 }),
+        Plot.rect(stripes, { x1: "x1", x2: "x2", y1: "y1", y2: "full", fill: paint }),
         Plot.tip(boxes, Plot.pointer({
           x: (b) => (b.x1 + b.x2) / 2, y: (b) => (b.y1 + b.y2) / 2, ...tip,
-          title: (b) => `${b.holds || b.population}\ncore ${b.core}, ${found.unit} (${b.x}, ${b.y})${chips.length > 1 && found.unit === "tile" ? ` of chip ${b.chip}` : ""}\n${whole(b.neurons)} neurons${b.fill === null ? "" : `, ${percent(b.fill, 0)} full`}`,
+          title: (b) => `${b.holds}\ncore ${b.core}, ${found.unit} (${b.x}, ${b.y})${chips.length > 1 && found.unit === "tile" ? ` of chip ${b.chip}` : ""}\n${whole(b.neurons)} neurons${b.fill === null ? "" : `, ${percent(b.fill, 0)} full`}`,
         })),
       ],
     });
     named(svg, `Map of the cores of ${found.title}`);
     const box = document.createElement("div"), list = document.createElement("ul");
     list.className = "legend";
-    for (const p of data.populations.filter((p) => cores.some((c) => c.population === p.name))) {
+    for (const p of data.populations.filter((p) => cores.some((c) => c.populations.some((held) => held.name === p.name)))) {
       const item = document.createElement("li"), swatch = document.createElement("span");
       swatch.className = "swatch";
       swatch.style.background = p.colour;

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from inflor.quant.operators import Conv, Flatten, IntArray, Linear, Operator, Scale, Shape
-from inflor.quant.unroll import as_convolution, unrolled
+from inflor.quant.operators import Conv, IntArray, Operator, Scale, Shape, unrolled
+from inflor.quant.operators.chain import LARGEST_SUM
 
 MANTISSA_BITS = 8
 LARGEST_GEOMETRY = 127
@@ -59,7 +59,7 @@ Linear_ = Kernel | Matrix
 
 def compose(operators: tuple[Operator, ...], shape: Shape) -> Linear_:
     """The chain as a convolution if it is one, else as a matrix. shape: the source's, without batch."""
-    if len(shape) in (2, 3) and not any(isinstance(op, Linear | Flatten) for op in operators):
+    if len(shape) in (2, 3):
         convolution = _as_convolution(operators, shape)
         if convolution is not None and _fits(kernel := _kernel(convolution, shape)):
             return kernel
@@ -108,10 +108,10 @@ def digits(values: npt.NDArray[Any]) -> list[tuple[npt.NDArray[Any], int]]:
 def _as_convolution(operators: tuple[Operator, ...], shape: Shape) -> Conv | None:
     """The chain as one convolution, or None where it is none (zeros inserted between two operators, say)."""
     whole: Conv | None = None
-    here = shape
+    here, gain = shape, 1
     for operator in operators or (Scale("", np.ones((), np.int64)),):
-        assert not isinstance(operator, Linear | Flatten)
-        step = as_convolution(operator, here)
+        gain *= operator.gain(here)
+        step = operator.as_convolution(here) if gain < LARGEST_SUM else None
         whole = step if whole is None or step is None else _merged(whole, step, shape)
         if whole is None:
             return None

@@ -21,7 +21,7 @@ from inflor.converter.primitives.fields import make_node
 from inflor.quant import file as integer_nir
 from inflor.quant.fix.pipeline import quantize
 from inflor.quant.ir.network import IntegerNetwork, Projection
-from inflor.quant.operators import WEIGHTED, Linear
+from inflor.quant.operators import Linear, Weighted
 
 
 @given(network=integer_networks(asymmetric=False, delays=True, current=True, recurrent=True))
@@ -54,7 +54,7 @@ def test_read_back_identically(network: IntegerNetwork, tmp_path_factory: pytest
         assert [type(o) for o in before.operators] == [type(o) for o in after.operators]
         for one, other in zip(before.operators, after.operators, strict=True):
             assert one.name == other.name
-            if isinstance(one, WEIGHTED) and isinstance(other, WEIGHTED):
+            if isinstance(one, Weighted) and isinstance(other, Weighted):
                 assert np.array_equal(np.broadcast_to(one.weight, other.weight.shape), other.weight)
             else:
                 assert one == other

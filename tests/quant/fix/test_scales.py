@@ -79,7 +79,7 @@ def test_clipping_an_outlier_lowers_the_error() -> None:
 
 def test_channels_that_share_a_row_share_a_scale() -> None:
     conv = Conv("c", np.zeros((2, 1, 1, 1)), (1, 1), ((0, 0), (0, 0)), (1, 1), 1)
-    rows = target_rows(conv, (Flatten("f", 0, 2),), (6,))
+    rows = target_rows((conv, Flatten("f", 0, 2)), (1, 1, 3))
     assert rows.tolist() == [0, 0, 0, 1, 1, 1]
     assert scale_groups([rows], 6, True).tolist() == [0, 0, 0, 1, 1, 1]
     assert scale_groups([rows, np.array([0, 1, 2, 2, 3, 4])], 6, True).tolist() == [0] * 6

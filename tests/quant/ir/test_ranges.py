@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +11,7 @@ import small_networks
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from integer_networks import integer_networks
+from on_target import placed
 
 from inflor.converter.errors import InputError
 from inflor.converter.nir.metadata import ModelInfo
@@ -17,7 +19,8 @@ from inflor.quant.ir import ranges
 from inflor.quant.ir.network import IntegerNetwork, Population, Projection
 from inflor.quant.ir.neuron import DECAY_BITS, ZERO, NeuronRule, SetTo, Subtract
 from inflor.quant.ir.ranges import state_range
-from inflor.quant.operators import Linear
+from inflor.quant.operators import Flatten, Linear, Operator, SumPool, unrolled
+from inflor.quant.run.kernel import exact_dtype
 
 DECAY_ONE = 1 << DECAY_BITS
 
@@ -112,3 +115,72 @@ def test_a_million_steps_are_not_followed_one_by_one() -> None:
     )
     proved = state_range(network, network.by_name["sum"])
     assert 3 * 127 * 1_000_000 <= proved.state.high[0] <= 3 * 127 * 1_000_000 + 1_000_000
+
+
+def one_neuron(shape: tuple[int, ...], operators: tuple[Operator, ...], exponent: int, sources: int = 1):
+    populations = [small_networks.population("x", shape, "input"), small_networks.population("n", (1,))]
+    projections = [
+        Projection("x", "n", tuple(replace(op, name=f"{op.name}{i}") for op in operators), exponent)
+        for i in range(sources)
+    ]
+    return replace(small_networks.network(populations, projections, 1), source="large.int.nir")
+
+
+def test_a_sum_beyond_int64_is_refused_and_not_wrapped() -> None:
+    """127 * 128 * 132,622 << 33 is a little above 2**64: in int64 it was a small number, of "58 bits"."""
+    network = one_neuron((132_622,), (Linear("w", np.full((1, 132_622), 127)),), 33)
+    with pytest.raises(InputError, match=r"large\.int\.nir: population 'n': .*'x' may need 66 bits"):
+        state_range(network, network.by_name["n"])
+    with pytest.raises(InputError, match="population 'n'"):
+        placed("cpu", network)
+
+
+def test_sums_of_several_projections_are_refused_and_not_wrapped() -> None:
+    """Four times 2**61, each of which int64 holds."""
+    network = one_neuron((1,), (Linear("w", np.array([[64]])),), 48, sources=4)
+    with pytest.raises(InputError, match="population 'n'"):
+        state_range(network, network.by_name["n"])
+
+
+@given(
+    st.lists(st.integers(-128, 128), min_size=1, max_size=6),
+    st.lists(st.integers(1, 1 << 20), max_size=4),
+    st.integers(0, 62),
+    st.integers(1, 3),
+)
+@settings(max_examples=300)
+def test_what_is_proved_holds_in_whole_numbers(
+    weights: list[int], windows: list[int], exponent: int, sources: int
+) -> None:
+    """Pools over all of a map, weights, an exponent: the very ends in Python's integers, or refused for their size."""
+    shape = (len(weights), math.prod(windows))
+    pools = [SumPool(f"p{i}", (window,), (window,), (0,)) for i, window in enumerate(windows)]
+    network = one_neuron(shape, (*pools, Flatten("f", 0, 1), Linear("w", np.array([weights]))), exponent, sources)
+    factor = sources * shape[1] << exponent
+    most = factor * sum(w * (127 if w > 0 else -128) for w in weights)
+    least = factor * sum(w * (-128 if w > 0 else 127) for w in weights)
+    try:
+        proved = state_range(network, network.by_name["n"])
+    except InputError as error:
+        refusal = str(error)
+    else:
+        refusal = ""
+    if refusal:
+        assert "population 'n'" in refusal
+        assert factor * 128 * 128 * len(weights) >= 1 << 60
+        return
+    assert (int(proved.state.low[0]), int(proved.state.high[0])) == (min(least, 0), max(most, 0))
+    assert proved.partial >= max(most, -least)
+
+
+def test_a_product_of_matrices_beyond_int64_is_refused() -> None:
+    """Each pool counts every value 2**16 times and more."""
+    pool = SumPool("p", (1 << 16,), (1,), (1 << 15,))
+    chain = tuple(replace(pool, name=f"p{i}", padding=(1 << 15,)) for i in range(5))
+    with pytest.raises(InputError, match="'p3'"):
+        unrolled(chain, (1, 1))
+
+
+def test_no_format_holds_more_than_int64() -> None:
+    with pytest.raises(OverflowError, match="64 bits"):
+        exact_dtype(1 << 63)

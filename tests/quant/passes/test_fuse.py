@@ -16,8 +16,7 @@ from inflor.converter.nir.graph import Graph
 from inflor.converter.nir.validate import validate
 from inflor.converter.primitives.fields import make_node
 from inflor.converter.simulate import execute
-from inflor.quant.apply import apply_chain, weight_tensor
-from inflor.quant.operators import WEIGHTED, Scale
+from inflor.quant.operators import Scale, Weighted, apply_chain, weight_tensor
 from inflor.quant.passes.fuse import FusedGraph, fuse
 
 
@@ -84,7 +83,7 @@ def test_any_chain_brings_the_same_current(links: list[str], seed: int, size: in
     graph = graph_of(nodes, list(itertools.pairwise(names)))
     x = torch.from_numpy(rng.normal(size=(3, 4, size, size)))
     fused = fuse(graph)
-    assert all(sum(isinstance(op, WEIGHTED) for op in q.operators) == 1 for q in fused.projections)
+    assert all(sum(isinstance(op, Weighted) for op in q.operators) == 1 for q in fused.projections)
     expected = execute.run(graph, x, 1, currents=["readout"], dtype=torch.float64).currents["readout"][0]
     torch.testing.assert_close(current(fused, "readout", {"input": x}), expected, rtol=1e-9, atol=1e-9)
 

@@ -11,8 +11,7 @@ from integer_networks import images, integer_networks
 from small_networks import conv, network, population, residual
 
 from inflor.quant.ir.network import Projection
-from inflor.quant.operators import Conv, Flatten, Linear, Scale, SumPool
-from inflor.quant.unroll import unrolled
+from inflor.quant.operators import Conv, Flatten, Linear, Scale, SumPool, unrolled
 from inflor.targets.cost import activity as reading
 from inflor.targets.cost.activity import Activity
 from inflor.targets.cost.connectivity import Separable, connectivity

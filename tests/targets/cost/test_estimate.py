@@ -12,8 +12,7 @@ from small_networks import conv, network, population, residual
 
 from inflor.converter.errors import InputError
 from inflor.quant.ir.network import Projection
-from inflor.quant.operators import Conv, Flatten, Linear
-from inflor.quant.unroll import unrolled
+from inflor.quant.operators import Conv, Flatten, Linear, unrolled
 from inflor.targets.cost import placing, table
 from inflor.targets.cost.estimate import HARDWARE, MODELS, estimate
 from inflor.targets.cost.result import Estimate

@@ -14,8 +14,7 @@ from counting import emulate
 from small_networks import conv, network, population
 
 from inflor.quant.ir.network import Projection
-from inflor.quant.operators import Flatten, Linear, Scale
-from inflor.quant.unroll import unrolled
+from inflor.quant.operators import Flatten, Linear, Scale, unrolled
 from inflor.targets.cost.activity import Activity
 from inflor.targets.cost.counts import count
 from inflor.targets.cost.mapped import count_mapped

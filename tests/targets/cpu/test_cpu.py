@@ -108,7 +108,7 @@ def test_windows_and_matrix_products_give_the_same(network: IntegerNetwork) -> N
     x = images(network, 1)
     patch = pytest.MonkeyPatch()
     with patch.context() as context:
-        context.setattr("inflor.quant.apply.DIRECT_CONVOLUTION_DEVICES", ())
+        context.setattr("inflor.quant.operators.conv.DIRECT_CONVOLUTION_DEVICES", ())
         context.setattr(synapses, "suits", lambda *_: False)
         assert_equal(network, emulate(network, x), x)
 

@@ -86,7 +86,7 @@ def test_spikes_that_were_not_kept_are_asked_for_in_words(tmp_path: Path) -> Non
 def test_what_is_no_record_is_refused(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "r.h5"
     path.write_bytes(content)
-    with pytest.raises(InputError, match=r"r\.h5.*inflor run --out"):
+    with pytest.raises(InputError, match=r"r\.h5.*make one: run the network with `out`"):
         read(path)
 
 

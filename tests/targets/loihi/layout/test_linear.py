@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 pytest.importorskip("scipy", reason="scipy comes with the extra 'lava'")
 
-from inflor.quant.apply import apply_chain, weight_tensor
-from inflor.quant.operators import Conv, Flatten, Linear, Scale, SumPool, output_shape
+from inflor.quant.operators import Conv, Flatten, Linear, Scale, SumPool, apply_chain, output_shape, weight_tensor
 from inflor.targets.loihi.layout.linear import Kernel, as_matrix, compose, digits, unroll
 
 
