@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from inflor.quant.operators import apply_chain, split_chain, weight_tensor
-from inflor.quant.passes.fuse import FloatProjection
+from inflor.quant.passes.fused import FloatProjection
 
 FloatArray = npt.NDArray[np.float64]
 COLUMNS = 2048

@@ -16,7 +16,7 @@ from inflor.quant.ir.network import IntegerNetwork, Population, Projection
 from inflor.quant.ir.ranges import state_range
 from inflor.quant.operators import weighted
 from inflor.quant.operators.arrays import channels_first
-from inflor.quant.passes.fuse import FloatProjection
+from inflor.quant.passes.fused import FloatProjection
 
 
 def measure_layer(

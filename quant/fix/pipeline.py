@@ -22,6 +22,7 @@ from inflor.converter.errors import InputError
 from inflor.converter.nir.graph import Graph
 from inflor.converter.nir.metadata import ModelInfo
 from inflor.converter.nir.ordering import components
+from inflor.converter.passes.base import run_passes
 from inflor.converter.simulate import execute
 from inflor.quant.fix.calibrate import CHUNK, input_unit, mean_current, sample_columns
 from inflor.quant.fix.measure import measure_layer, rounds_weights
@@ -34,8 +35,9 @@ from inflor.quant.ir.neuron import DECAY_BITS
 from inflor.quant.ir.ranges import state_range
 from inflor.quant.operators import Operator, Weighted, weighted
 from inflor.quant.operators.arrays import channels_first
-from inflor.quant.passes.add_readouts import add_readouts
-from inflor.quant.passes.fuse import FloatProjection, fuse, scale_source, with_unique_names
+from inflor.quant.passes.fused import FloatProjection
+from inflor.quant.passes.pipeline import ADD_READOUTS, CHAINS, NAME_OPERATORS, fuse
+from inflor.quant.passes.scale_source import scale_source
 from inflor.quant.run.kernel import Kernel, Profile, run_together
 from inflor.quant.run.synapses import delayed
 
@@ -114,9 +116,9 @@ class _Quantizer:
         labels: npt.NDArray[np.int64] | None,
         options: Options,
     ):
-        self.graph = graph = add_readouts(graph)
+        self.graph = graph = run_passes(graph, [ADD_READOUTS])
         self.options = options
-        self.fused = with_unique_names(fuse(graph))
+        self.fused = run_passes(fuse(graph), [NAME_OPERATORS], CHAINS)
         self.timesteps = graph.info.timesteps
         self.rng = np.random.default_rng(options.seed)
         x, self.labels = self._samples(calibration, labels)
@@ -281,7 +283,7 @@ class _Quantizer:
             assert operator is not None
             columns = sample_columns(projection, self._float_source(projection), self.rng)
             source = self.graph.output_shapes[projection.source]
-            identity = None if _has_weights(self.graph, projection) else float(operator.weight.flat[0])
+            identity = None if projection.weights else float(operator.weight.flat[0])
             peak = 2 ** (INPUT_BITS - 1) - 1 if projection.source in self.graph.inputs() else 1
             synapses.append(Synapses(operator, target_rows(projection.operators, source), columns, identity, peak))
         per_channel = self.options.granularity == "channel" and neuron.threshold is not None
@@ -326,7 +328,8 @@ class _Quantizer:
             sources = {name: self.integer_spikes[name][:, chunk] for name in outside}
             parts.append(run_together(kernels, sources, self.timesteps, keep_states=looks))
             for name, step in zip(names, parts[-1], strict=True):
-                peaks[name] = max([peaks[name], *(int(s.abs().max()) for s in step.states or () if s is not None)])
+                seen = () if step.trace is None else (step.trace.u, step.trace.v)
+                peaks[name] = max([peaks[name], *(int(s.abs().max()) for s in seen if s is not None)])
         for name, steps in zip(names, zip(*parts, strict=True), strict=True):
             if steps[0].spikes is not None:
                 self.integer_spikes[name] = torch.cat([step.spikes for step in steps], dim=1)
@@ -361,14 +364,6 @@ class _Quantizer:
             agreement=float((in_float == in_integers).mean()),
             layers=layers,
         )
-
-
-def _has_weights(graph: Graph, projection: FloatProjection) -> bool:
-    """Whether any node of a chain has weights of its own; where none has, it is a residual identity."""
-    return any(
-        isinstance(graph.nodes[n], nir.Linear | nir.Affine | nir.Conv1d | nir.Conv2d | nir.Scale)
-        for n in projection.nodes
-    )
 
 
 def _with_weights(operators: tuple[Operator, ...], mantissa: npt.NDArray[np.int64]) -> tuple[Operator, ...]:

@@ -35,6 +35,8 @@ LARGEST_T = (1 << 15) - 1
 """Cap of t in any case: what the threshold registers of the chips hold."""
 SCANNED = 20_000
 """Steps times inputs per output that are tried."""
+LARGEST_MULTIPLE = 1 << 40
+"""A multiple of which no t is one."""
 LARGEST_EXPONENT = 7
 LARGEST_DENOMINATOR = 256
 
@@ -270,10 +272,12 @@ def _search(
     count = len(reference)
     unclipped = np.min([f * 2.0**e for f, e in zip(finest, exponents, strict=True)], axis=0)
     unclipped = np.minimum(unclipped, most)
+    multiple = common_multiple(step, identities, count)
+    allowed = np.min([np.full(count, np.inf), *(largest for _, largest in identities)], axis=0)
     best_error, best_t = np.full(count, np.inf), np.ones(count, np.int64)
     seen: set[bytes] = set()
     for ratio in steps:
-        t = _snap(np.minimum(unclipped / ratio, most), step, identities)
+        t = _snap(np.minimum(unclipped / ratio, most), multiple, allowed)
         if t.tobytes() in seen:
             continue
         seen.add(t.tobytes())
@@ -286,11 +290,18 @@ def _search(
     return best_t, float((best_error / reference**2).sum())
 
 
-def _snap(t: FloatArray, step: int, identities: Sequence[tuple[IntArray, FloatArray]]) -> IntArray:
-    """The nearest allowed t: a multiple of `step`, and what the identities ask for; 0 where nothing is allowed."""
-    multiple = np.lcm.reduce([np.full(len(t), step), *(m for m, _ in identities)])
-    most = np.min([np.full(len(t), np.inf), *(most for _, most in identities)], axis=0)
-    nearest = np.minimum(np.maximum(np.rint(t / multiple), 1) * multiple, np.floor(most / multiple) * multiple)
+def common_multiple(step: int, identities: Sequence[tuple[IntArray, FloatArray]], count: int) -> IntArray:
+    """What t must be a multiple of, in each of `count` groups; `LARGEST_MULTIPLE` where it is that or more.
+
+    Python integers: the least common multiple for several identities may leave int64.
+    """
+    multiples = zip(*(m.tolist() for m, _ in identities), strict=True) if identities else [()] * count
+    return np.array([min(math.lcm(step, *values), LARGEST_MULTIPLE) for values in multiples])
+
+
+def _snap(t: FloatArray, multiple: IntArray, allowed: FloatArray) -> IntArray:
+    """The nearest t of those multiples that are allowed, which are at most `allowed`; 0 where none is."""
+    nearest = np.minimum(np.maximum(np.rint(t / multiple), 1) * multiple, np.floor(allowed / multiple) * multiple)
     return nearest.astype(np.int64)
 
 

@@ -1,20 +1,8 @@
 """The integer network: populations and projections, the only structure that a target knows.
 
-One step, exact and in this order, for every population in order of depth:
-
-    a = sum over projections of (W s) << e, plus bias
-    u = keep(u, current_decay) + (a << f)         where there is a synaptic current, else u = a << f
-    v = keep(v, decay) + u + drift
-    s = 1 if v > threshold << f else 0            strictly greater
-    v = v - (reset_value << f) * s                reset "subtract"
-    v = v_reset << f where s = 1                  reset "zero"
-
-    keep(x, decay) = sign(x) * ((|x| * (2**d - decay)) >> d)      truncated towards zero
-
-f are the fraction bits of the state and d the bits of the decays. A refractory population does not integrate in the
-step after a spike: its v stays as the reset left it, while u goes on. The readout never fires; its v after each step is
-the output. u and v start at 0 for every sample. A projection from a population that does not stand before its target
-is recurrent: it has a delay of at least one step, and what it would bring from before the sample is nothing.
+What they compute in a step is specified, and can be run, in `inflor.quant.ir.reference` (docs/integer-network.md).
+A projection from a population that does not stand before its target is recurrent: it has a delay of at least one step,
+and what it would bring from before the sample is nothing.
 """
 
 from __future__ import annotations
@@ -26,11 +14,10 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from inflor.converter.errors import InputError
 from inflor.converter.nir.metadata import FRAMES, ModelInfo
+from inflor.converter.nir.ordering import components
 from inflor.quant.ir.features import Feature
 from inflor.quant.ir.neuron import NeuronRule
 from inflor.quant.ir.types import FloatArray, Shape
@@ -133,11 +120,10 @@ class IntegerNetwork:
     @cached_property
     def incoming(self) -> Mapping[str, tuple[Projection, ...]]:
         """Projections into each population, in a fixed order."""
-        return {p.name: tuple(q for q in self.projections if q.target == p.name) for p in self.populations}
-
-    @cached_property
-    def outgoing(self) -> Mapping[str, tuple[Projection, ...]]:
-        return {p.name: tuple(q for q in self.projections if q.source == p.name) for p in self.populations}
+        incoming: dict[str, list[Projection]] = {p.name: [] for p in self.populations}
+        for q in self.projections:
+            incoming[q.target].append(q)
+        return {name: tuple(found) for name, found in incoming.items()}
 
     @cached_property
     def position(self) -> Mapping[str, int]:
@@ -182,22 +168,8 @@ class IntegerNetwork:
     @cached_property
     def components(self) -> tuple[tuple[str, ...], ...]:
         """Populations that reach each other, together, in order of evaluation; without recurrence, each alone."""
-        count = len(self.populations)
-        rows = [self.position[q.source] for q in self.projections]
-        columns = [self.position[q.target] for q in self.projections]
-        links = coo_array((np.ones(len(rows)), (rows, columns)), shape=(count, count))
-        number, label = connected_components(links, connection="strong")
-        members = [
-            tuple(p.name for p, at in zip(self.populations, label, strict=True) if at == i) for i in range(number)
-        ]
-        sources = [{label[r] for r, c in zip(rows, columns, strict=True) if label[c] == i} - {i} for i in range(number)]
-        waiting = sorted(range(number), key=lambda i: self.position[members[i][0]])
-        done: dict[int, None] = {}
-        while waiting:
-            ready = next(i for i in waiting if sources[i] <= done.keys())
-            waiting.remove(ready)
-            done[ready] = None
-        return tuple(members[i] for i in done)
+        edges = [(q.source, q.target) for q in self.projections]
+        return tuple(components(tuple(p.name for p in self.populations), edges))
 
     @cached_property
     def rank(self) -> Mapping[str, int]:
@@ -210,9 +182,13 @@ class IntegerNetwork:
 
     def recurrent_with(self, name: str) -> tuple[str, ...]:
         """The populations, itself among them, that a population reaches and is reached by; none if it stands alone."""
-        component = next(c for c in self.components if name in c)
+        component = self._component[name]
         alone = len(component) == 1 and not any(q.source == name for q in self.incoming[name])
         return () if alone else component
+
+    @cached_property
+    def _component(self) -> Mapping[str, tuple[str, ...]]:
+        return {name: component for component in self.components for name in component}
 
     @cached_property
     def inputs(self) -> tuple[Population, ...]:
@@ -260,12 +236,14 @@ class IntegerNetwork:
 
 
 def check_network(network: IntegerNetwork) -> None:
-    """Assert that every chain ends in its target's shape and every projection back has a delay.
+    """Assert that every chain ends in its target's shape, and what exponents and delays there can be.
 
     Raises:
         ValueError: it does not; a programming error.
     """
     for projection in network.projections:
+        if projection.exponent < 0:
+            raise ValueError(f"{projection.name}: has a negative exponent")
         if projection.delay < int(network.is_recurrent(projection)):
             raise ValueError(f"{projection.name}: leads back and has no delay")
         shape = output_shape(projection.operators, network.by_name[projection.source].shape)

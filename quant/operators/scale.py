@@ -83,4 +83,4 @@ class Scale(Weighted):
 
     @classmethod
     def from_nir(cls, name: str, node: nir.NIRNode, shape: Shape) -> Scale:
-        return cls(name, least_shape(np.asarray(node.scale, np.float64)))
+        return cls(name, least_shape(np.asarray(node.scale, np.float64)).copy())

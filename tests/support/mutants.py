@@ -20,7 +20,7 @@ from inflor.converter.nir.metadata import ModelInfo
 from inflor.converter.simulate.execute import run
 from inflor.quant import file as integer_nir
 from inflor.quant.fix.pipeline import quantize
-from inflor.quant.passes.fuse import fuse
+from inflor.quant.passes.pipeline import fuse
 
 Random = random.Random
 KINDS = (

@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inflor.quant.fix.scales import LARGEST_EXPONENT, Synapses, choose_scales, denominator, scale_groups, target_rows
+from inflor.quant.fix.scales import (
+    LARGEST_EXPONENT,
+    LARGEST_MULTIPLE,
+    Synapses,
+    choose_scales,
+    common_multiple,
+    denominator,
+    scale_groups,
+    target_rows,
+)
 from inflor.quant.operators import Conv, Flatten, Linear, Scale
 
 THETA = 0.5
@@ -102,3 +111,10 @@ def test_an_identity_that_no_mantissa_equals_is_rounded(reference: float, bits: 
     assert not scales.exact
     assert np.linalg.norm(held[0] * unit[:, None] - weight) < 2.0 ** (1 - bits) * np.linalg.norm(weight)
     np.testing.assert_allclose(held[1] * unit, 1.0, rtol=2.0 ** (2 - bits))
+
+
+def test_a_common_multiple_beyond_int64_is_none_of_its_low_bits() -> None:
+    """Residual identities of many different denominators."""
+    identities = [(np.array([prime * 128, 2]), np.array([1e6, 1e6])) for prime in (251, 241, 239, 233, 229, 227, 223)]
+    assert common_multiple(6, identities, 2).tolist() == [LARGEST_MULTIPLE, 6]
+    assert common_multiple(6, [], 3).tolist() == [6, 6, 6]

@@ -17,7 +17,8 @@ from inflor.converter.nir.validate import validate
 from inflor.converter.primitives.fields import make_node
 from inflor.converter.simulate import execute
 from inflor.quant.operators import Scale, Weighted, apply_chain, weight_tensor
-from inflor.quant.passes.fuse import FusedGraph, fuse
+from inflor.quant.passes.fused import FusedGraph
+from inflor.quant.passes.pipeline import fuse
 
 
 def graph_of(nodes: dict[str, nir.NIRNode], edges: list[tuple[str, str]]) -> Graph:
