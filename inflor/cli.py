@@ -20,6 +20,7 @@ import click
 
 from inflor import interrupts
 from inflor._public import COMMANDS
+from inflor.console import as_typed, visible
 from inflor.converter.errors import InflorError
 
 BUG, PIPE_CLOSED, INTERRUPTED = 70, 141, 130
@@ -66,7 +67,7 @@ class Commands(click.Group):
         except click.ClickException as error:
             return _fail(_sentence(error), InflorError.exit_code)
         except InflorError as error:
-            return _fail(str(error), error.exit_code)
+            return _fail(as_typed(str(error)), error.exit_code)
         except (click.Abort, KeyboardInterrupt):
             return _fail("interrupted; files are as they were before, or complete", INTERRUPTED)
         except MemoryError:
@@ -88,9 +89,7 @@ def _sentence(error: click.ClickException) -> str:
 def _fail(message: str, code: int) -> int:
     if os.environ.get(TRACEBACK):
         traceback.print_exc()
-    from inflor.console import as_typed, visible
-
-    click.echo(f"error: {visible(as_typed(message))}", err=True)
+    click.echo(f"error: {visible(message)}", err=True)
     return code
 
 

@@ -19,6 +19,13 @@ from inflor import interrupts
 from inflor.converter.errors import with_flags
 
 Row = Mapping[str, Any]
+AS_TYPED = {
+    ("framework", ""): "--from",
+    ("learning_rate", ""): "--lr",
+    ("spikes", "True"): "without --no-spikes",
+    ("resume", "False"): "without --resume",
+}
+"""Arguments of functions whose option has another name."""
 
 
 @dataclass(frozen=True)
@@ -29,15 +36,6 @@ class Column:
     heading: str
     show: Callable[[Any], str] = str
     left: bool = False
-
-
-AS_TYPED = {
-    ("framework", ""): "--from",
-    ("learning_rate", ""): "--lr",
-    ("spikes", "True"): "without --no-spikes",
-    ("resume", "False"): "without --resume",
-}
-"""Arguments whose option has another name."""
 
 
 def as_typed(message: str) -> str:
@@ -58,7 +56,7 @@ def print_json(value: Mapping[str, Any]) -> None:
 
 
 def print_line(text: str = "") -> None:
-    """A line of text; control characters, which a file's names may hold, are shown and not obeyed."""
+    """A line of text; arguments that it names are options, and control characters are shown and not obeyed."""
     print(visible(as_typed(text)), file=sys.stdout)
 
 
