@@ -32,7 +32,9 @@ def through(path: Path, populations: list[Population], projections: list[Project
 
 
 def ones(source: str, target: str, size: int = 1, weight: int = 1, delay: int = 0) -> Projection:
-    return Projection(source, target, (Linear(f"{source}_{target}", weight * np.eye(size, dtype=np.int64)),), 0, delay)
+    return Projection(
+        source, target, (Linear(f"{source}_{target}", weight * np.eye(size, dtype=np.int64)),), exponent=0, delay=delay
+    )
 
 
 def source(size: int = 1) -> Population:
