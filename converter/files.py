@@ -28,12 +28,12 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.is_dir():
-            raise InputError(f"{target}: is a folder; name a file to write")
+            raise InputError("is a folder; name a file to write", path=target)
         yield temporary
         os.replace(temporary, target)
     except OSError as error:
         reason = error.strerror or str(error)
-        raise InputError(f"{target}: cannot be written ({reason}); choose another place to write to") from error
+        raise InputError(f"cannot be written ({reason}); choose another place to write to", path=target) from error
     finally:
         with contextlib.suppress(OSError):  # where the parent is a file, say: the error under way says more
             temporary.unlink(missing_ok=True)

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import nir
 import numpy as np
 
 from inflor.api.loading import PathLike, is_record, kind_of
 from inflor.converter.nir import file as nir_file
-from inflor.converter.nir.graph import SPIKING, Graph, reset_of
+from inflor.converter.nir.graph import Graph, reset_of
 from inflor.converter.nir.metadata import ModelInfo
 from inflor.converter.passes.conventions import Conventions
+from inflor.converter.primitives.base import primitive
 from inflor.converter.train import checkpoint
 from inflor.quant import file as integer_nir
 from inflor.quant.ir.network import IntegerNetwork, Population
@@ -93,8 +93,8 @@ def _float(path: PathLike, graph: Graph) -> Description:
 
 
 def _node(graph: Graph, name: str) -> Row:
-    node = graph.nodes[name]
-    weight = next((getattr(node, field) for field in ("weight", "scale") if hasattr(node, field)), None)
+    node, form = graph.nodes[name], primitive(graph.nodes[name])
+    weight = next((getattr(node, field) for field in form.of_role("weights")), None)
     row: Row = {
         "name": name,
         "type": type(node).__name__,
@@ -106,11 +106,11 @@ def _node(graph: Graph, name: str) -> Row:
         "threshold": None,
         "reset": None,
     }
-    if times := [getattr(node, field) for field in ("tau", "tau_syn", "tau_mem", "delay") if hasattr(node, field)]:
-        row["tau"] = ", ".join(map(_one, times))
-    if isinstance(node, (*SPIKING, nir.Threshold)):
-        row["threshold"] = _ends(node.v_threshold if isinstance(node, SPIKING) else node.threshold)
-    if isinstance(node, SPIKING):
+    if times := form.of_role("time"):
+        row["tau"] = ", ".join(_one(getattr(node, field)) for field in times)
+    for field in form.of_role("threshold"):
+        row["threshold"] = _ends(getattr(node, field))
+    if form.resets:
         reset, value = reset_of(node)
         later = ", loses a step" if node.metadata.get("refractory") else ""
         row["reset"] = f"{'minus' if reset == 'subtract' else 'to'} {_one(value)}{later}"

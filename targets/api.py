@@ -26,7 +26,6 @@ from inflor.quant.ir.features import Feature
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from inflor.quant.ir.features import Feature
     from inflor.quant.ir.network import IntegerNetwork
     from inflor.quant.run.kernel import Profile
     from inflor.targets.cost.result import Estimate

@@ -17,29 +17,26 @@ import numpy as np
 
 from inflor.converter.errors import InputError
 from inflor.converter.files import atomic_path
-from inflor.converter.nir.graph import Edge, Graph
+from inflor.converter.nir.graph import Edge, Graph, nir_graph
 from inflor.converter.nir.metadata import METADATA_KEY, ModelInfo
-from inflor.converter.nir.validate import unknown_type, validate
-from inflor.converter.passes.conventions import Conventions, prepared, with_conventions
-from inflor.converter.primitives import fields
+from inflor.converter.nir.validate import validate
+from inflor.converter.passes.conventions import Conventions
+from inflor.converter.passes.pipelines import validate_by
+from inflor.converter.primitives.base import primitive, primitive_called
+from inflor.converter.primitives.fields import make_node
 from inflor.converter.reading.hdf5 import HDF5_ERRORS, Tree, damaged, read_tree
-
-TYPES = {kind.__name__: kind for kind in fields.FIELDS}
-FILE_NAME = {(nir.Input, "input_type"): "shape", (nir.Output, "output_type"): "shape"}
-"""Where a field's dataset is not named as the field."""
 
 
 def read(path: str | os.PathLike[str], conventions: Conventions | None = None) -> Graph:
     """Read and validate a .nir file. Memory is taken only after the sizes that the file claims are checked.
 
-    conventions: what the file does not say about time; see `inflor.converter.passes.conventions`.
+    Args:
+        conventions: what the file does not say about time.
 
     Raises:
         InputError: not a readable NIR file, not a valid graph (see `inflor.converter.nir.validate`), or the conventions
-        do not fit
-            it. Names the file and node.
+            do not fit it. Names the file and node.
     """
-    conventions = conventions or Conventions()
     source = str(path)
     _check_regular(source)
     try:
@@ -54,8 +51,7 @@ def read(path: str | os.PathLike[str], conventions: Conventions | None = None) -
     kind = tree.get("type")
     if not isinstance(kind, str) or kind != "NIRGraph":
         raise InputError(f"{source}: holds {str(kind)[:80]!r}, not a NIRGraph; export the whole model")
-    graph = prepared(_graph(tree, f"{source}: its graph", source), conventions)
-    return with_conventions(validate(graph, source), conventions)
+    return validate_by(_graph(tree, f"{source}: its graph", source), source, conventions or Conventions())
 
 
 def _check_regular(source: str) -> None:
@@ -85,11 +81,8 @@ def _graph(tree: Tree, where: str, source: str) -> nir.NIRGraph:
         if not isinstance(edges, np.ndarray) or edges.size:
             raise InputError(f"{where} has no list 'edges' of pairs of node names; export the model again")
         edges = np.empty((0, 2), object)
-    graph: nir.NIRGraph = object.__new__(nir.NIRGraph)
-    graph.nodes = {name: _node(name, node, source) for name, node in nodes.items()}
-    graph.edges = [(start, end) for start, end in edges]
-    graph.metadata = _metadata(tree, where)
-    return graph
+    read = {name: _node(name, node, source) for name, node in nodes.items()}
+    return nir_graph(read, [(start, end) for start, end in edges], _metadata(tree, where))
 
 
 def _node(name: str, tree: Any, source: str) -> nir.NIRNode:
@@ -98,21 +91,19 @@ def _node(name: str, tree: Any, source: str) -> nir.NIRNode:
         raise InputError(f"{source}: node {name!r} has no type; export the model again")
     if kind == "NIRGraph":
         return _graph(tree, f"{source}: the graph {name!r}", source)
-    if kind not in TYPES:
-        raise unknown_type(source, name, kind)
+    form = primitive_called(kind, source, name)
     where = f"{source}: node {name!r} ({kind})"
-    cls, values, known = TYPES[kind], {}, {"type", "metadata"}
-    for field in fields.FIELDS[cls]:
-        key = FILE_NAME.get((cls, field), field)
+    values, known = {}, {"type", "metadata"}
+    for field, entry in form.fields.items():
+        key = entry.key or field
         known.add(key)
         value = tree.get(key)
         if isinstance(value, dict):
             raise InputError(f"{where}: field {field!r} is a group; it takes a value")
-        # A type is a mapping in NIR's classes and the bare shape in its files.
-        values[field] = {field.removesuffix("_type"): value} if field.endswith("_type") else value
+        values[field] = {entry.port: value} if entry.port else value
     if extra := sorted(set(tree) - known):
         raise InputError(f"{where}: has the unknown field {extra[0]!r}; this version does not know what it means")
-    return fields.make_node(cls, values, _metadata(tree, where))
+    return make_node(form.node, values, _metadata(tree, where))
 
 
 def _metadata(tree: Tree, where: str) -> dict[str, Any]:
@@ -129,24 +120,33 @@ def write(
     info: ModelInfo,
     metadata: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write a .nir file that any NIR reader opens. The same graph gives the same bytes. The old file stays on failure.
+    """Check nodes and edges, and write them as a .nir file; see `write_graph`.
 
-    nodes: NIR objects; metadata of theirs may be texts, numbers, arrays and mappings of these. Arrays keep their dtype.
-    metadata: further metadata of the graph.
+    Args:
+        nodes: NIR objects; metadata of theirs may be texts, numbers, arrays and mappings of these. Arrays keep their
+            dtype.
+        info: left out where it is only assumed.
+        metadata: further metadata of the graph.
+
+    Raises:
+        InputError: the graph is not valid (see `inflor.converter.nir.validate`), or the file cannot be written.
+    """
+    further = dict(metadata or {})
+    if info.known or info.stage == "integer":  # what was assumed must not come back as what the file says
+        further[METADATA_KEY] = info.to_json()
+    write_graph(path, validate(nir_graph(nodes, edges, further), str(path)))
+
+
+def write_graph(path: str | os.PathLike[str], graph: Graph) -> None:
+    """Write a valid graph as a .nir file that any NIR reader opens. The same graph gives the same bytes.
 
     `nir.read` types grouped convolutions and kernels that are not square wrongly (nir 1.0.8); files with these it opens
     with type_check=False only.
 
     Raises:
-        InputError: the graph is not valid (see `inflor.converter.nir.validate`), or the file cannot be written.
+        InputError: the file cannot be written; the old file stays.
     """
-    graph: nir.NIRGraph = object.__new__(nir.NIRGraph)
-    graph.nodes, graph.edges = dict(nodes), list(edges)
-    graph.metadata = dict(metadata or {})
-    if info.known or info.stage == "integer":  # what was assumed must not come back as what the file says
-        graph.metadata[METADATA_KEY] = info.to_json()
-    valid = validate(graph, str(path))
-    image = _image(valid, graph.metadata)
+    image = _image(graph, graph.as_nir().metadata)
     with atomic_path(path) as temporary, open(temporary, "wb") as file:
         file.write(image)
         file.flush()
@@ -171,17 +171,17 @@ def _image(graph: Graph, metadata: Mapping[str, Any]) -> bytes:
 
 
 def _put_node(group: h5py.Group, node: nir.NIRNode) -> None:
-    cls = type(node)
-    for field in fields.FIELDS[cls]:
+    form = primitive(node)
+    for field, entry in form.fields.items():
         value = getattr(node, field)
-        if field.endswith("_type"):
-            value = np.asarray(next(iter(value.values())), np.int64)
+        if entry.port:
+            value = np.asarray(value[entry.port], np.int64)
         elif isinstance(value, tuple):
-            value = value[0] if cls is nir.Conv1d else np.array(value, np.int64)
-        _put(group, FILE_NAME.get((cls, field), field), value)
+            value = value[0] if entry.scalar else np.array(value, np.int64)
+        _put(group, entry.key or field, value)
     if node.metadata:
         _put(group, "metadata", node.metadata)
-    _put(group, "type", cls.__name__)
+    _put(group, "type", form.name)
 
 
 def _put(group: h5py.Group, key: str, value: Any) -> None:

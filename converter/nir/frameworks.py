@@ -1,7 +1,7 @@
 """How frameworks that write NIR step their neurons, as far as their files do not say it.
 
-Each row was found by running the framework against the float executor (docs/nir.md, with versions); `converter.
-conventions` turns it into parameters and metadata of the nodes.
+Each row was found by running the framework against the float executor (docs/nir.md, with versions); the passes of
+`inflor.converter.passes.pipelines.by_conventions` turn it into parameters and metadata of the nodes.
 """
 
 from __future__ import annotations
@@ -18,11 +18,18 @@ Gain = Literal["one", "kept"]
 class Framework:
     """What a framework computes in a step.
 
-    integration, dt: as in ModelInfo; dt None is recovered from the file. reset: the default of its neurons, which its
-    files do not name. reached: fires at v >= threshold. late_reset: a reset acts in the step after the spike. start:
-    the potential before the first step, 0, v_leak or v_reset. gains: what one unit of input adds to u ("current") or v
-    (by primitive) where that is not what NIR's equations say: "one", or "kept", the part that a step keeps. notes: what
-    its files leave out, for the user.
+    Attributes:
+        integration: as in ModelInfo.
+        dt: as in ModelInfo; None is recovered from the file.
+        reset: the default of its neurons, which its files do not name.
+        reached: whether it fires at v >= threshold.
+        late_reset: whether a reset acts in the step after the spike.
+        start: the field that holds the potential before the first step; "zero" for 0.
+        gains: what one unit of input adds to u ("current") or v (by primitive) where that is not what NIR's equations
+            say: "one", or "kept", the part that a step keeps.
+        shapes_with_batch: whether its shapes of Input and Output have the batch (and time).
+        infinite_times: whether it writes a neuron without a leak with an infinite time constant and gain.
+        notes: what its files leave out, for the user.
     """
 
     integration: str
@@ -30,8 +37,10 @@ class Framework:
     reset: Reset
     reached: bool = False
     late_reset: bool = False
-    start: Literal["zero", "leak", "reset"] = "zero"
+    start: Literal["zero", "v_leak", "v_reset"] = "zero"
     gains: Mapping[str, Gain] = field(default_factory=dict)
+    shapes_with_batch: bool = False
+    infinite_times: bool = False
     notes: tuple[str, ...] = ()
 
 
@@ -46,20 +55,22 @@ FRAMEWORKS: Mapping[str, Framework] = {
         1e-4,
         "subtract",
         late_reset=True,
+        infinite_times=True,
         notes=("does not write how a neuron resets: reset_mechanism='subtract' with reset_delay=True is assumed",),
     ),
     "norse": Framework(
         "euler",
         1e-6,
         "zero",
-        start="leak",
+        start="v_leak",
         gains={"current": "one", "IF": "one"},
+        shapes_with_batch=True,
         notes=(
             "writes time constants a factor dt = 0.001 too small; the step of 1e-06 makes up for it",
             "does not write v_reset: 0 is assumed",
         ),
     ),
-    "spikingjelly": Framework("euler", 1e-4, "zero", reached=True, start="reset"),
+    "spikingjelly": Framework("euler", 1e-4, "zero", reached=True, start="v_reset"),
     "sinabs": Framework(
         "exponential",
         1.0,
@@ -73,6 +84,7 @@ FRAMEWORKS: Mapping[str, Framework] = {
         "subtract",
         reached=True,
         gains={"current": "kept", "CubaLIF": "one", "LIF": "one", "LI": "kept"},
+        shapes_with_batch=True,
         notes=(_SEVERAL_SPIKES, "does not write the bias of a neuron, nor its recurrent weights: none are assumed"),
     ),
     "lava-dl": Framework(

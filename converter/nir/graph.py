@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -11,21 +11,14 @@ import nir
 import numpy as np
 import numpy.typing as npt
 
-from inflor.converter.errors import InputError
-from inflor.converter.nir.metadata import ModelInfo
+from inflor.converter.nir.metadata import METADATA_KEY, ModelInfo
 
 Shape = tuple[int, ...]
+"""Of a node's input or output, without batch and time."""
 Edge = tuple[str, str]
 
-SPIKING = (nir.IF, nir.LIF, nir.CubaLIF)
-"""Neurons with a potential that fire."""
 RECURRENT_KEY = "recurrent"
 """Metadata of a graph: which edges close its cycles, as JSON, where a walk over it could choose others as well."""
-FIRING = (*SPIKING, nir.Threshold)
-"""All that sends spikes: neurons that fire, and thresholds without a memory."""
-INTEGRATORS = (nir.I, nir.LI, nir.CubaLI)
-"""Neurons with a potential that never fire: readouts."""
-NEURONS = (*SPIKING, *INTEGRATORS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,15 +26,19 @@ class Graph:
     """Nodes and edges that passed every check of `inflor.converter.nir.validate`, with their shapes. Treat the nodes as
     read-only.
 
-    nodes: by name, in the order of the file. edges: (source, target); several edges into one node are summed.
-    input_shapes, output_shapes: of every node, without time and batch. order: the nodes in evaluation order, file order
-    among equals, recurrent edges left out. recurrent: the edges that close a cycle; they carry one step of delay.
-    info: what the file says about time, input and classes. source: the file's name, for messages.
-    metadata: the graph's other metadata.
-
     The arrays of neurons, scales, thresholds and delays have the node's full shape (they may be read-only broadcasts of
     one value); stride, padding, dilation and kernel_size are tuples of one entry per spatial dimension, or padding is
     "same" or "valid"; the dimensions of a Flatten are counted from 0, without batch, both ends included.
+
+    Attributes:
+        nodes: by name, in the order of the file.
+        edges: (source, target); several edges into one node are summed.
+        input_shapes, output_shapes: of every node, without time and batch.
+        order: the nodes in evaluation order, file order among equals, recurrent edges left out.
+        info: what the file says about time, input and classes.
+        source: the file's name, for messages.
+        recurrent: the edges that close a cycle; they carry one step of delay.
+        metadata: the graph's other metadata.
     """
 
     nodes: Mapping[str, nir.NIRNode]
@@ -84,18 +81,29 @@ class Graph:
         """The names of the Output nodes."""
         return [name for name, node in self.nodes.items() if isinstance(node, nir.Output)]
 
-    def require_feed_forward(self) -> None:
-        """Refuse a recurrent graph.
+    def where(self, name: str) -> str:
+        """How a message names a node: the file, the node and its type."""
+        return f"{self.source}: node {name!r} ({type(self.nodes[name]).__name__})"
 
-        Raises:
-            InputError: the graph has a cycle; names the edge that closes it.
-        """
-        if self.recurrent:
-            source, target = self.recurrent[0]
-            raise InputError(
-                f"{self.source}: the edge {source!r} -> {target!r} closes a cycle; "
-                "recurrent networks are not supported yet"
-            )
+    def with_nodes(self, changed: Mapping[str, nir.NIRNode]) -> Graph:
+        """The graph with other nodes of these names, of the same shapes."""
+        return replace(self, nodes={**self.nodes, **changed})
+
+    def as_nir(self) -> nir.NIRGraph:
+        """The graph as NIR's, with what is known of its time in the metadata."""
+        metadata = dict(self.metadata)
+        if self.info.known or self.info.stage == "integer":  # what was assumed must not come back as what the file says
+            metadata[METADATA_KEY] = self.info.to_json()
+        return nir_graph(self.nodes, self.edges, metadata)
+
+
+def nir_graph(
+    nodes: Mapping[str, nir.NIRNode], edges: Iterable[Edge], metadata: Mapping[str, Any] | None = None
+) -> nir.NIRGraph:
+    """NIR's graph of these nodes and edges, made without its constructor, which checks and infers by its own rules."""
+    graph: nir.NIRGraph = object.__new__(nir.NIRGraph)
+    graph.nodes, graph.edges, graph.metadata = dict(nodes), list(edges), dict(metadata or {})
+    return graph
 
 
 def reset_of(node: nir.NIRNode) -> tuple[Literal["subtract", "zero"], npt.NDArray[Any]]:

@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import nir
 import numpy as np
 
 from inflor.converter.errors import InputError
-from inflor.converter.nir.graph import NEURONS, RECURRENT_KEY, Edge, Graph, Shape
+from inflor.converter.nir.graph import RECURRENT_KEY, Edge, Graph, Shape
 from inflor.converter.nir.metadata import METADATA_KEY, ModelInfo
 from inflor.converter.nir.ordering import Links, back_edges, evaluation_order, links_of, reached_from
-from inflor.converter.passes.flatten import flattened, with_ends
-from inflor.converter.primitives import fields, shapes
-
-MAX_NAME = 256
+from inflor.converter.passes.add_ends import add_ends
+from inflor.converter.passes.base import run_passes
+from inflor.converter.passes.flatten_graphs import flatten_graphs
+from inflor.converter.passes.normalize_nodes import normalize_nodes
+from inflor.converter.primitives.base import primitive
+from inflor.converter.primitives.shapes import Pattern, matches
 
 
 def validate(nir_graph: nir.NIRGraph, source: str) -> Graph:
     """Check a NIR graph (design section 8) and infer every shape. The graph itself is left as it is.
 
-    Graphs inside it are opened, and an Input or Output that is not there is put where only one place is possible; see
-    `inflor.converter.passes.flatten`. source: the file's name, for messages.
+    Graphs inside it are opened, and an Input or Output that is not there is put where only one place is possible.
+
+    Args:
+        source: the file's name, for messages.
 
     Raises:
         InputError: an unknown primitive; a field that is missing, of a wrong type or shape, out of range or not finite;
@@ -32,11 +36,8 @@ def validate(nir_graph: nir.NIRGraph, source: str) -> Graph:
     """
     if not isinstance(nir_graph, nir.NIRGraph):
         raise InputError(f"{source}: is a {type(nir_graph).__name__}, not a NIR graph")
-    flat, links = flattened(nir_graph, source)
-    nodes = _checked_nodes(flat, source)
-    links = _checked_edges(links, nodes, source)
-    edges = with_ends(nodes, links, {name: shapes.accepted(node) for name, node in nodes.items()}, source)
-    metadata = dict(nir_graph.metadata) if isinstance(nir_graph.metadata, Mapping) else {}
+    graph = run_passes(nir_graph, [flatten_graphs(source), normalize_nodes(source), add_ends(source)])
+    nodes, edges, metadata = graph.nodes, graph.edges, graph.metadata
     info = _info(metadata.pop(METADATA_KEY, None), source)
     targets, sources = links_of(nodes, edges), links_of(nodes, [(b, a) for a, b in edges])
     _check_ends(nodes, sources, targets, source)
@@ -45,7 +46,7 @@ def validate(nir_graph: nir.NIRGraph, source: str) -> Graph:
     recurrent = _named_closing_edges(metadata[RECURRENT_KEY], edges, source) if RECURRENT_KEY in metadata else None
     recurrent = _closing_edges(nodes, targets) if recurrent is None else recurrent
     order = evaluation_order(nodes, [edge for edge in edges if edge not in recurrent])
-    nodes = _shape_nodes(nodes, order, sources, targets, recurrent, source)
+    _shape_nodes(nodes, order, sources, targets, recurrent, source)
     return Graph(
         nodes,
         tuple(edges),
@@ -59,44 +60,8 @@ def validate(nir_graph: nir.NIRGraph, source: str) -> Graph:
     )
 
 
-def describe(nodes: Mapping[str, nir.NIRNode], name: str, source: str) -> str:
-    """How a message names a node."""
+def _where(nodes: Mapping[str, nir.NIRNode], name: str, source: str) -> str:
     return f"{source}: node {name!r} ({type(nodes[name]).__name__})"
-
-
-def _checked_nodes(nodes: Mapping[str, nir.NIRNode], source: str) -> dict[str, nir.NIRNode]:
-    for name, node in nodes.items():
-        if not isinstance(name, str) or not name or len(name) > MAX_NAME:
-            raise InputError(f"{source}: the node name {str(name)[:80]!r} is not a text of 1 to {MAX_NAME} characters")
-        if name == "." or "/" in name or "\0" in name or not _is_unicode(name):
-            raise InputError(
-                f"{source}: the node name {name[:80]!r} cannot stand in a file: it is '.', or holds a slash, a NUL or "
-                "half a character; rename the node"
-            )
-        if type(node) not in fields.FIELDS:
-            raise unknown_type(source, name, type(node).__name__)
-    return {name: fields.checked(node, describe(nodes, name, source)) for name, node in nodes.items()}
-
-
-def _is_unicode(name: str) -> bool:
-    return not any("\ud800" <= character <= "\udfff" for character in name)
-
-
-def unknown_type(source: str, name: str, kind: str) -> InputError:
-    known = ", ".join(sorted(known.__name__ for known in fields.FIELDS))
-    return InputError(f"{source}: node {name!r} has the unknown type {kind[:80]!r}; known are {known}")
-
-
-def _checked_edges(edges: list[Edge], nodes: Collection[str], source: str) -> list[Edge]:
-    seen: set[Edge] = set()
-    for start, end in edges:
-        for name in (start, end):
-            if name not in nodes:
-                raise InputError(f"{source}: the edge {start!r} -> {end!r} names {name!r}, but there is no such node")
-        if (start, end) in seen:
-            raise InputError(f"{source}: the edge {start!r} -> {end!r} is there twice; remove one or add a Scale of 2")
-        seen.add((start, end))
-    return edges
 
 
 def _info(text: Any, source: str) -> ModelInfo:
@@ -112,7 +77,7 @@ def _check_ends(nodes: Mapping[str, nir.NIRNode], sources: Links[str], targets: 
         for name, node in nodes.items():
             if isinstance(node, kind) and links[name]:
                 raise InputError(
-                    f"{describe(nodes, name, source)}: {verb} nothing, but has an edge with {links[name][0]!r}"
+                    f"{_where(nodes, name, source)}: {verb} nothing, but has an edge with {links[name][0]!r}"
                 )
 
 
@@ -123,17 +88,17 @@ def _check_connected(nodes: Mapping[str, nir.NIRNode], sources: Links[str], targ
     for name in nodes:
         if name not in fed:
             raise InputError(
-                f"{describe(nodes, name, source)}: is not connected: no Input leads to it; connect or remove it"
+                f"{_where(nodes, name, source)}: is not connected: no Input leads to it; connect or remove it"
             )
         if name not in used:
             raise InputError(
-                f"{describe(nodes, name, source)}: is not connected: it leads to no Output; connect or remove it"
+                f"{_where(nodes, name, source)}: is not connected: it leads to no Output; connect or remove it"
             )
 
 
 def _check_cycles(nodes: Mapping[str, nir.NIRNode], targets: Links[str], source: str) -> None:
     """Refuse a cycle on which no neuron stands: its value at a step would depend on itself at that step."""
-    stateless = {name for name, node in nodes.items() if not isinstance(node, NEURONS)}
+    stateless = {name for name, node in nodes.items() if not primitive(node).is_neuron}
     within = {name: [target for target in targets[name] if target in stateless] for name in stateless}
     for path, (_, first) in back_edges([name for name in nodes if name in stateless], within):
         cycle = " -> ".join(map(repr, (*path[path.index(first) :], first)))
@@ -173,24 +138,23 @@ def _shape_nodes(
     targets: Links[str],
     recurrent: set[Edge],
     source: str,
-) -> dict[str, nir.NIRNode]:
+) -> None:
+    """Complete every node, in place, with the shape that arrives at it."""
     known: dict[str, Shape] = {}
     for name in order:
-        node, where = nodes[name], describe(nodes, name, source)
+        node, where = nodes[name], _where(nodes, name, source)
         before = [start for start in sources[name] if (start, name) not in recurrent]
         arriving = known[before[0]] if before else _own_shape(node, where)
         for start in before:
             _check_chain(nodes, start, name, known[start], arriving, source)
-        shapes.shaped(node, arriving, where, [shapes.accepted(nodes[end]) for end in targets[name]])
-        known[name] = _as_shape(node.output_type["output"])
+        known[name] = primitive(node).shaped(node, arriving, where, [_accepted(nodes[end]) for end in targets[name]])
     for start, end in recurrent:
         _check_chain(nodes, start, end, known[start], _as_shape(nodes[end].input_type["input"]), source)
-    return nodes
 
 
 def _own_shape(node: nir.NIRNode, where: str) -> Shape:
     """The shape that a node takes to which no edge leads, but for those that the file says close a cycle."""
-    shape = shapes.accepted(node)
+    shape = _accepted(node)
     if shape is None or None in shape:
         raise InputError(
             f"{where}: the metadata {RECURRENT_KEY!r} say that every edge to it closes a cycle, and it does not say "
@@ -202,8 +166,8 @@ def _own_shape(node: nir.NIRNode, where: str) -> Shape:
 def _check_chain(
     nodes: Mapping[str, nir.NIRNode], start: str, end: str, shape: Shape, arriving: Shape, source: str
 ) -> None:
-    pattern = shapes.accepted(nodes[end])
-    if not shapes.matches(shape, pattern):
+    pattern = _accepted(nodes[end])
+    if not matches(shape, pattern):
         taken = ["any" if size is None else size for size in pattern or ()]
         text = str(taken).replace("'", "")
     elif shape != arriving:
@@ -214,6 +178,10 @@ def _check_chain(
         f"{source}: shapes do not chain: node {start!r} ({type(nodes[start]).__name__}) makes {list(shape)}, but "
         f"node {end!r} ({type(nodes[end]).__name__}) takes {text}"
     )
+
+
+def _accepted(node: nir.NIRNode) -> Pattern | None:
+    return primitive(node).accepted(node)
 
 
 def _as_shape(array: Any) -> Shape:

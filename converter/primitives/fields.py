@@ -1,14 +1,14 @@
-"""What the fields of every NIR primitive may be, and their one normal form.
+"""How the fields of NIR primitives are checked, and their one normal form.
 
-Checks look at one node alone; `inflor.converter.primitives.shapes` looks at what arrives at it.
+Checks look at one node alone; what arrives at it is looked at in `inflor.converter.primitives.base.Primitive.shaped`.
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import KW_ONLY, dataclass
+from typing import Any, Literal
 
 import nir
 import numpy as np
@@ -18,6 +18,7 @@ from inflor.converter.errors import InputError
 
 Check = Callable[[Any, str], Any]
 """Takes a field's value and where it stands, gives its normal form, raises InputError."""
+Role = Literal["", "weights", "threshold", "potential", "time", "rate"]
 
 LARGEST_SIZE = 2**31 - 1
 LARGEST_FLOAT32 = float(np.finfo(np.float32).max)
@@ -26,10 +27,29 @@ MISSING = object()
 
 @dataclass(frozen=True)
 class Field:
-    """One field of a primitive: how it is checked, and its value where a file leaves it out (MISSING: it must not)."""
+    """One field of a primitive.
+
+    Attributes:
+        check: gives its normal form, or refuses the value.
+        default: its value where a file leaves it out; MISSING where a file must not.
+        per_element: whether it has one value for each element of what arrives; one value stands for all.
+        role: what the field is: "weights" scale what passes, v fires above a "threshold", a "potential" is a value
+            that v may take, a "time" is given in the unit of dt, a "rate" is multiplied by dt in each step.
+        gain: of a time constant, the name of the field that scales what it filters.
+        port: "input" or "output" for a shape, which NIR's classes keep in a mapping with this one entry.
+        key: its name in a file, where that is not the field's own.
+        scalar: whether a file has one number in the place of a list of one.
+    """
 
     check: Check
     default: Any = MISSING
+    _: KW_ONLY
+    per_element: bool = False
+    role: Role = ""
+    gain: str = ""
+    port: Literal["", "input", "output"] = ""
+    key: str = ""
+    scalar: bool = False
 
 
 def numbers(value: Any, where: str, ndim: int | None = None) -> npt.NDArray[Any]:
@@ -49,6 +69,7 @@ def numbers(value: Any, where: str, ndim: int | None = None) -> npt.NDArray[Any]
 
 
 def positive(value: Any, where: str) -> npt.NDArray[Any]:
+    """`numbers` that are all above 0."""
     array = numbers(value, where)
     if not (array > 0).all():
         raise InputError(f"{where} holds {array.min()}; every value must be above 0")
@@ -56,6 +77,7 @@ def positive(value: Any, where: str) -> npt.NDArray[Any]:
 
 
 def not_negative(value: Any, where: str) -> npt.NDArray[Any]:
+    """`numbers` of which none is below 0."""
     array = numbers(value, where)
     if (array < 0).any():
         raise InputError(f"{where} holds {array.min()}; no value may be below 0")
@@ -63,6 +85,7 @@ def not_negative(value: Any, where: str) -> npt.NDArray[Any]:
 
 
 def not_zero(value: Any, where: str) -> npt.NDArray[Any]:
+    """`numbers` of which none is 0."""
     array = numbers(value, where)
     if (array == 0).any():
         raise InputError(f"{where} holds 0: such a neuron would never see its input")
@@ -73,7 +96,7 @@ def integers(value: Any, where: str, least: int, count: int | None = None) -> tu
     """Whole numbers from `least` on; one number stands for all `count` of them."""
     array = np.asarray(value)
     if array.dtype.kind not in "iu" or array.ndim > 1 or array.size == 0:
-        raise InputError(f"{where} is {_short(value)}; it takes whole numbers")
+        raise InputError(f"{where} is {short(value)}; it takes whole numbers")
     # Python integers: a comparison in a small unsigned dtype could wrap.
     entries = tuple(int(entry) for entry in array.ravel()[: (count or 64) + 1])
     if count is not None and len(entries) == 1:
@@ -86,47 +109,33 @@ def integers(value: Any, where: str, least: int, count: int | None = None) -> tu
     return entries
 
 
-def _short(value: Any) -> str:
+def short(value: Any) -> str:
+    """A value as a message shows it."""
     array = np.asarray(value)
     return f"an array of {array.dtype} of shape {list(array.shape)}" if array.ndim else repr(array.item())[:80]
 
 
-def _weights(ndim: int) -> Check:
+def weights(ndim: int) -> Check:
+    """`numbers` of `ndim` dimensions."""
     return lambda value, where: numbers(value, where, ndim)
 
 
-def _vector(value: Any, where: str) -> npt.NDArray[Any]:
+def vector(value: Any, where: str) -> npt.NDArray[Any]:
+    """`numbers` of one dimension."""
     return numbers(value, where, 1)
 
 
-def _sizes(count: int, least: int) -> Check:
+def sizes(count: int, least: int) -> Check:
+    """`integers`, `count` of them."""
     return lambda value, where: integers(value, where, least, count)
 
 
-def _one(least: int) -> Check:
-    return lambda value, where: integers(value, where, least, 1)[0]
-
-
-def _padding(count: int) -> Check:
-    def check(value: Any, where: str) -> str | tuple[int, ...]:
-        if isinstance(value, str):
-            if value not in ("same", "valid"):
-                raise InputError(f"{where} is {value[:80]!r}; it takes numbers, 'same' or 'valid'")
-            return value
-        return integers(value, where, 0, count)
-
-    return check
-
-
-def _optional(check: Check) -> Check:
+def optional(check: Check) -> Check:
+    """What `check` takes, or None."""
     return lambda value, where: None if value is None else check(value, where)
 
 
-def _dimension(value: Any, where: str) -> int:
-    return integers(value, where, -64, 1)[0]
-
-
-def _shape(key: str) -> Check:
+def shape_entry(key: str) -> Check:
     """The shape in the one entry of an input_type or output_type, or None where there is none."""
 
     def check(value: Any, where: str) -> tuple[int, ...] | None:
@@ -135,57 +144,6 @@ def _shape(key: str) -> Check:
         return None if value is None else integers(value, where, 1)
 
     return check
-
-
-def _convolution(dimensions: int) -> dict[str, Field]:
-    return {
-        "input_shape": Field(_optional(_sizes(dimensions, 1)), None),
-        "weight": Field(_weights(dimensions + 2)),
-        "stride": Field(_sizes(dimensions, 1)),
-        "padding": Field(_padding(dimensions)),
-        "dilation": Field(_sizes(dimensions, 1)),
-        "groups": Field(_one(1)),
-        "bias": Field(_vector),
-    }
-
-
-_POOL = {"kernel_size": Field(_sizes(2, 1)), "stride": Field(_sizes(2, 1)), "padding": Field(_sizes(2, 0))}
-_LEAK = {"r": Field(positive), "v_leak": Field(numbers)}
-_FIRE = {"v_threshold": Field(numbers), "v_reset": Field(_optional(numbers), None)}
-_SYNAPSE = {"tau_syn": Field(positive), "tau_mem": Field(positive)}
-_W_IN = {"w_in": Field(not_zero, 1.0)}
-
-FIELDS: dict[type[nir.NIRNode], dict[str, Field]] = {
-    nir.Input: {"input_type": Field(_shape("input"))},
-    nir.Output: {"output_type": Field(_shape("output"), None)},
-    nir.Linear: {"weight": Field(_weights(2))},
-    nir.Affine: {"weight": Field(_weights(2)), "bias": Field(_vector)},
-    nir.Conv1d: _convolution(1),
-    nir.Conv2d: _convolution(2),
-    nir.SumPool2d: _POOL,
-    nir.AvgPool2d: _POOL,
-    nir.Flatten: {
-        "input_type": Field(_shape("input"), None),
-        "start_dim": Field(_dimension, 1),
-        "end_dim": Field(_dimension, -1),
-    },
-    nir.Scale: {"scale": Field(numbers)},
-    nir.Threshold: {"threshold": Field(numbers)},
-    nir.Delay: {"delay": Field(not_negative)},
-    nir.I: {"r": Field(positive)},
-    nir.IF: {"r": Field(positive)} | _FIRE,
-    nir.LI: {"tau": Field(positive)} | _LEAK,
-    nir.LIF: {"tau": Field(positive)} | _LEAK | _FIRE,
-    nir.CubaLI: _SYNAPSE | _LEAK | _W_IN,
-    nir.CubaLIF: _SYNAPSE | _LEAK | _FIRE | _W_IN,
-}
-"""Every primitive that a graph may hold, by its class."""
-
-PER_NEURON: dict[type[nir.NIRNode], tuple[str, ...]] = {
-    kind: tuple(FIELDS[kind])
-    for kind in (nir.Scale, nir.Threshold, nir.Delay, nir.I, nir.IF, nir.LI, nir.LIF, nir.CubaLI, nir.CubaLIF)
-}
-"""Primitives that keep the shape of what arrives, and their fields, which have one value per element."""
 
 
 def make_node(
@@ -199,61 +157,10 @@ def make_node(
     return node
 
 
-def checked(node: nir.NIRNode, where: str) -> nir.NIRNode:
-    """A copy of the node with every field checked and in its normal form.
-
-    Shapes and sizes become tuples (an Input's stands in input_type["input"]), arrays numpy arrays.
-
-    Raises:
-        InputError: a field is missing or not what the primitive takes; `where` names the file and the node.
-    """
+def changed(node: nir.NIRNode, values: Mapping[str, Any], metadata: Mapping[str, Any] | None = None) -> nir.NIRNode:
+    """A copy of the node with other values of these fields and metadata; the rest is shared."""
     result = copy.copy(node)
-    result.metadata = dict(node.metadata)
-    for name, field in FIELDS[type(node)].items():
-        value = getattr(node, name, None)
-        if value is None:
-            if field.default is MISSING:
-                raise InputError(f"{where}: has no field {name!r}; write the file again with it")
-            value = field.default
-        value = field.check(value, f"{where}: field {name!r}")
-        setattr(result, name, {name.removesuffix("_type"): value} if name.endswith("_type") else value)
-    if isinstance(result, nir.Input) and result.input_type["input"] is None:
-        raise InputError(f"{where}: says no shape; write the file again with the shape of the input")
-    if isinstance(result, nir.Affine | nir.Conv1d | nir.Conv2d) and result.bias.size != result.weight.shape[0]:
-        raise InputError(f"{where}: has {result.weight.shape[0]} outputs but {result.bias.size} biases")
-    if isinstance(result, nir.Conv1d | nir.Conv2d):
-        _check_convolution(result, where)
-    if isinstance(result, nir.IF | nir.LIF | nir.CubaLIF):
-        _check_reset(result, where)
-    _check_metadata(result, where)
+    result.metadata = {**node.metadata, **(metadata or {})}
+    for name, value in values.items():
+        setattr(result, name, value)
     return result
-
-
-def _check_convolution(node: nir.Conv1d | nir.Conv2d, where: str) -> None:
-    if node.weight.shape[0] % node.groups:
-        raise InputError(f"{where}: its {node.groups} groups do not divide its {node.weight.shape[0]} output channels")
-    if node.padding == "same" and set(node.stride) != {1}:
-        raise InputError(f"{where}: padding 'same' has no meaning with stride {list(node.stride)}; give numbers")
-
-
-def _check_reset(node: nir.NIRNode, where: str) -> None:
-    """Soft reset stands in the metadata, and NIR has no check for it."""
-    if node.v_reset is None:
-        node.v_reset = np.zeros_like(node.v_threshold)
-    reset = node.metadata.get("reset", "zero")
-    if not isinstance(reset, str) or reset not in ("subtract", "zero"):
-        raise InputError(f"{where}: metadata 'reset' is {_short(reset)}; it is 'subtract' or 'zero'")
-
-
-def _check_metadata(node: nir.NIRNode, where: str) -> None:
-    """What `inflor.converter.primitives.dynamics` reads there."""
-    for name in ("reset_value", "threshold"):
-        if name in node.metadata:
-            numbers(node.metadata[name], f"{where}: metadata {name!r}")
-    for name, kinds in (("refractory", (nir.IF, nir.LIF, nir.CubaLIF)), ("late_current", (nir.CubaLIF, nir.CubaLI))):
-        if name in node.metadata:
-            value = np.asarray(node.metadata[name])
-            if value.shape or value.dtype.kind not in "biu" or value not in (0, 1):
-                raise InputError(f"{where}: metadata {name!r} is {_short(value)}; it is true or false")
-            if value and not isinstance(node, kinds):
-                raise InputError(f"{where}: metadata {name!r} has no meaning here; remove it")

@@ -17,11 +17,11 @@ import torch
 from torch import Tensor
 
 from inflor.converter.errors import InputError
-from inflor.converter.nir.graph import FIRING, INTEGRATORS, NEURONS, Graph
+from inflor.converter.nir.graph import Graph
 from inflor.converter.nir.ordering import components
-from inflor.converter.primitives.layers import layer
+from inflor.converter.primitives.base import primitive
 from inflor.converter.simulate.recurrence import run_component
-from inflor.converter.simulate.stepping import STATEFUL, whole_run
+from inflor.converter.simulate.stepping import whole_run
 
 Values = npt.NDArray[Any] | Tensor
 
@@ -30,10 +30,13 @@ Values = npt.NDArray[Any] | Tensor
 class Result:
     """What a run gave; by node name, time first.
 
-    spikes: bool [T, B, *shape] of the spiking neurons that were to be kept. potentials: [T, B, *shape] of the
-    integrators (I, LI, CubaLI), after each step. outputs: [T, B, *shape], what arrives at every Output node. currents,
-    inputs: [T, B, *shape], the summed input of the nodes asked for; constant over time they are a broadcast view.
-    logits: [B, *shape] of every Output node: the final potential / T of an integrator, else the mean over T.
+    Attributes:
+        spikes: bool [T, B, *shape] of the nodes that fire and were to be kept.
+        potentials: [T, B, *shape] of the integrators (I, LI, CubaLI), after each step.
+        outputs: [T, B, *shape], what arrives at every Output node.
+        logits: [B, *shape] of every Output node: the final potential / T of an integrator, else the mean over T.
+        currents, inputs: [T, B, *shape], the summed input of the nodes asked for; constant over time they are a
+            broadcast view.
     """
 
     spikes: dict[str, Tensor]
@@ -56,15 +59,19 @@ def run(
 ) -> Result:
     """Run a batch.
 
-    x: normalised, [B, *shape] (the same input at every step) or [T, B, *shape]; by Input node where there are several.
-    It runs where x is: a tensor on a GPU runs there. keep: the neurons whose spikes and potentials to return (None for
-    all; potentials that end in an Output are always returned). currents, keep_inputs: nodes whose summed input to
-    return; the first for neurons (before r and dt), the second for any node. dtype: torch.float32 or torch.float64.
+    What is constant over time is computed once. Activations are let go after their last reader. What a node does in a
+    step: `inflor.converter.primitives`. A recurrent edge brings what its source had a step before; before the sample
+    every neuron was silent, so that a bias behind silent neurons acts from the first step on.
 
-    What is constant over time is computed once. Activations are let go after their last reader. What a neuron does in
-    a step: `inflor.converter.primitives.dynamics`. A Delay gives nothing before the sample's first step is so many
-    steps old. A recurrent edge brings what its source had a step before; before the sample every neuron was silent, so
-    that a bias behind silent neurons acts from the first step on.
+    Args:
+        x: normalized, [B, *shape] (the same input at every step) or [T, B, *shape]; by Input node where there are
+            several. It runs where x is: a tensor on a GPU runs there.
+        timesteps: T.
+        keep: the neurons whose spikes and potentials to return (None for all; potentials that end in an Output are
+            always returned).
+        currents: neurons whose summed input to return, before r and dt.
+        keep_inputs: nodes of any kind whose summed input to return.
+        dtype: torch.float32 or torch.float64.
 
     Raises:
         InputError: x does not fit; a name is unknown; dt does not fit the graph's time constants and delays.
@@ -116,10 +123,11 @@ class _Run:
             self.result.outputs[name] = every_step
             self.result.logits[name] = _logits(self.graph, name, every_step)
             return
-        if isinstance(node, STATEFUL):
+        apply = primitive(node).apply
+        if apply is None:
             value = whole_run(self.graph, name, every_step)
         else:
-            flat = layer(self.graph, name, value)(value.flatten(0, 1))
+            flat = apply(node, value)(value.flatten(0, 1))
             value = flat.reshape(*value.shape[:2], *flat.shape[1:])
         self.values[name] = value
         self._record(name, value)
@@ -161,16 +169,15 @@ class _Run:
 
     def _record(self, name: str, value: Tensor) -> None:
         if self._returned(name):
-            spiking = isinstance(self.graph.nodes[name], FIRING)
+            spiking = primitive(self.graph.nodes[name]).fires
             value = value.expand(self.timesteps, *value.shape[1:])
             (self.result.spikes if spiking else self.result.potentials)[name] = value.bool() if spiking else value
 
     def _returned(self, name: str) -> bool:
-        node = self.graph.nodes[name]
-        if not isinstance(node, (*NEURONS, nir.Threshold)):
+        form = primitive(self.graph.nodes[name])
+        if form.kind is None:
             return False
-        ends = isinstance(node, INTEGRATORS) and _ends(self.graph, name)
-        return self.keep is None or name in self.keep or ends
+        return self.keep is None or name in self.keep or (form.integrates and _ends(self.graph, name))
 
 
 def _check(graph: Graph, timesteps: int, names: Collection[str]) -> None:
@@ -203,7 +210,7 @@ def _ends(graph: Graph, name: str) -> bool:
 
 
 def _logits(graph: Graph, name: str, stream: Tensor) -> Tensor:
-    if all(isinstance(graph.nodes[source], INTEGRATORS) for source in graph.predecessors(name)):
+    if all(primitive(graph.nodes[source]).integrates for source in graph.predecessors(name)):
         return stream[-1] / len(stream)
     return stream.mean(0)
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-import nir
 import torch
 from torch import Tensor
 
 from inflor.converter.nir.graph import Edge, Graph
 from inflor.converter.nir.ordering import evaluation_order
-from inflor.converter.primitives.layers import Layer, layer
-from inflor.converter.simulate.stepping import STATEFUL, stepper
+from inflor.converter.primitives.base import Layer, primitive
+from inflor.converter.primitives.dynamics import start
 
 Streams = dict[str, Tensor]
 """[T, B, *shape] by node name."""
@@ -25,16 +24,24 @@ def run_component(
     kept: Collection[str],
     inputs: Collection[str],
 ) -> tuple[Streams, Streams]:
-    """Run one strongly connected component: what the nodes of `kept` gave, and the summed inputs of those of `inputs`.
+    """Run one strongly connected component.
 
-    names: its nodes in the order of evaluation. arriving: [T or 1, B, *shape], what comes from outside to those of them
-    that anything does.
+    Args:
+        names: its nodes in the order of evaluation.
+        arriving: [T or 1, B, *shape], what comes from outside, of those of them that anything comes to.
+        timesteps: how many steps to run.
+        kept: the nodes whose values to return.
+        inputs: the nodes whose summed inputs to return.
+
+    Returns:
+        What the nodes of `kept` gave, and the summed inputs of those of `inputs`.
     """
     some, members = next(iter(arriving.values())), set(names)
     sources = {name: [source for source in graph.predecessors(name) if source in members] for name in names}
-    layers = {name: layer(graph, name, some) for name in names if not isinstance(graph.nodes[name], STATEFUL)}
+    applied = {name: primitive(graph.nodes[name]).apply for name in names}
+    layers = {name: apply(graph.nodes[name], some) for name, apply in applied.items() if apply is not None}
     before = _silence(graph, layers, sources, some)
-    steppers = {name: stepper(graph, name, before[name], timesteps) for name in names if name not in layers}
+    states = {name: start(graph, name, before[name], timesteps) for name in names if name not in layers}
     given = {name: some.new_empty((timesteps, *before[name].shape)) for name in kept}
     summed = {name: some.new_empty((timesteps, some.shape[1], *graph.input_shapes[name])) for name in inputs}
     recurrent = set(graph.recurrent)
@@ -44,9 +51,9 @@ def run_component(
             total = _total(name, step, arriving, sources[name], now, before, recurrent)
             if name in summed:
                 summed[name][step] = total
-            if name in steppers:
+            if name in states:
                 now[name] = given[name][step] if name in given else torch.empty_like(before[name])
-                steppers[name].advance(total, now[name])
+                states[name].advance(total, now[name])
             else:
                 now[name] = layers[name](total)
                 if name in given:
@@ -81,7 +88,7 @@ def _silence(
     """What every node [B, *shape] gives while no neuron fires: 0, but for what stands behind a bias."""
     batch = some.shape[1]
     silent = {name: some.new_zeros((batch, *graph.output_shapes[name])) for name in sources}
-    mapping = [name for name in layers if not isinstance(graph.nodes[name], nir.Threshold)]
+    mapping = [name for name in layers if not primitive(graph.nodes[name]).fires]
     edges = [(source, name) for name in mapping for source in sources[name] if source in mapping]
     for name in evaluation_order(mapping, edges):
         total = some.new_zeros((batch, *graph.input_shapes[name]))

@@ -86,12 +86,14 @@ def load_checkpoint(path: str | os.PathLike[str]) -> tuple[SpikingNetwork, Model
     content = _read(Path(path))
     _check_keys(content, ("format", "schema", "config", "state_dict"), f"{path}", optional=("training",))
     if content["format"] != FORMAT:
-        raise InputError(f"{path}: has the format {content['format']!r}, not {FORMAT!r}; give a file of `inflor train`")
+        raise InputError(
+            f"has the format {content['format']!r}, not {FORMAT!r}; give a file of `inflor train`", path=path
+        )
     if content["schema"] != SCHEMA:
-        raise InputError(f"{path}: has schema {content['schema']!r}, this version reads {SCHEMA}; update inflor")
+        raise InputError(f"has schema {content['schema']!r}, this version reads {SCHEMA}; update inflor", path=path)
     training = content.get("training")
     if training is not None and not isinstance(training, dict):
-        raise InputError(f"{path}: its training part is not a dictionary")
+        raise InputError("its training part is not a dictionary", path=path)
     config = content["config"]
     _check_keys(config, ("architecture", "neuron", "info"), f"{path}: config")
     info = ModelInfo.from_plain(config["info"], str(path))
@@ -102,7 +104,7 @@ def load_checkpoint(path: str | os.PathLike[str]) -> tuple[SpikingNetwork, Model
         with torch.device("meta"):
             network = SpikingNetwork(architecture, neuron, info.timesteps)
     except (InputError, RuntimeError, OverflowError) as error:  # torch's own: sizes beyond what it can count
-        raise InputError(f"{path}: {error}") from error
+        raise InputError(f"{error}", path=path) from error
     _check_state(content["state_dict"], network.state_dict(), path)
     network.load_state_dict(content["state_dict"], assign=True)
     for parameter in network.parameters():
@@ -114,16 +116,16 @@ def _read(path: Path) -> Any:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
+        raise InputError(f"cannot be read ({error.strerror or error})", path=path) from error
     if not data:
-        raise InputError(f"{path}: is empty; train again or take another copy")
+        raise InputError("is empty; train again or take another copy", path=path)
     _check_archive(data, path)
     try:
         return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except Exception as error:  # a hostile archive can raise almost anything
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise InputError(
-            f"{path}: is damaged or holds more than plain data and tensors, so it was not loaded ({reason})"
+            f"is damaged or holds more than plain data and tensors, so it was not loaded ({reason})", path=path
         ) from error
 
 
@@ -134,11 +136,13 @@ def _check_archive(data: bytes, path: Path) -> None:
             stored = all(entry.compress_type == zipfile.ZIP_STORED for entry in archive.infolist())
             damaged = archive.testzip() if stored else None
     except Exception as error:  # not BadZipFile alone: a damaged directory raises whatever its fields lead to
-        raise InputError(f"{path}: is no model file, or a truncated one; give a model.pt of `inflor train`") from error
+        raise InputError(
+            "is no model file, or a truncated one; give a model.pt of `inflor train`", path=path
+        ) from error
     if not stored:
-        raise InputError(f"{path}: has compressed entries, which torch never writes; refused")
+        raise InputError("has compressed entries, which torch never writes; refused", path=path)
     if damaged is not None:
-        raise InputError(f"{path}: is damaged at {damaged} (wrong checksum); train again or take another copy")
+        raise InputError(f"is damaged at {damaged} (wrong checksum); train again or take another copy", path=path)
 
 
 def _check_keys(value: Any, keys: tuple[str, ...], what: str, optional: tuple[str, ...] = ()) -> None:
@@ -153,25 +157,29 @@ def _check_keys(value: Any, keys: tuple[str, ...], what: str, optional: tuple[st
 def _check_state(state: Any, expected: Mapping[str, Tensor], path: str | os.PathLike[str]) -> None:
     """Check that the tensors are the expected ones (name, shape, dtype, layout, finite values); names what is wrong."""
     if not isinstance(state, dict):
-        raise InputError(f"{path}: its state_dict is not a dictionary")
+        raise InputError("its state_dict is not a dictionary", path=path)
     if missing := [name for name in expected if name not in state]:
-        raise InputError(f"{path}: lacks the weights {missing[0]!r}")
+        raise InputError(f"lacks the weights {missing[0]!r}", path=path)
     if unknown := [name for name in state if name not in expected]:
-        raise InputError(f"{path}: has weights {unknown[0]!r} that its architecture does not know")
+        raise InputError(f"has weights {unknown[0]!r} that its architecture does not know", path=path)
     for name, like in expected.items():
         tensor = state[name]
         if not isinstance(tensor, Tensor) or tensor.layout != torch.strided or tensor.device.type != "cpu":
-            raise InputError(f"{path}: {name} is not a dense tensor")
+            raise InputError(f"{name} is not a dense tensor", path=path)
         if tensor.shape != like.shape:
-            raise InputError(f"{path}: {name} has shape {tuple(tensor.shape)}, its network needs {tuple(like.shape)}")
+            raise InputError(
+                f"{name} has shape {tuple(tensor.shape)}, its network needs {tuple(like.shape)}", path=path
+            )
         if tensor.dtype != like.dtype:
-            raise InputError(f"{path}: {name} has dtype {tensor.dtype}, its network needs {like.dtype}")
+            raise InputError(f"{name} has dtype {tensor.dtype}, its network needs {like.dtype}", path=path)
         if not tensor.is_contiguous():
-            raise InputError(f"{path}: {name} is not contiguous, as the trainer writes it")
+            raise InputError(f"{name} is not contiguous, as the trainer writes it", path=path)
         if not torch.isfinite(tensor).all():
-            raise InputError(f"{path}: {name} has values that are not finite; train again with a smaller learning rate")
+            raise InputError(
+                f"{name} has values that are not finite; train again with a smaller learning rate", path=path
+            )
         if name.endswith("running_var") and bool((tensor < 0).any()):
-            raise InputError(f"{path}: {name} has negative variances")
+            raise InputError(f"{name} has negative variances", path=path)
 
 
 def _architecture_to_plain(architecture: Architecture) -> dict[str, Any]:

@@ -12,10 +12,11 @@ import numpy.typing as npt
 from torch import Tensor, nn
 
 from inflor.converter.errors import InputError
-from inflor.converter.nir.graph import Edge, Graph
+from inflor.converter.nir.graph import Edge, Graph, nir_graph
 from inflor.converter.nir.metadata import METADATA_KEY, ModelInfo
 from inflor.converter.nir.validate import validate
-from inflor.converter.passes.fold import fold_norm
+from inflor.converter.passes.base import run_passes
+from inflor.converter.passes.fold_norms import Norm, fold_norms
 from inflor.converter.primitives.fields import make_node
 from inflor.converter.train.architecture import SpikingNetwork
 from inflor.converter.train.layer import INPUT, Layer, Shape
@@ -32,36 +33,29 @@ Float32 = npt.NDArray[np.float32]
 def to_nir(network: SpikingNetwork, info: ModelInfo) -> tuple[Graph, list[str]]:
     """Export a network with its current weights (design section 3); nodes keep the architecture's names.
 
-    A normalisation is folded into the layer before it, whose name stays. The graph's info says dt = 1 step and the
-    network's own timesteps and architecture. The second result is notes for the user: what changed its form, and why
-    the spikes stay the same.
+    A normalization is folded into the layer before it, whose name stays. The graph's info says dt = 1 step and the
+    network's own timesteps and architecture.
+
+    Returns:
+        The graph, and notes for the user: what changed its form, and why the spikes stay the same.
 
     Raises:
         InputError: a weight is not finite, or a node is called "output"; names the node.
     """
     architecture = network.architecture
     shapes = architecture.shapes()
-    norms = {node.inputs[0]: node.name for node in architecture.layers if node.op == "norm"}
-    folded_into = {norm: layer for layer, norm in norms.items()}
-    nodes: dict[str, nir.NIRNode] = {INPUT: nir.Input(np.array(architecture.input_shape))}
+    nodes: dict[str, Any] = {INPUT: nir.Input(np.array(architecture.input_shape))}
     edges: list[Edge] = []
     for node in architecture.layers:
         if node.name == OUTPUT:
             raise InputError(f"{architecture.name}: node {OUTPUT!r}: NIR's output has that name; choose another")
-        if node.op == "norm":
-            continue
-        norm = network.layers[norms[node.name]] if node.name in norms else None
-        try:
-            nodes[node.name] = _node(node, network.layers[node.name], norm, shapes[node.inputs[0]], network.neuron)
-        except InputError as error:
-            raise InputError(f"{architecture.name}: node {node.name!r}: {error}") from error
-        edges += [(folded_into.get(source, source), node.name) for source in node.inputs]
+        nodes[node.name] = _node(node, network.layers[node.name], shapes[node.inputs[0]], network.neuron)
+        edges += [(source, node.name) for source in node.inputs]
     nodes[OUTPUT] = nir.Output(np.array(shapes[architecture.readout]))
     edges.append((architecture.readout, OUTPUT))
     info = replace(info, dt=1.0, timesteps=network.timesteps, stage="float", architecture=architecture.name, known=True)
-    graph: nir.NIRGraph = object.__new__(nir.NIRGraph)
-    graph.nodes, graph.edges, graph.metadata = nodes, edges, {METADATA_KEY: info.to_json()}
-    return validate(graph, architecture.name), _notes(network)
+    graph = nir_graph(nodes, edges, {METADATA_KEY: info.to_json()})
+    return validate(run_passes(graph, [fold_norms(architecture.name)]), architecture.name), _notes(network)
 
 
 def strict_threshold(threshold: float) -> np.float32:
@@ -69,9 +63,11 @@ def strict_threshold(threshold: float) -> np.float32:
     return np.nextafter(np.float32(threshold), np.float32(-np.inf))
 
 
-def _node(node: Layer, layer: nn.Module, norm: nn.Module | None, shape: Shape, neuron: NeuronConfig) -> nir.NIRNode:
+def _node(node: Layer, layer: nn.Module, shape: Shape, neuron: NeuronConfig) -> nir.NIRNode | Norm:
     if node.op in ("conv", "linear"):
-        return _weighted(layer, norm, shape)
+        return _weighted(layer, shape)
+    if node.op == "norm":
+        return _norm(layer)
     if node.op == "neuron":
         return _neuron(neuron, shape)
     if node.op == "readout":
@@ -82,15 +78,10 @@ def _node(node: Layer, layer: nn.Module, norm: nn.Module | None, shape: Shape, n
     return make_node(nir.AvgPool2d, {field: np.array(node.options[option]) for field, option in pool.items()})
 
 
-def _weighted(layer: nn.Module, norm: nn.Module | None, shape: Shape) -> nir.NIRNode:
+def _weighted(layer: nn.Module, shape: Shape) -> nir.NIRNode:
     assert isinstance(layer, nn.Conv2d | nn.Linear)
     weight = _array(layer.weight)
     bias = None if layer.bias is None else _array(layer.bias)
-    if norm is not None:
-        assert isinstance(norm, TDBatchNorm)
-        gamma, beta = _array(norm.weight), _array(norm.bias)
-        mean, var = _array(norm.running_mean), _array(norm.running_var)
-        weight, bias = fold_norm(weight, bias, gamma, beta, mean, var, norm.eps, norm.alpha, norm.threshold)
     if isinstance(layer, nn.Linear):
         if bias is None:
             return make_node(nir.Linear, {"weight": weight})
@@ -105,6 +96,19 @@ def _weighted(layer: nn.Module, norm: nn.Module | None, shape: Shape) -> nir.NIR
         "bias": np.zeros(len(weight), np.float32) if bias is None else bias,
     }
     return make_node(nir.Conv2d, values)
+
+
+def _norm(layer: nn.Module) -> Norm:
+    assert isinstance(layer, TDBatchNorm)
+    return Norm(
+        gamma=_array(layer.weight),
+        beta=_array(layer.bias),
+        mean=_array(layer.running_mean),
+        var=_array(layer.running_var),
+        eps=layer.eps,
+        alpha=layer.alpha,
+        threshold=layer.threshold,
+    )
 
 
 def _neuron(neuron: NeuronConfig, shape: Shape) -> nir.NIRNode:

@@ -6,17 +6,15 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import nir
-
 from inflor.api.loading import PathLike, kind_of, load_network, refuse_overwrite
 from inflor.converter.errors import InputError
 from inflor.converter.nir import file as nir_file
 from inflor.converter.nir.frameworks import FRAMEWORKS
 from inflor.converter.nir.graph import Graph
-from inflor.converter.passes import portable as plain
+from inflor.converter.passes.base import run_passes
 from inflor.converter.passes.conventions import Conventions
-from inflor.converter.passes.retime import retimed
-from inflor.converter.primitives.dynamics import KINDS, delay_steps, dynamics
+from inflor.converter.passes.pipelines import for_readers, notes_for_readers
+from inflor.converter.primitives.dynamics import check_time
 from inflor.converter.train import checkpoint, export
 from inflor.provenance import made_from
 from inflor.quant.ir.network import IntegerNetwork
@@ -75,23 +73,17 @@ def convert(
                 f"{os.fspath(model)}: is an integer network, whose readouts and resets inflor needs as they are; make "
                 "a portable file of the float network that it was made from"
             )
-        graph, spelt = plain.portable(graph)
-        notes = [note for note in notes if not note.startswith(export.SOFT_RESET)] + spelt
-    if step is not None:
-        graph = retimed(graph, step)
+        notes = [note for note in notes if not note.startswith(export.SOFT_RESET)] + notes_for_readers(graph)
+    graph = run_passes(graph, for_readers(portable, step))
     if out is not None:
-        nir_file.write(out, graph.nodes, graph.edges, graph.info, graph.metadata)
+        nir_file.write_graph(out, graph)
     return Conversion(graph, tuple(notes), None if out is None else Path(out))
 
 
 def _time_notes(graph: Graph) -> list[str]:
     """What keeps a valid graph from being run as it is."""
     try:
-        for name, node in graph.nodes.items():
-            if type(node) in KINDS:
-                dynamics(graph, name)
-            elif isinstance(node, nir.Delay):
-                delay_steps(graph, name)
+        check_time(graph)
     except InputError as error:
         return [f"It cannot be run yet: {error}."]
     return []

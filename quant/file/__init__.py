@@ -24,7 +24,8 @@ from typing import Any
 from inflor.converter.errors import InputError
 from inflor.converter.nir import file as nir_file
 from inflor.converter.nir.graph import RECURRENT_KEY, Graph
-from inflor.quant.file.read import check_width, read_population, read_projection, whole_number
+from inflor.quant.file.neurons import read_population, whole_number
+from inflor.quant.file.read import check_width, read_projection
 from inflor.quant.file.write import nodes_of
 from inflor.quant.ir.network import IntegerNetwork, Population, check_network
 from inflor.quant.passes.pipeline import fuse

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 
 from inflor.converter.errors import InputError
 from inflor.converter.nir.graph import Graph
-from inflor.converter.primitives.dynamics import KINDS, dynamics
+from inflor.converter.primitives.base import PRIMITIVES, primitive
+from inflor.converter.primitives.dynamics import dynamics
 from inflor.quant.ir.neuron import ResetKind
 from inflor.quant.ir.types import FloatArray
 
@@ -62,11 +63,10 @@ def read_neuron(graph: Graph, name: str) -> FloatNeuron:
     Raises:
         InputError: a kind of neuron, or a gain, that the integer network has no form for.
     """
-    if type(graph.nodes[name]) not in KINDS:
-        raise InputError(
-            f"{graph.source}: node {name!r}: a {type(graph.nodes[name]).__name__} cannot be quantised; "
-            f"{', '.join(kind.__name__ for kind in KINDS)} can"
-        )
+    form = primitive(graph.nodes[name])
+    if form.step is None or form.kind is None:
+        known = ", ".join(known.name for known in PRIMITIVES.values() if known.step is not None)
+        raise InputError(f"{graph.source}: node {name!r}: a {form.name} cannot be quantised; {known} can")
     step = dynamics(graph, name)
     gain = step.current_gain * step.gain
     if (gain <= 0).any():

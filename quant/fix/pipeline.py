@@ -328,7 +328,8 @@ class _Quantizer:
             sources = {name: self.integer_spikes[name][:, chunk] for name in outside}
             parts.append(run_together(kernels, sources, self.timesteps, keep_states=looks))
             for name, step in zip(names, parts[-1], strict=True):
-                peaks[name] = max([peaks[name], *(int(s.abs().max()) for s in step.states or () if s is not None)])
+                seen = () if step.trace is None else (step.trace.u, step.trace.v)
+                peaks[name] = max([peaks[name], *(int(s.abs().max()) for s in seen if s is not None)])
         for name, steps in zip(names, zip(*parts, strict=True), strict=True):
             if steps[0].spikes is not None:
                 self.integer_spikes[name] = torch.cat([step.spikes for step in steps], dim=1)

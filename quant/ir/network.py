@@ -1,20 +1,8 @@
 """The integer network: populations and projections, the only structure that a target knows.
 
-One step, exact and in this order, for every population in order of depth:
-
-    a = sum over projections of (W s) << e, plus bias
-    u = keep(u, current_decay) + (a << f)         where there is a synaptic current, else u = a << f
-    v = keep(v, decay) + u + drift
-    s = 1 if v > threshold << f else 0            strictly greater
-    v = v - (reset_value << f) * s                reset "subtract"
-    v = v_reset << f where s = 1                  reset "zero"
-
-    keep(x, decay) = sign(x) * ((|x| * (2**d - decay)) >> d)      truncated towards zero
-
-f are the fraction bits of the state and d the bits of the decays. A refractory population does not integrate in the
-step after a spike: its v stays as the reset left it, while u goes on. The readout never fires; its v after each step is
-the output. u and v start at 0 for every sample. A projection from a population that does not stand before its target
-is recurrent: it has a delay of at least one step, and what it would bring from before the sample is nothing.
+What they compute in a step is specified, and can be run, in `inflor.quant.ir.reference` (docs/integer-network.md).
+A projection from a population that does not stand before its target is recurrent: it has a delay of at least one step,
+and what it would bring from before the sample is nothing.
 """
 
 from __future__ import annotations

@@ -12,6 +12,8 @@ from inflor.quant.ir.types import IntArray, Shape
 
 DECAY_BITS = 12
 """Of the decays of every population that does not say otherwise (as on Loihi)."""
+MOST = {"decay_bits": 24, "fraction_bits": 16, "refractory": 1}
+"""The largest that a number of the rule may be, by field."""
 ResetKind = Literal["subtract", "zero", "none"]
 ZERO: IntArray = np.zeros((), np.int64)
 ZERO.flags.writeable = False

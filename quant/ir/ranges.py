@@ -19,19 +19,21 @@ from inflor.quant.operators.chain import FAR_TOO_LARGE, LARGEST_SUM
 
 MAX_BITS = 61
 """Of the magnitude of every state, times a decay where there is one."""
-
-
 FOLLOWED_STEPS = 4096
 """Timesteps whose ranges are followed one by one; what more of them can add is bounded at once."""
 
 
 @dataclass(frozen=True, eq=False)
 class StateRange:
-    """What one population can reach in `timesteps` steps.
+    """What one population can reach in the network's number of steps.
 
-    current: a, the sum of all that arrives in a step, bias included. synaptic: u, where there is such a state. state: v
-    at any moment, before a reset included. u and v are in their finest units. current_partial: the largest magnitude of
-    any partial sum of a, in any order of summation. partial: that in finest units, and that of any u and v.
+    Attributes:
+        population: its name.
+        current: the sum of all that arrives in a step, bias included, in units of the weights.
+        synaptic: the synaptic current, in finest units; None where there is none.
+        state: the potential at any moment, also before a reset, in finest units.
+        current_partial: the largest magnitude of any partial sum of `current`, in any order of summation.
+        partial: the largest magnitude of such a sum, of a state and of a parameter, in finest units.
     """
 
     population: str

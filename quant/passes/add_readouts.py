@@ -15,7 +15,8 @@ import nir
 import numpy as np
 
 from inflor.converter.errors import InputError
-from inflor.converter.nir.graph import FIRING, INTEGRATORS, Graph
+from inflor.converter.nir.graph import Graph
+from inflor.converter.primitives.base import primitive
 from inflor.converter.primitives.fields import make_node
 
 
@@ -27,10 +28,10 @@ def add_readouts(graph: Graph) -> Graph:
     """
     for output in graph.outputs():
         before = graph.predecessors(output)
-        if len(before) == 1 and isinstance(graph.nodes[before[0]], (*FIRING, *INTEGRATORS)):
+        if len(before) == 1 and primitive(graph.nodes[before[0]]).kind is not None:
             continue
         for name in before:
-            if isinstance(graph.nodes[name], INTEGRATORS):
+            if primitive(graph.nodes[name]).integrates:
                 raise InputError(
                     f"{graph.source}: node {output!r} (Output): adds the potential of {name!r} "
                     f"({type(graph.nodes[name]).__name__}) to something else, which an integer network has no form "

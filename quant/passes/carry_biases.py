@@ -16,7 +16,7 @@ import torch
 from inflor.converter.errors import InputError
 from inflor.converter.nir.graph import Graph
 from inflor.converter.nir.ordering import evaluation_order
-from inflor.converter.primitives.dynamics import delay_steps
+from inflor.converter.primitives.delay import delay_steps
 from inflor.quant.ir.types import FloatArray
 from inflor.quant.operators import LINEAR_NODES, operator_of, weight_tensor
 from inflor.quant.operators.arrays import channels_first

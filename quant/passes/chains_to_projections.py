@@ -14,7 +14,8 @@ from math import prod
 import nir
 
 from inflor.converter.errors import InputError
-from inflor.converter.nir.graph import INTEGRATORS, Graph
+from inflor.converter.nir.graph import Graph
+from inflor.converter.primitives.base import primitive
 from inflor.quant.operators import LINEAR_NODES, Operator, Weighted, operator_of, output_shape
 from inflor.quant.passes.fused import FloatProjection, FusedGraph
 from inflor.quant.passes.merge_linear import MAX_MATRIX
@@ -41,7 +42,7 @@ def chains_to_projections(graph: Graph) -> FusedGraph:
     populations = tuple(n for n in graph.order if not isinstance(graph.nodes[n], between))
     chains = tuple(_counted(graph, populations))
     for source, _, target in chains:
-        if isinstance(graph.nodes[source], INTEGRATORS):
+        if primitive(graph.nodes[source]).integrates:
             raise InputError(
                 f"{graph.source}: node {source!r} ({type(graph.nodes[source]).__name__}): its potential goes on to "
                 f"{target!r}, and between populations only spikes go; quantise the network before `portable`, or put "

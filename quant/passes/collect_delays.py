@@ -13,7 +13,7 @@ import numpy as np
 
 from inflor.converter.errors import InputError
 from inflor.converter.nir.graph import Graph
-from inflor.converter.primitives.dynamics import delay_steps
+from inflor.converter.primitives.delay import delay_steps
 from inflor.quant.passes.fused import FloatProjection, FusedGraph, map_projections
 
 

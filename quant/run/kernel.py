@@ -1,7 +1,7 @@
 """The integer step of a population, for whole batches and all timesteps at once.
 
-This is the one implementation of the arithmetic that `inflor.quant.ir.network` defines: calibration and the cpu target
-both run on it. Numbers are held in float32 where every partial sum is proved to stay within its exact integers (2**24),
+The fast implementation of what `inflor.quant.ir.reference` specifies, independent of it: calibration and the cpu target
+run on it. Numbers are held in float32 where every partial sum is proved to stay within its exact integers (2**24),
 in float64 up to 2**53, and in int64 beyond that, so the result never depends on which one was taken.
 """
 
@@ -26,13 +26,16 @@ EXACT = {torch.float32: 1 << 24, torch.float64: 1 << 53}
 
 @dataclass(frozen=True)
 class Profile:
-    """A chip's state arithmetic.
+    """A chip's state arithmetic. Overflows are counted in every case.
 
-    state_bits: width of the signed membrane potential; None stands for 64 bits, which no valid network can leave.
-    overflow: what happens to a v outside that width right after integration (and after reset): "error" ends the run,
-    "saturate" clips to the nearest end, "wrap" keeps the low bits. current_bits, current_overflow: the same for the
-    synaptic current. symmetric: the least value of a state is minus the greatest; what wraps ends one higher, above
-    the least to 2**(bits - 1) itself. Overflows are counted in every case.
+    Attributes:
+        state_bits: width of the signed membrane potential; None stands for 64 bits, which no valid network can leave.
+        overflow: what happens to a potential outside that width right after integration (and after reset): "error" ends
+            the run, "saturate" clips to the nearest end, "wrap" keeps the low bits.
+        current_bits: width of the synaptic current, likewise.
+        current_overflow: what happens to a synaptic current outside that width.
+        symmetric: the least value of a state is minus the greatest; what wraps ends one higher, above the least to
+            2**(bits - 1) itself.
     """
 
     state_bits: int | None = None
@@ -43,18 +46,35 @@ class Profile:
 
 
 @dataclass(frozen=True, eq=False)
+class Trace:
+    """The states of a population in every step, each [T, B, *shape].
+
+    Attributes:
+        u: the synaptic current; None where there is none.
+        v: the potential before the reset.
+        after: the potential after the reset.
+    """
+
+    u: Tensor | None
+    v: Tensor
+    after: Tensor
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Step:
     """What a run gives of one population.
 
-    spikes: bytes [T, B, *shape], 0 and 1; None for a readout. potential: v after every step,
-    [T, B, *shape], for a readout, else None. overflows: neuron-steps whose u or v left the profile's width.
-    states: u (None where there is none) and v before the reset, each [T, B, *shape], where they were asked for.
+    Attributes:
+        spikes: bytes [T, B, *shape], 0 and 1; None for a readout.
+        potential: v of every step, [T, B, *shape], for a readout, else None.
+        overflows: neuron-steps whose u or v left the profile's width.
+        trace: all states, where they were asked for.
     """
 
     spikes: Tensor | None
     potential: Tensor | None
     overflows: int
-    states: tuple[Tensor | None, Tensor] | None = None
+    trace: Trace | None = None
 
 
 class StateOverflowError(ArithmeticError):
@@ -213,10 +233,11 @@ class _State:
         self._held: tuple[Tensor, Tensor] | None = None
         self._overflows = 0
         shape = (steps.shape[0], *steps.shape[1:])
-        empty = torch.empty(shape, dtype=kernel.dtype, device=steps.device) if keep_states else None
-        self._seen_v = empty
-        has_current = keep_states and population.rule.current_decay is not None
-        self._seen_u = torch.empty_like(empty) if has_current and empty is not None else None
+        self._trace: Trace | None = None
+        if keep_states:
+            v = torch.empty(shape, dtype=kernel.dtype, device=steps.device)
+            u = None if population.rule.current_decay is None else torch.empty_like(v)
+            self._trace = Trace(u, v, torch.empty_like(v))
 
     def step(self, t: int, current: Tensor, ours: bool) -> None:
         """One step with the current a of shape [B, *shape], which may be overwritten if it is `ours`."""
@@ -233,19 +254,19 @@ class _State:
             v = torch.where(self._held[0], self._held[1], v)
         if kernel.may_overflow:
             self._overflows += self._limit(v, t, profile.state_bits, profile.overflow)
-        if self._seen_v is not None:
-            self._seen_v[t] = v
+        if self._trace is not None:
+            self._trace.v[t] = v
         if self._readout:
             self._out[t] = v
         else:
             v = self._fire(t, v)
+        if self._trace is not None:
+            self._trace.after[t] = v
         self._v = v
 
     def result(self) -> Step:
-        states = None if self._seen_v is None else (self._seen_u, self._seen_v)
-        if self._readout:
-            return Step(None, self._out, self._overflows, states)
-        return Step(self.spikes, None, self._overflows, states)
+        potential = self._out if self._readout else None
+        return Step(spikes=self.spikes, potential=potential, overflows=self._overflows, trace=self._trace)
 
     def _driving(self, current: Tensor, ours: bool, t: int) -> Tensor:
         """u of this step, in finest units."""
@@ -263,8 +284,8 @@ class _State:
             self._u = _decay(self._u, kernel.current_keep, rule.decay_bits).add_(fine)
         if kernel.current_may_overflow:
             self._overflows += self._limit(self._u, t, profile.current_bits, profile.current_overflow)
-        if self._seen_u is not None:
-            self._seen_u[t] = self._u
+        if self._trace is not None and self._trace.u is not None:
+            self._trace.u[t] = self._u
         return self._u
 
     def _fire(self, t: int, v: Tensor) -> Tensor:

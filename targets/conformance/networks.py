@@ -6,6 +6,7 @@ shows as another spike.
 
 from __future__ import annotations
 
+import math
 from functools import cache
 
 import numpy as np
@@ -45,7 +46,7 @@ _SPIKING = _RESETS | {Feature.REFRACTORY, Feature.PER_NEURON_THRESHOLDS}
 """What a readout does not have."""
 _MIXED = 14
 """Networks that need several features."""
-SHAPES: tuple[Shape, ...] = ((5,), (2, 5, 4), (3, 6))
+SHAPES: tuple[Shape, ...] = ((5,), (2, 5, 6), (3, 6))
 """Of the inputs: a row, a map and a line of channels."""
 CLASSES = 4
 
@@ -80,12 +81,14 @@ def _network(seed: int, needs: frozenset[Feature]) -> IntegerNetwork:
     delays = rng.integers(1, 3, 2) if Feature.DELAY in needs else (0, 0)
     projections = [
         Projection("input", "n1", first, int(rng.integers(0, 2)), int(delays[0])),
-        Projection("n1", "n2", (_inner_layer(rng, inner, wide),), int(rng.integers(0, 2))),
-        Projection("n1", "n2", (_identity(rng, inner, wide),), 1, int(delays[1])),
+        Projection("n1", "n2", (_inner_layer(rng, "w2", inner, wide),), int(rng.integers(0, 2))),
+        Projection("n1", "n2", (_identity(rng, "identity", inner, wide),), 1, int(delays[1])),
     ]
     if Feature.RECURRENT in needs:
-        projections.append(Projection("n1", "n1", (_inner_layer(rng, inner, wide),), 0, 1))
-        projections.append(Projection("n2", "n1", (_identity(rng, inner, wide),), 0, 1))
+        projections.append(Projection("n1", "n1", (_inner_layer(rng, "again", inner, wide),), 0, 1))
+        if Feature.DELAY in needs or seed % 2 == 0:
+            back = (_identity(rng, "back", inner, wide),)
+            projections.append(Projection("n2", "n1", back, 0, 2 if Feature.DELAY in needs else 1))
     populations = [Population(name="input", shape=shape, role="input", scale=np.ones(()), weight_bits=0)]
     for name in ("n1", "n2"):
         rule = _rule(rng, inner, needs, len(populations) + seed, wide)
@@ -114,43 +117,39 @@ def _first_layer(rng: np.random.Generator, shape: Shape, variant: int, wide: boo
     if len(shape) == 1:
         return (Linear("w1", _weights(rng, (8, *shape), wide)),)
     d = len(shape) - 1
-    pool = SumPool("pool", (2,) * d, (1,) * d, (1, 0)[:d])
     groups = shape[0] if variant % 2 else 1
     conv = Conv(
         "w1",
         _weights(rng, (2 * shape[0], shape[0] // groups, *(3, 2)[:d]), wide),
         stride=((1, 1), (2, 1), (1, 2))[variant % 3][:d],
-        padding=(((1, 1), (1, 0)), ((2, 0), (0, 1)))[variant % 2][:d],
+        padding=(((1, 1), (1, 1)), ((2, 0), (0, 1)), ((1, 1), (0, 0)))[variant % 3][:d],
         dilation=((1, 1), (1, 2))[variant // 2 % 2][:d],
         groups=groups,
     )
+    if d == 1:
+        return (conv,)
+    pool = SumPool("pool1", (2, 2), (1, 1), (1, 0))
     return ((conv,), (pool, conv), (conv, pool))[(variant + 1) % 3]
 
 
-def _inner_layer(rng: np.random.Generator, shape: Shape, wide: bool) -> Operator:
+def _inner_layer(rng: np.random.Generator, name: str, shape: Shape, wide: bool) -> Operator:
     """To a population of the same shape."""
     if len(shape) == 1:
-        return Linear("w2", _weights(rng, (*shape, *shape), wide))
+        return Linear(name, _weights(rng, (*shape, *shape), wide))
     d = len(shape) - 1
     weight = _weights(rng, (shape[0], shape[0], *(3,) * d), wide)
-    return Conv("w2", weight, (1,) * d, ((1, 1),) * d, (1,) * d, 1)
+    return Conv(name, weight, (1,) * d, ((1, 1),) * d, (1,) * d, 1)
 
 
-def _identity(rng: np.random.Generator, shape: Shape, wide: bool) -> Operator:
-    return Scale("identity", rng.integers(1, 128 if wide else 4, (shape[0], *(1,) * (len(shape) - 1))))
+def _identity(rng: np.random.Generator, name: str, shape: Shape, wide: bool) -> Operator:
+    return Scale(name, rng.integers(1, 128 if wide else 4, (shape[0], *(1,) * (len(shape) - 1))))
 
 
 def _last_layer(rng: np.random.Generator, shape: Shape, wide: bool) -> tuple[Operator, ...]:
-    before: tuple[Operator, ...] = ()
-    if len(shape) > 1:
-        before = (Flatten("flatten", 0, len(shape) - 1),)
-        if min(shape[1:]) > 1:
-            before = (
-                SumPool("pool", (2,) * (len(shape) - 1), (2,) * (len(shape) - 1), (0,) * (len(shape) - 1)),
-                *before,
-            )
-    size = int(np.prod(output_shape(before, shape)))
-    return (*before, Linear("w3", _weights(rng, (CLASSES, size), wide)))
+    pool = (SumPool("pool3", (2, 2), (2, 2), (0, 0)),) if len(shape) == 3 else ()
+    flatten = (Flatten("flatten", 0, len(shape) - 1),) if len(shape) > 1 else ()
+    size = math.prod(output_shape((*pool, *flatten), shape))
+    return (*pool, *flatten, Linear("w3", _weights(rng, (CLASSES, size), wide)))
 
 
 def _rule(rng: np.random.Generator, shape: Shape, needs: frozenset[Feature], number: int, wide: bool) -> NeuronRule:
@@ -166,7 +165,7 @@ def _rule(rng: np.random.Generator, shape: Shape, needs: frozenset[Feature], num
 
     bits = 15 if Feature.DECAY_BITS in needs else DECAY_BITS
     fraction = (3, 6)[number % 2] if Feature.FRACTION_BITS in needs else 0
-    coarse = 8 if number % 2 else 1  # decays that 12 bits hold too
+    coarse = 1 if number // 4 % 2 else 1 << bits - DECAY_BITS  # most decays of more bits would do with fewer
 
     def decays() -> IntArray:
         return drawn(1, (1 << bits) // coarse) * coarse

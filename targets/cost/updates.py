@@ -94,18 +94,9 @@ def _potentials(
     with torch.inference_mode():
         sent = {name: _sent(activity, name, samples) for name in sources}
         step = kernel.run(sent, activity.record.timesteps, keep_states=True)
-        assert step.states is not None
-        v = step.states[1]
-        if not activity.fires(population.name):
-            return v, False
-        spikes = _sent(activity, population.name, samples)
-        assert step.spikes is not None
-        unlike = not torch.equal(spikes, step.spikes)
-        if population.rule.reset_kind == "subtract":
-            v = v - kernel.reset_value * spikes
-        elif population.rule.reset_kind == "zero":
-            v = torch.where(spikes.bool(), kernel.v_reset, v)
-        return v, unlike
+        assert step.trace is not None
+        unlike = step.spikes is not None and not torch.equal(_sent(activity, population.name, samples), step.spikes)
+        return step.trace.after, unlike
 
 
 def _sent(activity: Activity, name: str, samples: slice) -> Tensor:

@@ -62,8 +62,8 @@ def states(plan: CpuPlan, inputs: npt.NDArray[np.integer]) -> dict[str, States]:
         for group in plan.groups:
             steps = run_together(group, sent, plan.network.info.timesteps, keep_states=True)
             for kernel, step in zip(group, steps, strict=True):
-                assert step.states is not None
-                u, v = step.states
+                assert step.trace is not None
+                u, v = step.trace.u, step.trace.v
                 found[kernel.population.name] = States(
                     None if u is None else _by_sample(u),
                     _by_sample(v),

@@ -25,7 +25,7 @@ import scipy.sparse
 from inflor.converter.errors import InputError
 from inflor.quant.ir.network import IntegerNetwork, Population, Projection
 from inflor.quant.ir.reference import State, current, step, synapses
-from inflor.quant.operators import Conv, unrolled
+from inflor.quant.operators import Weighted, unrolled
 from inflor.targets import registry, running
 from inflor.targets.api import Plan, Progress, Target
 from inflor.targets.record.file import Record
@@ -281,10 +281,10 @@ def _row(network: IntegerNetwork, projection: Projection, neuron: int) -> Any:
         shapes.append(operator.output_shape(shapes[-1]))
     row = scipy.sparse.csr_matrix(([1], ([0], [neuron])), shape=(1, math.prod(shapes[-1])), dtype=np.int64)
     for operator, before, after in reversed(list(zip(projection.operators, shapes, shapes[1:], strict=False))):
-        if isinstance(operator, Conv):
-            kept = np.isin(np.arange(len(operator.weight)), row.indices // math.prod(after[1:]))
-            weight = np.where(kept.reshape(-1, *(1,) * (operator.weight.ndim - 1)), operator.weight, 0)
-            operator = replace(operator, weight=weight)
+        if isinstance(operator, Weighted) and operator.shared and not operator.elementwise:
+            kept = np.zeros(len(operator.weight), np.int64)
+            kept[operator.rows(before)[row.indices // math.prod(after[1:])]] = 1
+            operator = operator.scaled_rows(kept)
         row = row @ unrolled((operator,), before)
     return row
 

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from inflor.converter.nir.graph import INTEGRATORS, Graph
-from inflor.converter.primitives.dynamics import KINDS
+from inflor.converter.nir.graph import Graph
+from inflor.converter.primitives.base import primitive
 from inflor.converter.simulate import execute
 from inflor.converter.threads import torch_threads
 from inflor.targets.api import Facts, Progress, Rates
@@ -33,11 +33,11 @@ class FloatPlan:
         depth: dict[str, int] = {}
         found, recurrent = [], set(graph.recurrent)
         for name in graph.order:
-            node = graph.nodes[name]
+            kind = primitive(graph.nodes[name]).kind
             sources = (source for source in graph.predecessors(name) if (source, name) not in recurrent)
-            depth[name] = max((depth[source] for source in sources), default=0) + int(type(node) in KINDS)
-            if type(node) in KINDS:
-                found.append(RecordedPopulation(name, graph.output_shapes[name], KINDS[type(node)], depth[name]))
+            depth[name] = max((depth[source] for source in sources), default=0) + int(kind is not None)
+            if kind is not None:
+                found.append(RecordedPopulation(name, graph.output_shapes[name], kind, depth[name]))
         return tuple(found)
 
     def summary(self) -> dict[str, Any]:
@@ -60,7 +60,7 @@ def run(plan: FloatPlan, inputs: npt.NDArray[np.float32], recorder: Recorder, pr
     graph = plan.graph
     frames = inputs.ndim == len(graph.output_shapes[graph.inputs()[0]]) + 2
     answer = graph.outputs()[0]
-    integrated = all(isinstance(graph.nodes[name], INTEGRATORS) for name in graph.predecessors(answer))
+    integrated = all(primitive(graph.nodes[name]).integrates for name in graph.predecessors(answer))
     with torch_threads(plan.threads):
         for start in range(0, len(inputs), plan.batch):
             x = torch.from_numpy(inputs[start : start + plan.batch])

@@ -9,7 +9,7 @@ import torch
 from peers import ours
 from torch import nn
 
-from inflor.converter.nir.graph import SPIKING
+from inflor.converter.primitives.base import primitive
 from inflor.converter.simulate.execute import run
 
 nirtorch = pytest.importorskip("nirtorch", reason="nirtorch is not installed (make peers)")
@@ -55,7 +55,7 @@ def test_it_fires_the_same_spikes(case, tmp_path):
     ours.write(graph, tmp_path / "ours.nir", 1.0)
     net = nirtorch.nir_to_torch(nir.read(tmp_path / "ours.nir"), MAP, dtype=torch.float64)
     x = 2 * torch.randn(12, 4, *graph.input_shapes["input"], generator=torch.Generator().manual_seed(0)).double()
-    neurons = [name for name, node in graph.nodes.items() if isinstance(node, SPIKING)]
+    neurons = [name for name, node in graph.nodes.items() if primitive(node).resets]
     result = run(graph, x, len(x), keep=neurons, dtype=torch.float64)
     kept: dict[str, list[torch.Tensor]] = {name: [] for name in neurons}
     for name in neurons:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from peers import ours
 
-from inflor.converter.nir.graph import SPIKING
+from inflor.converter.primitives.base import primitive
 
 CASES = [(name, case) for name in peers.NAMES if hasattr(peers.module(name), "load") for case in ours.GRAPHS]
 
@@ -20,7 +20,7 @@ def test_they_fire_the_same_spikes(name, case, tmp_path):
     ours.write(graph, tmp_path / "ours.nir", peer.DT)
     torch.manual_seed(0)
     x = 2 * torch.randn(12, 4, *graph.input_shapes["input"])
-    neurons = [name for name, node in graph.nodes.items() if isinstance(node, SPIKING)]
+    neurons = [name for name, node in graph.nodes.items() if primitive(node).resets]
     if case in peer.CANNOT:
         with pytest.raises(Exception):  # noqa: B017, PT011 - each framework has its own
             peers.agreement(graph, x, peer.load(tmp_path / "ours.nir", x, neurons))

@@ -13,9 +13,9 @@ import torch
 
 from inflor.converter.errors import InputError
 from inflor.converter.nir.frameworks import FRAMEWORKS
-from inflor.converter.nir.validate import validate
-from inflor.converter.passes.conventions import Conventions, prepared, with_conventions
-from inflor.converter.primitives.fields import FIELDS
+from inflor.converter.passes.conventions import Conventions
+from inflor.converter.passes.pipelines import validate_by
+from inflor.converter.primitives.base import PRIMITIVES
 from inflor.converter.simulate.execute import run
 
 N = 3
@@ -37,12 +37,12 @@ METADATA = (
 
 
 def node(rng: random.Random, depth: int) -> nir.NIRNode:
-    kind = rng.choice([*FIELDS, nir.LIF, nir.CubaLIF, nir.NIRGraph])
+    kind = rng.choice([*PRIMITIVES, nir.LIF, nir.CubaLIF, nir.NIRGraph])
     if kind is nir.NIRGraph:
         return graph(rng, depth + 1) if depth < 3 else nir.IF(np.ones(N), np.ones(N))
     made = object.__new__(kind)
     made.metadata = rng.choice(METADATA)
-    for field in FIELDS[kind]:
+    for field in PRIMITIVES[kind].fields:
         usual = {"weight": np.eye(N), "input_type": {"input": np.array([N])}, "output_type": {"output": None}}
         value = usual.get(field, np.full(N, rng.choice([1.0, 2.0, 20.0, 1e-3])))
         odd = {"input_type": {"input": np.array([1, N])}}.get(field, rng.choice(ODD))
@@ -75,7 +75,7 @@ def test_any_graph(seed):
         for _ in range(200):
             conventions = Conventions(framework=rng.choice(framework), dt=rng.choice([None, 1.0, 1e-4]))
             try:
-                read = with_conventions(validate(prepared(graph(rng), conventions), "x.nir"), conventions)
+                read = validate_by(graph(rng), "x.nir", conventions)
                 x = {name: torch.ones(1, *read.output_shapes[name]) for name in read.inputs()}
                 result = run(read, x, 3)
             except InputError as error:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from inflor.quant.ir.network import IntegerNetwork
-from inflor.quant.unroll import unrolled
+from inflor.quant.operators import unrolled
 from inflor.targets.api import Described, UnplaceableError, Violation
 from inflor.targets.chips.figures import Figure
 from inflor.targets.cost.result import Estimate

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from data_files import refused
 
-from inflor.converter.datasets import registry
+from inflor.converter.datasets import registry, sources
 from inflor.converter.datasets.load import is_at_hand, load
 from inflor.converter.errors import InputError
 from inflor.converter.train.config import TrainConfig, default_config
 
-BUILT_IN = ("cifar10", "cifar100", "digits", "fashion_mnist", "kmnist", "mnist")
+BUILT_IN = tuple(sorted(path.stem for path in Path(sources.__file__).parent.glob("[a-z]*.py")))
 
 PLUGIN = """
 import numpy as np
@@ -48,6 +48,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 def test_the_built_in_ones_are_those_of_the_folder():
     assert registry.names() == BUILT_IN
+    assert {"cifar10", "cifar100", "digits", "fashion_mnist", "kmnist", "mnist"} <= set(BUILT_IN)
     assert registry.suffixes() == (".npz",)
     for name in BUILT_IN:
         assert registry.named(name).name == name
@@ -60,11 +61,11 @@ def test_the_built_in_ones_are_those_of_the_folder():
 @pytest.mark.parametrize(
     ("name", "mend"),
     [
-        ("mnsit", "did you mean mnist? give one of cifar10"),
+        ("mnsit", f"did you mean mnist? give one of {', '.join(BUILT_IN)} or the path of a file (.npz)"),
         ("fashion-mnist", "did you mean fashion_mnist? "),
         (
             "nothing/like.it",
-            "; give one of cifar10, cifar100, digits, fashion_mnist, kmnist, mnist or the path of a file",
+            "; give one of ",
         ),
     ],
 )

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from nir_by_hand import ByHand
 
 from inflor.converter.errors import InputError
-from inflor.converter.nir.graph import FIRING, SPIKING, Graph
+from inflor.converter.nir.graph import Graph
 from inflor.converter.nir.metadata import METADATA_KEY, ModelInfo
 from inflor.converter.nir.ordering import components
 from inflor.converter.nir.validate import validate
+from inflor.converter.primitives.base import PRIMITIVES, primitive
 from inflor.converter.simulate.execute import run
 
 N = 3
@@ -41,7 +42,7 @@ def assert_as_by_hand(graph: Graph, x: np.ndarray) -> None:
     """Every spike of every node; potentials, outputs and summed inputs to float64's rounding. x: [T, B, N]."""
     names = [name for name in graph.nodes if name != "input"]
     result = run(graph, x, len(x), keep_inputs=names, dtype=torch.float64)
-    assert set(result.spikes) == {name for name in names if isinstance(graph.nodes[name], FIRING)}
+    assert set(result.spikes) == {name for name in names if primitive(graph.nodes[name]).fires}
     for sample in range(x.shape[1]):
         expected = ByHand(graph, {"input": x[:, sample]})
         for name in names:
@@ -74,7 +75,7 @@ def node_of(kind: type[nir.NIRNode], rng: np.random.Generator) -> nir.NIRNode:
     node = kind(**{name: value for name, value in fields.items() if name in kind.__dataclass_fields__})
     if "tau_syn" in kind.__dataclass_fields__:
         node.metadata["late_current"] = bool(rng.integers(2))
-    if kind in SPIKING:
+    if PRIMITIVES[kind].resets:
         node.metadata["refractory"] = bool(rng.integers(2))
         if rng.integers(2):
             node.metadata |= {"reset": "subtract", "reset_value": rng.integers(1, 9, N) / 8}

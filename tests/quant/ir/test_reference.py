@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -135,3 +136,9 @@ def test_sums_beyond_64_bits_do_not_wrap() -> None:
     big = reference.Synapses("x", 0, [(0, 127 << 62), (1, 127 << 62)])
     assert reference.current(1, [big], {"x": [[127, 127]]}, 0) == (127 * 127 << 63) + 1
     assert step(numbers(threshold=1), State(), 1 << 70).spike == 1
+
+
+@pytest.mark.parametrize("name", ["step", "keep", "reset", "current", "run"])
+def test_the_documentation_shows_the_code_itself(name: str) -> None:
+    page = Path(__file__).parents[3] / "docs" / "integer-network.md"
+    assert f"```python\n{inspect.getsource(getattr(reference, name))}```" in page.read_text()

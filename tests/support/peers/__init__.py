@@ -27,7 +27,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from inflor.converter.nir.graph import SPIKING, Graph
+from inflor.converter.nir.graph import Graph
+from inflor.converter.primitives.base import primitive
 from inflor.converter.primitives.dynamics import Dynamics, dynamics
 from inflor.converter.simulate.execute import run
 
@@ -118,7 +119,7 @@ def agreement(graph: Graph, x: Tensor, theirs: Mapping[str, Spikes]) -> Agreemen
     Raises:
         AssertionError: a sample parts elsewhere than at a potential within NEAR of the threshold; names the place.
     """
-    spiking = {name for name, node in graph.nodes.items() if isinstance(node, SPIKING)}
+    spiking = {name for name, node in graph.nodes.items() if primitive(node).resets}
     assert set(theirs) == spiking, f"they record {sorted(theirs)}, the graph's neurons are {sorted(spiking)}"
     result = run(graph, x, len(x), currents=spiking)
     order = [name for name in graph.order if name in spiking]

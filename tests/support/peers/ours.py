@@ -15,8 +15,8 @@ from inflor.converter.nir import file as nir_file
 from inflor.converter.nir.graph import Graph
 from inflor.converter.nir.metadata import METADATA_KEY, ModelInfo
 from inflor.converter.nir.validate import validate
-from inflor.converter.passes.portable import portable
-from inflor.converter.passes.retime import retimed
+from inflor.converter.passes.base import run_passes
+from inflor.converter.passes.pipelines import for_readers
 from inflor.converter.train import export
 from inflor.converter.train.architecture import SpikingNetwork
 from inflor.converter.train.networks import NETWORKS
@@ -58,7 +58,7 @@ GRAPHS: dict[str, Callable[[], Graph]] = {
 
 def write(graph: Graph, path: Path, dt: float) -> None:
     """The portable form in a reader's unit of time, without our metadata: NIR alone must say it all."""
-    plain = retimed(portable(graph)[0], dt)
+    plain = run_passes(graph, for_readers(portable=True, step=dt))
     nodes = {name: _bare(node) for name, node in plain.nodes.items()}
     nir_file.write(path, nodes, plain.edges, ModelInfo(known=False))
 

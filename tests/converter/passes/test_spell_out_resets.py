@@ -1,4 +1,4 @@
-"""Soft resets spelled out in plain NIR, and graphs in other units of time, fire the spikes that they fired before."""
+"""Soft resets spelled out in plain NIR fire the spikes that they fired before."""
 
 from __future__ import annotations
 
@@ -11,14 +11,19 @@ import torch
 from peers import ours
 
 from inflor.converter.errors import InputError
-from inflor.converter.nir.graph import SPIKING, Graph
+from inflor.converter.nir.graph import Graph
 from inflor.converter.nir.metadata import METADATA_KEY, ModelInfo
 from inflor.converter.nir.validate import validate
-from inflor.converter.passes.portable import portable
-from inflor.converter.passes.retime import retimed
+from inflor.converter.passes.base import run_passes
+from inflor.converter.passes.pipelines import for_readers, notes_for_readers
+from inflor.converter.primitives.base import primitive
 from inflor.converter.simulate.execute import run
 
 SHAPE = (4,)
+
+
+def portable(graph: Graph) -> Graph:
+    return run_passes(graph, for_readers(portable=True, step=None))
 
 
 def without_metadata(graph: Graph) -> Graph:
@@ -71,8 +76,8 @@ NEURONS = {
 @pytest.mark.parametrize("kind", NEURONS)
 def test_a_soft_reset_spelled_out_is_the_same(kind, recurrent):
     graph = network(NEURONS[kind](np.ones(SHAPE)), recurrent)
-    plain = without_metadata(portable(graph)[0])
-    assert not any(isinstance(node, SPIKING) for node in plain.nodes.values())
+    plain = without_metadata(portable(graph))
+    assert not any(primitive(node).resets for node in plain.nodes.values())
     x = torch.randn(50, 6, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     before, after = spikes(graph, x)["neuron"], spikes(plain, x)["neuron"]
     assert torch.equal(before, after)
@@ -84,7 +89,7 @@ def test_a_soft_reset_spelled_out_is_the_same(kind, recurrent):
 @pytest.mark.parametrize("case", [case for case in ours.GRAPHS if case != "recurrent, zero"])
 def test_networks_of_ours_are_the_same(case):
     graph = ours.GRAPHS[case]()
-    plain, notes = portable(graph)
+    plain, notes = portable(graph), notes_for_readers(graph)
     x = 2 * torch.randn(12, 4, *graph.input_shapes["input"], generator=torch.Generator().manual_seed(0))
     before, after = run(graph, x, 12, dtype=torch.float64), run(without_metadata(plain), x, 12, dtype=torch.float64)
     torch.testing.assert_close(before.logits["output"], after.logits["output"], rtol=0, atol=1e-9)
@@ -98,7 +103,7 @@ def test_names_that_are_taken_are_left_alone():
     nodes = dict(graph.nodes) | {"neuron_reset": nir.Scale(np.ones(SHAPE))}
     edges = [edge for edge in graph.edges if edge[1] != "output"]
     raw = nir.NIRGraph(nodes, [*edges, ("neuron", "neuron_reset"), ("neuron_reset", "output")], type_check=False)
-    plain = portable(validate(raw, "taken.nir"))[0]
+    plain = portable(validate(raw, "taken.nir"))
     assert {"neuron", "neuron_reset", "neuron_reset1", "neuron_membrane1"} <= set(plain.nodes)
     assert ("neuron_reset", "output") in plain.edges
 
@@ -115,30 +120,7 @@ def test_what_plain_nir_cannot_say_is_refused():
 
 def test_nothing_to_spell_out_leaves_the_graph():
     graph = ours.GRAPHS["recurrent, zero"]()
-    plain, notes = portable(graph)
+    plain, notes = portable(graph), notes_for_readers(graph)
     assert notes == []
     assert list(plain.nodes) == list(graph.nodes)
     assert plain.edges == graph.edges
-
-
-@pytest.mark.parametrize("case", ours.GRAPHS)
-@pytest.mark.parametrize("dt", [1e-4, 3.0])
-def test_another_unit_of_time_is_the_same(case, dt):
-    graph = ours.GRAPHS[case]()
-    other = retimed(graph, dt)
-    assert other.info.dt == dt
-    x = 2 * torch.randn(12, 4, *graph.input_shapes["input"], generator=torch.Generator().manual_seed(0))
-    before, after = run(graph, x, 12), run(other, x, 12)
-    for name in before.spikes:
-        assert torch.equal(before.spikes[name], after.spikes[name])
-
-
-def test_delays_are_times():
-    delay = nir.Delay(np.array([2.0, 0, 1, 3]))
-    nodes = {"input": nir.Input(np.array([4])), "delay": delay, "if": nir.IF(np.ones(4), np.ones(4))}
-    nodes["output"] = nir.Output(np.array([4]))
-    graph = validate(nir.NIRGraph(nodes, list(zip(nodes, list(nodes)[1:], strict=False)), type_check=False), "delay")
-    x = torch.randn(12, 2, 4, generator=torch.Generator().manual_seed(0))
-    assert torch.equal(run(graph, x, 12).spikes["if"], run(retimed(graph, 1e-3), x, 12).spikes["if"])
-    with pytest.raises(InputError, match="dt is 0"):
-        retimed(graph, 0.0)

@@ -1,4 +1,4 @@
-"""Graphs inside graphs, and graphs that leave their Input or Output out."""
+"""Graphs inside graphs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from inflor.converter.nir import file as nir_file
 from inflor.converter.nir.graph import Graph
 from inflor.converter.nir.metadata import METADATA_KEY, ModelInfo
 from inflor.converter.nir.validate import validate
-from inflor.converter.passes import flatten
+from inflor.converter.passes.flatten_graphs import MAX_DEPTH
 from inflor.converter.simulate.execute import run
 
 N = 3
@@ -130,7 +130,7 @@ def test_inner_graphs_without_ends():
 
 def test_what_cannot_be_opened():
     deep = recurrent(np.eye(N))
-    for _ in range(flatten.MAX_DEPTH + 1):
+    for _ in range(MAX_DEPTH + 1):
         deep = graph({**ends(), "g": deep}, [("input", "g"), ("g", "output")])
     refused(deep, "more than 16 graphs inside each other")
     wire = graph(ends(), [("input", "output")])
@@ -149,24 +149,6 @@ def test_a_graph_that_doubles_at_every_level_ends_early():
         twice = {**ends(), **{f"g{i}": many for i in range(4)}}
         many = graph(twice, [edge for i in range(4) for edge in (("input", f"g{i}"), (f"g{i}", "output"))])
     refused(many, "nodes; a graph has 1 to 10000")
-
-
-def test_ends_that_are_not_there():
-    flat = validate(graph({"fc": nir.Linear(np.ones((N, 2))), "n": neuron()}, [("fc", "n")]), "x.nir")
-    assert flat.output_shapes == {"fc": (N,), "n": (N,), "input": (2,), "output": (N,)}
-    assert flat.edges == (("fc", "n"), ("input", "fc"), ("n", "output"))
-    named = {"input": nir.Linear(np.ones((N, 2))), "output": neuron()}
-    flat = validate(graph(named, [("input", "output")]), "x.nir")
-    assert flat.inputs() == ["input_2"]
-    assert flat.outputs() == ["output_2"]
-    two = {"a": neuron(), "b": neuron(), "c": neuron()}
-    refused(graph(two, [("a", "c"), ("b", "c")]), "no Input node", "not clear", "add one")
-    refused(graph({**ends(), **two}, [("input", "a"), ("a", "output"), ("b", "c")]), "node 'b'", "not connected")
-    output = {"input": nir.Input(np.array([N])), **two}
-    refused(graph(output, [("input", "a"), ("a", "b"), ("a", "c")]), "no Output node", "not clear")
-    pool = nir.SumPool2d(np.array([2, 2]), np.array([2, 2]), np.array([0, 0]))
-    refused(graph({"p": pool}, []), "node 'p' (SumPool2d)", "shape", "add an Input")
-    refused(graph({"n": nir.IF(np.ones(1), np.ones(1))}, []), "node 'n' (IF)", "add an Input")
 
 
 def put(group: h5py.Group, **fields: object) -> None:

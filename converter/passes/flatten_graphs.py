@@ -1,4 +1,4 @@
-"""Opens graphs inside a graph, and gives a graph the Input and Output that it leaves to its reader.
+"""Opens graphs inside a graph.
 
 Before: input -> rnn {input -> lif -> output, lif -> w -> lif} -> output
 After:  input -> rnn.lif -> output, rnn.lif -> rnn.w -> rnn.lif
@@ -12,11 +12,10 @@ from typing import Any
 import nir
 
 from inflor.converter.errors import InputError
-from inflor.converter.nir.graph import Edge
+from inflor.converter.nir.graph import Edge, nir_graph
 from inflor.converter.nir.metadata import METADATA_KEY
 from inflor.converter.nir.ordering import evaluation_order, links_of
-from inflor.converter.primitives.fields import make_node
-from inflor.converter.primitives.shapes import Pattern
+from inflor.converter.passes.base import Pass
 
 MAX_DEPTH = 16
 """Of graphs inside graphs."""
@@ -26,23 +25,31 @@ MAX_EDGES = 1_000_000
 Nodes = dict[str, nir.NIRNode]
 
 
-def flattened(graph: nir.NIRGraph, source: str) -> tuple[Nodes, list[Edge]]:
-    """The nodes and edges of a graph with those of every graph inside it; an inner node is called outer.inner.
+def flatten_graphs(source: str) -> Pass[nir.NIRGraph]:
+    """Take the nodes and edges of every graph inside a graph into it; an inner node is called outer.inner.
 
     An edge to or from an inner graph goes on through its Input or Output, which are left out; an edge may also name
     outer.inner itself. Where that name is taken, a number is added.
+
+    Args:
+        source: the file's name, for messages.
 
     Raises:
         InputError: what names and edges are not; too many nodes or edges, too deep inside each other; an inner graph
             without one Input or Output where an edge needs it, or with conventions of its own. Names the node.
     """
+    return Pass("flatten graphs", lambda graph: _flattened(graph, source), ensures=frozenset({"flat"}))
+
+
+def _flattened(graph: nir.NIRGraph, source: str) -> nir.NIRGraph:
     nodes: dict[Any, Any] = dict(graph.nodes)
     edges = _pairs(graph.edges, source)
     ports: set[str] = set()
     for _ in range(MAX_DEPTH):
         _check_size(nodes, edges, source)
         if not any(isinstance(node, nir.NIRGraph) for node in nodes.values()):
-            return nodes, _through(nodes, edges, ports, source)
+            edges = _through(nodes, edges, ports, source)
+            return nir_graph(nodes, edges, graph.metadata if isinstance(graph.metadata, Mapping) else None)
         nodes, edges = _opened(nodes, edges, ports, _conventions(graph), source)
     raise InputError(f"{source}: has more than {MAX_DEPTH} graphs inside each other; export it flat")
 
@@ -80,11 +87,11 @@ def _opened(
             continue
         if _conventions(graph) not in (None, conventions):
             raise InputError(f"{source}: node {outer!r} is a graph with time conventions of its own; export it flat")
-        names = {name: _unique(f"{outer}.{name}", taken) for name in graph.nodes}
+        names = {name: unique(f"{outer}.{name}", taken) for name in graph.nodes}
         inner = {names[name]: node for name, node in graph.nodes.items()}
         links = [(names.get(a, f"{outer}.{a}"), names.get(b, f"{outer}.{b}")) for a, b in _pairs(graph.edges, source)]
-        entries[outer] = _only_end(inner, [b for _, b in links], nir.Input)
-        exits[outer] = _only_end(inner, [a for a, _ in links], nir.Output)
+        entries[outer] = only_end(inner, [b for _, b in links], nir.Input)
+        exits[outer] = only_end(inner, [a for a, _ in links], nir.Output)
         ports.update(name for name, node in inner.items() if isinstance(node, nir.Input | nir.Output))
         opened |= inner
         inner_edges += links
@@ -107,7 +114,7 @@ def _port(name: str, ends: Mapping[str, str | None], kind: str, edge: Edge, sour
     return end
 
 
-def _only_end(nodes: Mapping[str, Any], connected: Collection[str], kind: type[nir.NIRNode]) -> str | None:
+def only_end(nodes: Mapping[str, Any], connected: Collection[str], kind: type[nir.NIRNode]) -> str | None:
     """The one Input (or Output), or where there is none the one node that no edge comes to (or goes from)."""
     ends = [name for name, node in nodes.items() if isinstance(node, kind)]
     if not ends:
@@ -116,7 +123,7 @@ def _only_end(nodes: Mapping[str, Any], connected: Collection[str], kind: type[n
     return ends[0] if len(ends) == 1 else None
 
 
-def _unique(name: str, taken: set[str]) -> str:
+def unique(name: str, taken: set[str]) -> str:
     found, number = name, 1
     while found in taken:
         number += 1
@@ -141,37 +148,3 @@ def _through(nodes: Nodes, edges: list[Edge], ports: set[str], source: str) -> l
     led = [(a, end) for a, b in edges if a not in ports for end in ends.get(b, [b])]
     _check_size(nodes, led, source)
     return led
-
-
-def with_ends(nodes: Nodes, edges: list[Edge], accepted: Mapping[str, Pattern | None], source: str) -> list[Edge]:
-    """The edges, with an Input or Output added to `nodes` where there is none and only one place for it.
-
-    accepted: the shape that each node's own fields ask for. An Input is put before the one node that nothing leads to,
-    an Output behind the one that leads to nothing.
-
-    Raises:
-        InputError: there is no such node, there are several, or the input's shape is not in the file.
-    """
-    result = list(edges)
-    for kind, side in ((nir.Input, 1), (nir.Output, 0)):
-        if any(isinstance(node, kind) for node in nodes.values()):
-            continue
-        end = _only_end(nodes, [edge[side] for edge in result], kind)
-        if end is None:
-            raise InputError(
-                f"{source}: has no {kind.__name__} node, and it is not clear where one belongs; add one and connect it"
-            )
-        name = _unique(kind.__name__.lower(), set(nodes))
-        if kind is nir.Output:
-            nodes[name] = make_node(nir.Output, {"output_type": {"output": None}})
-            result.append((end, name))
-            continue
-        shape = accepted[end]
-        if shape is None or None in shape:
-            raise InputError(
-                f"{source}: has no Input node, and node {end!r} ({type(nodes[end]).__name__}) does not say the shape "
-                "that it takes; add an Input and connect it"
-            )
-        nodes[name] = make_node(nir.Input, {"input_type": {"input": shape}})
-        result.append((name, end))
-    return result

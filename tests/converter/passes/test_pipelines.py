@@ -20,8 +20,8 @@ from inflor.converter.nir import file as nir_file
 from inflor.converter.nir.frameworks import FRAMEWORKS
 from inflor.converter.nir.graph import Graph, reset_of
 from inflor.converter.nir.metadata import METADATA_KEY, ModelInfo
-from inflor.converter.nir.validate import validate
-from inflor.converter.passes.conventions import Conventions, prepared, with_conventions
+from inflor.converter.passes.conventions import Conventions
+from inflor.converter.passes.pipelines import validate_by
 from inflor.converter.primitives.dynamics import dynamics
 from inflor.converter.simulate.execute import run
 
@@ -42,7 +42,7 @@ def graph_of(neuron: nir.NIRNode, recurrent: np.ndarray | None = None, info: Mod
 
 def read(graph: nir.NIRGraph, **given: object) -> Graph:
     conventions = Conventions(**given)
-    return with_conventions(validate(prepared(graph, conventions), "x.nir"), conventions)
+    return validate_by(graph, "x.nir", conventions)
 
 
 def full(value: float) -> np.ndarray:

@@ -9,7 +9,7 @@ from torch import nn
 
 from inflor.converter.errors import InputError
 from inflor.converter.nir.metadata import ModelInfo
-from inflor.converter.passes.fold import fold_norm
+from inflor.converter.passes.fold_norms import fold_norm
 from inflor.converter.simulate.execute import run
 from inflor.converter.train.architecture import Architecture, SpikingNetwork
 from inflor.converter.train.export import to_nir
