@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from support.networks import exported, processor, random_images, random_network
 
-from inflor.targets.cost.estimate import HARDWARE, estimate
+from inflor.targets.cost.estimate import estimate
 from inflor.targets.record import file as record
 from inflor.targets.running import run
 
@@ -37,7 +37,7 @@ def main() -> None:
         path = Path(folder) / "record.h5"
         run(network, "cpu", images.numpy(), out=path)
         wall, cpu = time.perf_counter(), time.process_time()
-        report = estimate(network, record.read(path), HARDWARE)
+        report = estimate(network, record.read(path))
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     counts = report.counts
     print(

@@ -13,12 +13,13 @@ import time
 
 import numpy as np
 import torch
-from support.networks import exported, processor, random_images, random_network
+from support.networks import exported, placed, processor, random_images, random_network
 
 from inflor.quant.ir.network import IntegerNetwork
-from inflor.targets import cpu, loihi
+from inflor.targets import registry, running
+from inflor.targets.api import Plan
 from inflor.targets.equivalence import compare as equivalence
-from inflor.targets.record.file import Record, recording
+from inflor.targets.record.file import Record
 
 TIMESTEPS = 4
 SHAPES = {"convnet": (1, 28, 28), "resnet8": (1, 8, 8), "resnet20": (3, 32, 32)}
@@ -38,11 +39,11 @@ def main() -> None:
     print(f"{processor()}, 2 threads, {arguments.network}, {arguments.samples} samples, T = {TIMESTEPS}")
     records = {}
     seconds = {}
-    records["cpu"], seconds["cpu"] = timed(cpu, placed("cpu", network), network, inputs)
+    records["cpu"], seconds["cpu"] = timed("cpu", placed("cpu", network), network, inputs)
     for soft_reset in ("microcode", "stock"):
         plan = placed("loihi", network, soft_reset=soft_reset, exact_lava=arguments.stock_models)
-        records[soft_reset], seconds[soft_reset] = timed(loihi, plan, network, inputs)
-        measured = plan.measured
+        records[soft_reset], seconds[soft_reset] = timed("loihi", plan, network, inputs)
+        measured = records[soft_reset].run["plan"]
         steps = measured["run_seconds"] / measured["steps"]
         print(
             f"loihi {soft_reset}: {seconds[soft_reset]:.2f} s in all, {measured['run_seconds']:.2f} s for "
@@ -58,14 +59,12 @@ def main() -> None:
     print(f"{'equal' if result.equal else 'DIFFERENT'}: {result.compared_spikes} spikes and silences compared")
 
 
-def timed(module, plan, network: IntegerNetwork, inputs: np.ndarray) -> tuple[Record, float]:
+def timed(target: str, plan: Plan, network: IntegerNetwork, inputs: np.ndarray) -> tuple[Record, float]:
     """The record of a run, and its seconds; the cpu target is run once before, to be warm."""
-    for _ in range(2 if module is cpu else 1):
-        with recording(module.populations(plan), network.info.timesteps, len(inputs)) as recorder:
-            started = time.perf_counter()
-            module.run(plan, inputs, recorder)
-            seconds = time.perf_counter() - started
-            record = recorder.finish(None, {})
+    for _ in range(2 if target == "cpu" else 1):
+        started = time.perf_counter()
+        record = running.record(registry.find(target), plan, network, inputs)
+        seconds = time.perf_counter() - started
     return record, seconds
 
 

@@ -13,16 +13,17 @@ import resource
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
-from support.networks import exported, processor, random_images, random_network
+from support.networks import exported, placed, processor, random_images, random_network
 
 from inflor.converter.nir.metadata import ModelInfo
 from inflor.quant.ir.network import IntegerNetwork, Population, Projection
 from inflor.quant.ir.neuron import NeuronRule, Subtract
 from inflor.quant.operators import Conv, Flatten, Linear, Operator, unrolled
-from inflor.targets import cpu, spinnaker
+from inflor.targets import registry, running
 from inflor.targets.equivalence import compare as equivalence
 from inflor.targets.record.file import Recorder
 from inflor.targets.spinnaker.limits import limits
@@ -69,13 +70,10 @@ def whole(name: str) -> None:
         f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.1f} GB"
     )
     inputs = network.quantise_input(images[:1].numpy())
-    plans = {"cpu": (cpu, placed("cpu", network)), "spinnaker": (spinnaker, plan)}
     records = {}
-    for target, (module, placed) in plans.items():
-        recorder = Recorder(module.populations(placed), TIMESTEPS, 1, True)
-        seconds, _ = timed(lambda module=module, placed=placed, to=recorder: module.run(placed, inputs, to))
-        records[target] = recorder.finish(None, {})
-        print(f"  one sample on {target}: {seconds:.1f} s")
+    for name, made in {"cpu": placed("cpu", network), "spinnaker": plan}.items():
+        seconds, records[name] = timed(partial(running.record, registry.find(name), made, network, inputs))
+        print(f"  one sample on {name}: {seconds:.1f} s")
     result = equivalence.compare(network, records, inputs)
     print(f"  {'equal' if result.equal else 'DIFFERENT'}: {result.compared_spikes:,} spikes and silences compared")
 
@@ -113,11 +111,10 @@ def run(plan: SpinnakerPlan, samples: int) -> None:
     shape = plan.network.inputs[0].shape
     inputs = np.random.default_rng(1).integers(-128, 128, (samples, *shape)).astype(np.int8)
     recorder = Recorder(plan.populations, TIMESTEPS, samples, False)
-    seconds, _ = timed(lambda: spinnaker.TARGET.run(plan, inputs, recorder, None))
-    events = plan.run["plan"]["synaptic_events"]
+    seconds, met = timed(lambda: registry.find("spinnaker").run(plan, inputs, recorder, None))
     print(
-        f"{samples} samples, {plan.run['plan']['spikes']:,} spikes: {seconds:.1f} s with loading, "
-        f"{events / seconds / 1e6:.1f} million synaptic events/s; needs {plan.run['plan']['time_scale']} ms per tick"
+        f"{samples} samples, {met['spikes']:,} spikes: {seconds:.1f} s with loading, "
+        f"{met['synaptic_events'] / seconds / 1e6:.1f} million synaptic events/s; needs {met['time_scale']} ms per tick"
     )
 
 

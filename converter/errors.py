@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-_ARGUMENT = re.compile(r"`([a-z_.]+)(?:=('?)([^`']*)\2)?`")
+_ARGUMENT = re.compile(r"`([a-z][a-z0-9_.]*)(?:=('?)([^`']*)\2)?`")
 
 
 class InflorError(Exception):

@@ -20,17 +20,11 @@ import click
 
 from inflor import interrupts
 from inflor._public import COMMANDS
-from inflor.converter.errors import InflorError, with_flags
+from inflor.console import as_typed, visible
+from inflor.converter.errors import InflorError
 
 BUG, PIPE_CLOSED, INTERRUPTED = 70, 141, 130
 TRACEBACK = "INFLOR_TRACEBACK"
-AS_TYPED = {
-    ("framework", ""): "--from",
-    ("learning_rate", ""): "--lr",
-    ("spikes", "True"): "without --no-spikes",
-    ("resume", "False"): "without --resume",
-}
-"""Arguments whose option has another name."""
 _NO_MEMORY = "not enough memory; use fewer samples, a smaller --batch-size or --memory, or a smaller network"
 
 
@@ -73,7 +67,7 @@ class Commands(click.Group):
         except click.ClickException as error:
             return _fail(_sentence(error), InflorError.exit_code)
         except InflorError as error:
-            return _fail(with_flags(str(error), _flag), error.exit_code)
+            return _fail(as_typed(str(error)), error.exit_code)
         except (click.Abort, KeyboardInterrupt):
             return _fail("interrupted; files are as they were before, or complete", INTERRUPTED)
         except MemoryError:
@@ -87,14 +81,6 @@ class Commands(click.Group):
             return _bug(error)
 
 
-def _flag(name: str, value: str) -> str:
-    """An argument of a function as it is typed."""
-    if (name, value) in AS_TYPED:
-        return AS_TYPED[name, value]
-    typed = AS_TYPED.get((name, ""), f"--{name.replace('_', '-')}")
-    return typed if value in ("", "True") else f"{typed} {value}"
-
-
 def _sentence(error: click.ClickException) -> str:
     where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx is not None else None
     return error.format_message() + (f"\nsee: {where} --help" if where else "")
@@ -103,8 +89,6 @@ def _sentence(error: click.ClickException) -> str:
 def _fail(message: str, code: int) -> int:
     if os.environ.get(TRACEBACK):
         traceback.print_exc()
-    from inflor.console import visible
-
     click.echo(f"error: {visible(message)}", err=True)
     return code
 

@@ -16,8 +16,16 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from inflor import interrupts
+from inflor.converter.errors import with_flags
 
 Row = Mapping[str, Any]
+AS_TYPED = {
+    ("framework", ""): "--from",
+    ("learning_rate", ""): "--lr",
+    ("spikes", "True"): "without --no-spikes",
+    ("resume", "False"): "without --resume",
+}
+"""Arguments of functions whose option has another name."""
 
 
 @dataclass(frozen=True)
@@ -32,12 +40,24 @@ class Column:
 
 def print_json(value: Mapping[str, Any]) -> None:
     """One JSON object on one line. Arrays become lists, paths become texts."""
-    print_line(json.dumps(value, default=_plain, allow_nan=False))
+    print(visible(json.dumps(value, default=_plain, allow_nan=False)), file=sys.stdout)
 
 
 def print_line(text: str = "") -> None:
-    """A line of text; control characters, which a file's names may hold, are shown and not obeyed."""
-    print(visible(text), file=sys.stdout)
+    """A line of text; arguments that it names are options, and control characters are shown and not obeyed."""
+    print(visible(as_typed(text)), file=sys.stdout)
+
+
+def as_typed(message: str) -> str:
+    """A message of the package with the arguments that it names as options: `bits` as --bits."""
+    return with_flags(message, _flag)
+
+
+def _flag(name: str, value: str) -> str:
+    if (name, value) in AS_TYPED:
+        return AS_TYPED[name, value]
+    typed = AS_TYPED.get((name, ""), f"--{name.replace('_', '-')}")
+    return typed if value in ("", "True") else f"{typed} {value}"
 
 
 def print_facts(facts: Mapping[str, Any]) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
@@ -62,7 +63,23 @@ def _parameter(typed: str, name: str, specs: list[Option]) -> click.Option:
     kinds = {spec.kind for spec in specs}
     if kinds == {"flag"}:
         return click.Option([typed, name], is_flag=True, default=None, hidden=True)
-    return click.Option([typed, name], type=_type(specs) if len(kinds) == 1 else click.STRING, hidden=True)
+    types = [_type([spec]) for spec in specs]
+    return click.Option([typed, name], type=_type(specs) if len(kinds) == 1 else Either(types), hidden=True)
+
+
+class Either(click.ParamType[Any]):
+    """What the first of several types takes that takes it: of targets that mean different things by one name."""
+
+    name = "value"
+
+    def __init__(self, types: Sequence[click.ParamType[Any]]) -> None:
+        self.types = types
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        for kind in self.types[:-1]:
+            with contextlib.suppress(click.BadParameter):
+                return kind.convert(value, param, ctx)
+        return self.types[-1].convert(value, param, ctx)
 
 
 def _type(specs: list[Option]) -> click.ParamType[Any]:
@@ -78,5 +95,6 @@ def _type(specs: list[Option]) -> click.ParamType[Any]:
         "bytes": Memory(),
         "file": FILE,
         "text": click.STRING,
+        "flag": click.BOOL,
     }
     return kinds[spec.kind]

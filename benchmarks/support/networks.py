@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -17,6 +18,7 @@ from inflor.converter.train.tdbn import TDBatchNorm
 from inflor.quant.fix.pipeline import Options, quantize
 from inflor.quant.fix.report import QuantReport
 from inflor.quant.ir.network import IntegerNetwork
+from inflor.targets import registry, running
 
 
 def processor() -> str:
@@ -66,3 +68,8 @@ def exported(network: SpikingNetwork, images: torch.Tensor) -> tuple[Graph, Inte
     """The network as a graph, and its integers at 8 bits, calibrated on eight images."""
     graph, _ = export.to_nir(network, ModelInfo(timesteps=network.timesteps))
     return graph, *quantize(graph, images[:8].numpy(), options=Options(samples=8))
+
+
+def placed(target: str, network: IntegerNetwork, **options: Any) -> Any:
+    """The target's plan of a network."""
+    return running.place(registry.find(target), network, options)

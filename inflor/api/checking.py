@@ -77,3 +77,9 @@ def options_by_target(targets: Sequence[str], given: Mapping[str, Any]) -> dict[
             offered = ", ".join(dict.fromkeys(c for n in able for c in known[n][option].choices))
             raise InputError(f"`{key}` {value}: choose one of {offered}", option=key)
     return chosen
+
+
+def own_options(target: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a single target, each by its name, or as "loihi.chip", which counts more."""
+    by_owner = sorted(given.items(), key=lambda item: "." in item[0])
+    return {name.removeprefix(f"{target}."): value for name, value in by_owner}

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from inflor.api.checking import own_options
 from inflor.api.loading import PathLike, load_network, refuse_overwrite
 from inflor.converter.errors import InputError
 from inflor.quant.ir.network import IntegerNetwork
@@ -46,7 +47,7 @@ def place(
         InputError: a float network, an option that the target does not have, a target that places nothing, or no fit.
         MissingPartError: the target, or what draws, is not installed.
     """
-    refuse_overwrite(draw, network, record, options.get("dead"), option="draw")
+    refuse_overwrite(draw, network, record, *options.values(), option="draw")
     source = os.fspath(network) if not isinstance(network, IntegerNetwork) else network.source
     loaded = network if isinstance(network, IntegerNetwork) else load_network(network)
     if not isinstance(loaded, IntegerNetwork):
@@ -56,7 +57,8 @@ def place(
         raise InputError(f"target {target!r} has no cores to place on", option="target")
     if draw is not None and chosen.draw is None:
         raise InputError(f"target {target!r} has no board to draw; leave out `draw`", option="draw")
-    plan = running.place(chosen, loaded, options, None if record is None else records.read(record).rates)
+    rates = None if record is None else records.read(record).rates
+    plan = running.place(chosen, loaded, own_options(target, options), rates)
     if draw is not None and chosen.draw is not None:
         chosen.draw(plan, draw)
     described = _summarised(plan) if chosen.describe is None else chosen.describe(plan)
@@ -76,4 +78,4 @@ def violations(network: IntegerNetwork | PathLike, target: str, **options: Any) 
         InputError: a float network, or an option that the target does not have.
     """
     loaded = network if isinstance(network, IntegerNetwork) else load_network(network)
-    return tuple(running.violations(registry.find(target), loaded, options))
+    return tuple(running.violations(registry.find(target), loaded, own_options(target, options)))

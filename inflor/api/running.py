@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from inflor.api.checking import own_options
 from inflor.api.loading import Network, PathLike, Progress, load_dataset, load_network, refuse_overwrite
 from inflor.converter.datasets.dataset import Dataset
 from inflor.converter.datasets.layout import Layout
@@ -45,7 +46,7 @@ def run(
     """
     if samples is not None and samples < 1:
         raise InputError(f"{samples} samples: run at least 1")
-    refuse_overwrite(out, network, dataset, options.get("dead"))
+    refuse_overwrite(out, network, dataset, *options.values())
     about: dict[str, Any] = {}
     if not isinstance(network, Graph | IntegerNetwork):
         about["sha256"] = sha256(network)
@@ -55,14 +56,15 @@ def run(
     images, labels = data.split(split)
     x, y = network.info.normalise(images[:samples]), labels[:samples]
     about |= {"dataset": data.name, "split": split, "samples": len(x), "versions": versions()}
+    name = target or ("float" if isinstance(network, Graph) else "cpu")
     return running.run(
         network,
-        target or ("float" if isinstance(network, Graph) else "cpu"),
+        name,
         x,
         y,
         out=out,
         keep_spikes=spikes,
-        options=options,
+        options=own_options(name, options),
         provenance=about,
         progress=None if progress is None else lambda done, total: progress(done, total, "samples"),
     )

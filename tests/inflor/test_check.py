@@ -13,7 +13,7 @@ import h5py
 import pytest
 from command_line import SMALL, Files, command, environment, invoke, invoke_json
 
-from inflor import targets
+import inflor
 
 needs_lava = pytest.mark.skipif(importlib.util.find_spec("lava") is None, reason="lava-nc is not installed (make lava)")
 
@@ -53,29 +53,28 @@ def test_run_on_loihi_records_what_cpu_does(files: Files) -> None:
 
 
 def test_a_target_with_a_fault_ends_in_exit_code_1(files: Files, tmp_path: Path) -> None:
-    """A target of its own, found through its entry point, whose first threshold is one too high."""
+    """A target of its own, found through its entry point, whose first threshold is twice too high."""
     (tmp_path / "broken_target.py").write_text(
         textwrap.dedent(
             """
             from dataclasses import replace
-            from inflor.targets.cpu import INPUT, OPTIONS, SUMMARY, available, check, populations, run
-            from inflor.targets.cpu import place as place_on_cpu
+            from inflor.targets.cpu import TARGET as CPU
 
-            NAME = "broken"
-
-            def place(network, **options):
+            def place(network, options, rates):
                 population = network.populations[1]
                 wrong = population.with_rule(threshold=population.rule.threshold * 2)
                 made = (network.populations[0], wrong, *network.populations[2:])
-                return place_on_cpu(replace(network, populations=made), **options)
+                return CPU.place(replace(network, populations=made), options, rates)
+
+            TARGET = replace(CPU, name="broken", place=place)
             """
         )
     )
     about = tmp_path / "broken-1.dist-info"
     about.mkdir()
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1\n")
-    (about / "entry_points.txt").write_text("[inflor.targets]\nbroken = broken_target\n")
-    paths = os.pathsep.join([str(tmp_path), str(Path(targets.__file__).parents[1])])
+    (about / "entry_points.txt").write_text("[inflor.targets]\nbroken = broken_target:TARGET\n")
+    paths = os.pathsep.join([str(tmp_path), str(Path(inflor.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
     arguments = ("check", files.integers, "--targets", "cpu", "broken", "--dataset", "digits", "--json")
     done = subprocess.run(
         command(*arguments),
@@ -105,6 +104,7 @@ def test_what_check_refuses(files: Files) -> None:
         ((files.graph, "--targets", "cpu", "loihi", "--dataset", "digits"), "inflor quantize"),
         ((files.integers, "--targets", "cpu", "float", "--dataset", "digits"), "float networks only"),
         ((files.integers, "--targets", "cpu", "float", "--dataset", "digits", "--soft-reset", "stock"), "--soft-reset"),
+        ((files.integers, "--targets", "cpu", "--dataset", "digits"), "--targets cpu: "),
     ):
         result = invoke("check", *arguments)
         assert result.exit_code == 2, arguments

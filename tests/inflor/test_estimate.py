@@ -14,7 +14,6 @@ import inflor
 from inflor.converter.errors import InputError
 from inflor.converter.nir import file as nir_file
 from inflor.quant import file as integer_nir
-from inflor.targets.cost.estimate import HARDWARE
 from inflor.targets.record import file as records
 
 
@@ -45,7 +44,13 @@ def test_counts_of_a_trained_network_equal_a_loop_over_its_spikes(files: Files, 
 
 def test_all_hardware_with_sources(files: Files, record: Path) -> None:
     found = invoke_json("estimate", files.integers, "--record", record)
-    assert {e["hardware"] for e in found["hardware"].values()} == set(HARDWARE)
+    assert {e["hardware"] for e in found["hardware"].values()} == {
+        "loihi1",
+        "loihi2",
+        "spinnaker1",
+        "spinnaker2",
+        "cmos45",
+    }
     assert found["samples"] == 3
     for name, e in found["hardware"].items():
         for key in ("energy_joules", "latency_seconds", "cores"):

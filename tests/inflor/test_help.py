@@ -11,7 +11,7 @@ from typing import get_args
 import pytest
 from command_line import environment, invoke
 
-from inflor.commands import COMMANDS
+from inflor._public import COMMANDS
 from inflor.commands import train as train_command
 from inflor.converter.datasets.registry import names
 from inflor.converter.train.augment import Augment
@@ -19,8 +19,16 @@ from inflor.converter.train.config import Device, Optimizer
 from inflor.converter.train.networks import NETWORKS
 from inflor.converter.train.neurons import NeuronKind, Surrogate
 from inflor.quant.run.kernel import Overflow
-from inflor.targets import loihi
-from inflor.targets.loihi.plan import BalanceBy, FirstLayer, Guard, SoftReset
+from inflor.targets import registry
+from inflor.targets.api import Option, options_of
+from inflor.targets.loihi.options import BalanceBy, FirstLayer, Guard, SoftReset
+
+ARGUMENTS = {
+    "run": ["model.nir", "--dataset", "digits"],
+    "check": ["model.nir", "--dataset", "digits", "--targets", "cpu", "loihi"],
+    "place": ["model.nir"],
+}
+"""What the commands that take targets' options need beside them."""
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -30,13 +38,6 @@ def test_help_fits_a_screen_and_ends_with_an_example(name: str) -> None:
     assert len(lines) <= 40
     assert max(map(len, lines)) <= 80
     assert lines[-1].startswith(f"    inflor {name}")
-
-
-def test_every_module_of_a_command_is_listed() -> None:
-    import inflor.commands
-
-    folder = Path(inflor.commands.__file__).parent
-    assert {path.stem for path in folder.glob("*.py")} - {"__init__"} == set(COMMANDS)
 
 
 def test_the_help_of_train_names_what_can_be_trained() -> None:
@@ -52,24 +53,70 @@ def test_the_choices_written_out_are_those_of_the_stages() -> None:
     assert set(train_command.SURROGATES) == set(get_args(Surrogate))
     assert set(train_command.AUGMENTS) == set(get_args(Augment))
     assert set(train_command.DEVICES) == set(get_args(Device))
-    text = invoke("run", "--help").stdout
-    assert [rule for rule in get_args(Overflow) if rule not in text] == []
+    written = {
+        name: spec.choices for target in ("cpu", "loihi") for name, spec in options_of(registry.find(target)).items()
+    }
+    assert written["overflow"] == get_args(Overflow)
+    assert written["soft_reset"] == get_args(SoftReset)
+    assert written["guard"] == get_args(Guard)
+    assert written["balance"] == get_args(BalanceBy)
+    assert written["first_layer"] == get_args(FirstLayer)
 
 
-def test_every_option_of_loihi_is_one_of_the_command_line() -> None:
-    """But for rates, which come from the record."""
-    parameters = {p.name: p for p in importlib.import_module("inflor.commands.run").command.params}
-    assert set(loihi.OPTIONS) - {"rates"} <= set(parameters)
-    for name, choices in {
-        "soft_reset": SoftReset,
-        "guard": Guard,
-        "balance": BalanceBy,
-        "first_layer": FirstLayer,
-    }.items():
-        assert tuple(parameters[name].type.choices) == get_args(choices)
+def example_of(spec: Option) -> tuple[list[str], object]:
+    """A value of an option as it is typed, and as it is meant."""
+    typed: dict[str, tuple[list[str], object]] = {
+        "whole": ([str(max(spec.least, 1))], max(spec.least, 1)),
+        "number": (["2.5"], 2.5),
+        "seconds": (["1.5"], 1.5),
+        "bytes": (["2K"], 2048),
+        "flag": ([], True),
+        "choice": (list(spec.choices[-1:]), next(reversed(spec.choices), None)),
+        "text": (["some text"], "some text"),
+        "file": (["dead.json"], Path("dead.json")),
+    }
+    return typed[spec.kind]
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["run", "--help"], ["--version"]])
+OPTIONS = [(target, name) for target, found in registry.targets().items() for name in options_of(found)]
+
+
+@pytest.mark.parametrize("verb", ARGUMENTS)
+@pytest.mark.parametrize(("target", "name"), OPTIONS)
+def test_every_option_of_every_target_is_taken(
+    verb: str, target: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its name, and by its target's and its name; and reaches the function as it is meant."""
+    flag = name.replace("_", "-")
+    typed, meant = example_of(options_of(registry.find(target))[name])
+    command = importlib.import_module(f"inflor.commands.{verb}").command
+    given: dict[str, object] = {}
+    monkeypatch.setattr(command, "callback", lambda **found: given.update(found))
+    for option, key in ((f"--{flag}", name), (f"--{target}.{flag}", f"{target}.{name}")):
+        command.main([*ARGUMENTS[verb], option, *typed], standalone_mode=False)
+        assert given["target_options"] == {key: meant}
+
+
+@pytest.mark.parametrize("verb", ARGUMENTS)
+def test_the_help_says_where_the_options_of_targets_are(verb: str) -> None:
+    text = " ".join(invoke(verb, "--help").stdout.split())
+    assert "inflor targets NAME lists them" in text
+    hidden = [name for _, name in OPTIONS if name not in ("chip", "dead") and f"--{name.replace('_', '-')} " in text]
+    assert hidden == []
+
+
+@pytest.mark.parametrize("target", registry.targets())
+def test_the_options_of_a_target_are_listed_with_their_choices(target: str) -> None:
+    lines = invoke("targets", target).stdout.splitlines()
+    for name, spec in options_of(registry.find(target)).items():
+        (line,) = (one for one in lines if one.startswith(f"--{name.replace('_', '-')} "))
+        assert spec.help in line
+        assert all(choice in line for choice in spec.choices)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["train", "--help"], ["run", "--help"], ["targets", "cpu"], ["--version"]]
+)
 def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     program = (
         "import sys, inflor\n"

@@ -24,6 +24,7 @@ from inflor.quant.ir.network import IntegerNetwork, Projection
 from inflor.quant.ir.neuron import ZERO, SetTo
 from inflor.quant.operators import Linear
 from inflor.targets.spinnaker import export_script as script
+from inflor.targets.spinnaker.options import SpinnakerOptions
 from inflor.targets.spinnaker.report import describe
 
 
@@ -154,7 +155,7 @@ def test_the_scripts_own_spikes_in_a_stand_in_for_spynnaker(tmp_path, monkeypatc
     """Its neurons round otherwise, so a few spikes are others; each core's agree with the network's all the same."""
     network, inputs = SCRIPTED[kind]()
     plan = placed("spinnaker", network, **LAYOUT)
-    script.write(network, tmp_path / "net.py", **LAYOUT)
+    script.write(network, tmp_path / "net.py", SpinnakerOptions(**LAYOUT))
     expected = on_cpu(network, inputs)
     agree = fired = total = 0
     for sample, image in enumerate(inputs):
@@ -187,8 +188,8 @@ def test_names_in_the_script_are_no_code(tmp_path, monkeypatch, name):
         outputs=tuple(new[n] for n in network.outputs),
     )
     path = tmp_path / f"{name}.py"
-    script.write(renamed, path, **LAYOUT)
-    script.write(network, tmp_path / "plain.py", **LAYOUT)
+    script.write(renamed, path, SpinnakerOptions(**LAYOUT))
+    script.write(network, tmp_path / "plain.py", SpinnakerOptions(**LAYOUT))
     np.save(tmp_path / "image.npy", inputs[0])
     made = spynnaker_stand_in.run(monkeypatch, path, tmp_path / "image.npy")
     plain = spynnaker_stand_in.run(monkeypatch, tmp_path / "plain.py", tmp_path / "image.npy")
@@ -210,7 +211,7 @@ def test_spynnaker_takes_the_script_and_lays_it_out_as_we_did(tmp_path, kind):
         pytest.skip("sPyNNaker is not installed: pip install 'inflor[spinnaker]'")
     network, inputs = SCRIPTED[kind]()
     path = tmp_path / "net.py"
-    notes = script.write(network, path, **LAYOUT)
+    notes = script.write(network, path, SpinnakerOptions(**LAYOUT))
     assert len(notes) == (3 if kind == "lif" else 2)
     (tmp_path / ".spynnaker.cfg").write_text(CONFIGURATION)
     np.save(tmp_path / "image.npy", inputs[0])
