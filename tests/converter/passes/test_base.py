@@ -1,0 +1,52 @@
+"""Passes run in their order, are checked against each other, logged, and shown to whoever looks."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+import pytest
+
+from inflor.converter.passes.base import Pass, dump_name, dumping, run_passes
+
+
+@dataclass(frozen=True)
+class Letters:
+    nodes: str
+
+
+def add(letter: str, **properties: frozenset[str]) -> Pass[Letters]:
+    return Pass(f"add {letter}", lambda graph: Letters(graph.nodes + letter), **properties)
+
+
+def test_passes_run_in_their_order():
+    given = Letters("x")
+    assert run_passes(given, [add("a"), add("b"), add("c")]).nodes == "xabc"
+    assert run_passes(given, []) is given
+
+
+def test_a_pass_whose_requirement_nobody_ensures():
+    flat = frozenset({"flat"})
+    first, second = add("a", ensures=flat), add("b", requires=flat)
+    assert run_passes(Letters(""), [first, second]).nodes == "ab"
+    assert run_passes(Letters(""), [second], has=flat).nodes == "b"
+    with pytest.raises(ValueError, match="pass 'add b' requires flat"):
+        run_passes(Letters(""), [second, first])
+
+
+def test_every_pass_is_logged(caplog):
+    with caplog.at_level(logging.INFO, "inflor.converter.passes.base"):
+        run_passes(Letters("x"), [add("a"), add("b")])
+    first, second = (record.getMessage() for record in caplog.records)
+    assert first.startswith("add a: 1 -> 2 nodes, ")
+    assert second.startswith("add b: 2 -> 3 nodes, ")
+    assert second.endswith(" ms")
+
+
+def test_every_graph_is_shown_while_somebody_looks(tmp_path):
+    seen: list[tuple[str, str]] = []
+    with dumping(lambda name, graph: seen.append((name, graph.nodes))):
+        run_passes(Letters("x"), [add("a"), add("b")])
+    run_passes(Letters("x"), [add("c")])
+    assert seen == [("add a", "xa"), ("add b", "xab")]
+    assert dump_name(tmp_path, 3, "merge linear", ".nir") == tmp_path / "03-merge-linear.nir"
