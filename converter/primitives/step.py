@@ -99,7 +99,8 @@ def completed(step: Dynamics, shape: Shape, clock: Clock, where: str) -> Dynamic
     Raises:
         InputError: the numbers are beyond float32.
     """
-    arrays = {name: values for name, values in vars(step).items() if isinstance(values, np.ndarray)}
+    # an operation on arrays without a dimension gives a number
+    arrays = {n: np.asarray(v) for n, v in vars(step).items() if isinstance(v, np.ndarray | np.floating)}
     for values in arrays.values():
         if not (np.abs(values) <= LARGEST_FLOAT32).all():
             raise InputError(

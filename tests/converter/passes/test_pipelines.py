@@ -240,7 +240,7 @@ def test_a_batch_in_the_shape_of_the_input(written, meant):
 def test_rockpool_with_two_steps():
     one, other = 0.02 / 1e-3 * math.exp(-1e-3 / 0.02), 0.02 / 2e-3 * math.exp(-2e-3 / 0.02)
     node = nir.LIF(full(0.02), np.array([one, one, other, other]), full(0), full(1))
-    with pytest.raises(InputError, match=r"x\.nir: its neurons have steps from 0.001 to 0.002.*--dt"):
+    with pytest.raises(InputError, match=r"x\.nir: its neurons have steps from 0.001 to 0.002.*`dt`"):
         read(graph_of(node), framework="rockpool")
 
 
@@ -293,17 +293,17 @@ def test_contradictions():
     said = graph_of(lif, info=ModelInfo(dt=0.5, integration="exponential"))
     assert read(said, dt=0.5, integration="exponential", reset="zero").info.dt == 0.5
     for option, options, part in (
-        ("--dt", {"dt": 1.0}, "0.5"),
-        ("--integration", {"integration": "euler"}, "exponential"),
-        ("--reset", {"reset": "subtract"}, "zero"),
-        ("--from", {"framework": "norse"}, "inflor"),
+        ("`dt=1.0`", {"dt": 1.0}, "0.5"),
+        ("`integration='euler'`", {"integration": "euler"}, "exponential"),
+        ("`reset='subtract'`", {"reset": "subtract"}, "zero"),
+        ("`framework='norse'`", {"framework": "norse"}, "inflor"),
     ):
         with pytest.raises(InputError, match=rf"x\.nir: its metadata say {part}, which contradicts {option}"):
             read(said, **options)
-    with pytest.raises(InputError, match=r"x\.nir: snntorch integrates by euler.*--integration exponential"):
+    with pytest.raises(InputError, match=r"x\.nir: snntorch integrates by euler.*`integration='exponential'`"):
         read(graph_of(lif), framework="snntorch", integration="exponential")
     lif.metadata = {"reset": "subtract"}
-    with pytest.raises(InputError, match=r"x\.nir: node 'n': its metadata say reset 'subtract'.*--reset zero"):
+    with pytest.raises(InputError, match=r"x\.nir: node 'n': its metadata say reset 'subtract'.*`reset='zero'`"):
         read(graph_of(lif), reset="zero")
     assert reset_of(read(graph_of(lif), framework="nengo", dt=0.5).nodes["n"])[0] == "subtract"
 

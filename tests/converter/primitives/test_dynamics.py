@@ -15,6 +15,7 @@ from inflor.converter.errors import InputError
 from inflor.converter.nir.graph import Graph
 from inflor.converter.nir.metadata import METADATA_KEY, ModelInfo
 from inflor.converter.nir.validate import validate
+from inflor.converter.primitives.base import primitive
 from inflor.converter.primitives.dynamics import Dynamics, dynamics
 
 NEURONS = 3
@@ -135,7 +136,7 @@ def test_kinds_and_shapes():
         (nir.Threshold(one), "threshold"),
     ):
         step = dynamics(graph_of(node), "n")
-        assert step.kind == kind
+        assert primitive(node).kind == kind
         assert (step.threshold is None) == (kind == "readout")
         assert (step.current_keep is None) == (not isinstance(node, nir.CubaLIF | nir.CubaLI))
         for array in (step.current_gain, step.keep, step.gain, step.drift, step.reset_value, step.v_reset):
@@ -193,7 +194,7 @@ def test_a_step_longer_than_a_time_constant():
         ("tau_syn", nir.CubaLI(ones / 2, ones, ones, ones)),
         ("tau_mem", nir.CubaLI(ones, ones / 2, ones, ones)),
     ):
-        with pytest.raises(InputError, match=rf"x\.nir: node 'n' \(\w+\): {field} is 0\.5, shorter.*--dt"):
+        with pytest.raises(InputError, match=rf"x\.nir: node 'n' \(\w+\): {field} is 0\.5, shorter.*`dt`"):
             dynamics(graph_of(node), "n")
         graph = graph_of(node)
         step = dynamics(replace(graph, info=replace(graph.info, integration="exponential")), "n")

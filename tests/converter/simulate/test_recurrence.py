@@ -189,7 +189,7 @@ def test_delays_are_whole_steps():
     assert not run(graph, x[:1], 1).outputs["output"][:, 0, 1:].any()
     for delay, dt, message in ((0.5, 1.0, "0.5 steps"), (1e-3, 4e-4, "2.5 steps"), (1e9, 1.0, "at most")):
         wrong = graph_of(ends(d=nir.Delay(np.array([0.0, delay, 0.0]))), edges, dt=dt)
-        with pytest.raises(InputError, match=rf"x\.nir: node 'd' \(Delay\).*{message}.*--dt"):
+        with pytest.raises(InputError, match=rf"x\.nir: node 'd' \(Delay\).*{message}.*`dt`"):
             run(wrong, x, 5)
 
 

@@ -138,7 +138,8 @@ def test_what_netx_cannot_express_is_refused(tmp_path):
         netx.write(changed(network, 2, decay=np.array(9)), path)
     back = (SumPool("p", (1, 1), (1, 1), (0, 0)),)
     with pytest.raises(InputError, match="'n2' is a recurrent map"):
-        netx.write(replace(network, projections=(*network.projections, Projection("n2", "n2", back, 0, 1))), path)
+        again = Projection("n2", "n2", back, exponent=0, delay=1)
+        netx.write(replace(network, projections=(*network.projections, again)), path)
     inhibitory = (Linear("r", np.full((5, 9), -64)),)
     clipped = (*network.projections[:3], Projection("n3", "out", inhibitory))
     with pytest.raises(InputError, match="'out' has inhibitory weights only, down to -64"):

@@ -108,7 +108,9 @@ def test_the_simulation_shows_its_own_state(soft_reset):
     ):
         target = network.by_name[population]
         record = on_cpu(network, inputs)
-        place = equivalence.Mismatch(population, 0, sample, timestep, neuron, ())
+        place = equivalence.Mismatch(
+            population=population, depth=0, sample=sample, timestep=timestep, neuron=neuron, sides=()
+        )
         a, v, _ = equivalence._due(network, target, record, inputs, place)
         seen = observed("loihi", plan, inputs, population, sample, timestep, neuron)
         fired = spikes[population][(sample, timestep, *neuron)]
