@@ -66,13 +66,14 @@ def run_passes(graph: G, passes: Iterable[Pass[G]], has: frozenset[str] = frozen
         took = 1e3 * (time.perf_counter() - started)
         log.info("%s: %d -> %d nodes, %.1f ms", step.name, before, len(graph.nodes), took)
         if (dump := _dump.get()) is not None:
-            dump(step.name, graph)
+            with dumping(None):  # writing a graph may run passes of its own
+                dump(step.name, graph)
     return graph
 
 
 @contextlib.contextmanager
-def dumping(dump: Dump) -> Iterator[None]:
-    """Hand the graph to `dump` after every pass that runs in the block."""
+def dumping(dump: Dump | None) -> Iterator[None]:
+    """Hand the graph to `dump` after every pass that runs in the block; to nobody where it is None."""
     token = _dump.set(dump)
     try:
         yield
