@@ -22,6 +22,7 @@ from inflor.converter.errors import InputError
 from inflor.converter.nir.graph import Graph
 from inflor.converter.nir.metadata import METADATA_KEY, ModelInfo
 from inflor.converter.nir.validate import validate
+from inflor.converter.primitives.base import PRIMITIVES
 from inflor.converter.simulate.execute import run
 from inflor.quant.fix.pipeline import quantize
 from inflor.targets import registry
@@ -236,7 +237,15 @@ def frameworks() -> str:
     return "\n".join([*lines, "", *notes])
 
 
-TABLES = {"primitives": primitives, "frameworks": frameworks}
+def equations() -> str:
+    """The table of primitives and what each computes, from the objects that the code dispatches through."""
+    lines = ["| primitive | fields | what it computes |", "|---|---|---|"]
+    for form in sorted(PRIMITIVES.values(), key=lambda form: form.name):
+        lines.append(f"| {form.name} | {', '.join(f'`{name}`' for name in form.fields)} | `{form.equation}` |")
+    return "\n".join(lines)
+
+
+TABLES = {"primitives": primitives, "frameworks": frameworks, "equations": equations}
 
 
 def sections(text: str) -> Iterator[tuple[str, str]]:

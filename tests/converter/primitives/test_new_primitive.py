@@ -140,9 +140,7 @@ def test_the_quantizer_refuses_it_by_its_name():
 def test_its_fields_and_its_time_are_checked():
     ends = {"input": nir.Input(np.array([N])), "output": nir.Output(np.array([N]))}
     chain = [("input", "node"), ("node", "output")]
-    with pytest.raises(
-        InputError, match=r"node 'node' \(Power\): field 'exponent' holds 0.0; every value"
-    ):
+    with pytest.raises(InputError, match=r"node 'node' \(Power\): field 'exponent' holds 0.0; every value"):
         graph_of({**ends, "node": Power(np.zeros(N))}, chain)
     fast = graph_of({**ends, "node": Adaptive(np.full(N, 0.5), np.ones(N))}, chain)
     with pytest.raises(InputError, match=r"node 'node' \(Adaptive\): tau is 0.5, shorter than the step"):
