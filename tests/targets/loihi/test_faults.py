@@ -11,8 +11,9 @@ import specified
 from on_target import observed, placed, recorded
 
 from inflor.targets.equivalence import compare as equivalence
+from inflor.targets.loihi.simulate import session
 from inflor.targets.loihi.simulate.build import lower
-from inflor.targets.loihi.simulate.run import collect, session
+from inflor.targets.loihi.simulate.run import collect
 from inflor.targets.record.file import Recorder
 
 pytestmark = pytest.mark.usefixtures("lava")

@@ -16,8 +16,9 @@ from inflor.quant.ir.neuron import Subtract
 from inflor.quant.operators import Linear
 from inflor.targets.cpu.emulator import states
 from inflor.targets.equivalence import compare as equivalence
+from inflor.targets.loihi.simulate import session
 from inflor.targets.loihi.simulate.build import lower
-from inflor.targets.loihi.simulate.run import collect, session
+from inflor.targets.loihi.simulate.run import collect
 from inflor.targets.record.file import Recorder
 
 TIMESTEPS = 6
