@@ -26,8 +26,8 @@ class Rewritable(Protocol):
 
 
 G = TypeVar("G", bound=Rewritable)
-Dump = Callable[[int, str, Rewritable], None]
-"""Called after each pass with its number in the pipeline, its name and the graph that it made."""
+Dump = Callable[[str, Rewritable], None]
+"""Called after each pass with its name and the graph that it made."""
 _dump: contextvars.ContextVar[Dump | None] = contextvars.ContextVar("dump", default=None)
 
 
@@ -57,7 +57,7 @@ def run_passes(graph: G, passes: Iterable[Pass[G]], has: frozenset[str] = frozen
     Raises:
         ValueError: a pass requires what no earlier one ensures; a programming error.
     """
-    for number, step in enumerate(passes):
+    for step in passes:
         if missing := step.requires - has:
             raise ValueError(f"pass {step.name!r} requires {', '.join(sorted(missing))}")
         before, started = len(graph.nodes), time.perf_counter()
@@ -66,13 +66,14 @@ def run_passes(graph: G, passes: Iterable[Pass[G]], has: frozenset[str] = frozen
         took = 1e3 * (time.perf_counter() - started)
         log.info("%s: %d -> %d nodes, %.1f ms", step.name, before, len(graph.nodes), took)
         if (dump := _dump.get()) is not None:
-            dump(number, step.name, graph)
+            with dumping(None):  # writing a graph may run passes of its own
+                dump(step.name, graph)
     return graph
 
 
 @contextlib.contextmanager
-def dumping(dump: Dump) -> Iterator[None]:
-    """Hand the graph to `dump` after every pass that runs in the block."""
+def dumping(dump: Dump | None) -> Iterator[None]:
+    """Hand the graph to `dump` after every pass that runs in the block; to nobody where it is None."""
     token = _dump.set(dump)
     try:
         yield

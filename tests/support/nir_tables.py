@@ -22,9 +22,11 @@ from inflor.converter.errors import InputError
 from inflor.converter.nir.graph import Graph
 from inflor.converter.nir.metadata import METADATA_KEY, ModelInfo
 from inflor.converter.nir.validate import validate
+from inflor.converter.primitives.base import PRIMITIVES
+from inflor.converter.primitives.fields import MISSING, Field
 from inflor.converter.simulate.execute import run
 from inflor.quant.fix.pipeline import quantize
-from inflor.targets import registry
+from inflor.targets import registry, running
 from inflor.targets.equivalence import compare as equivalence
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "nir.md"
@@ -184,12 +186,12 @@ def refusal(row: str, target: str, run_too: Collection[str] = ("spinnaker",)) ->
             return None
         if len(x) > 1:
             quantize(network, x)  # type: ignore[arg-type]  # there is no form to give several in
-        module = registry.find(target)
+        chosen = registry.find(target)
         integers = quantize(network, next(iter(x.values())))[0]
-        if violations := list(module.check(integers)):
+        if violations := running.violations(chosen, integers):
             return str(violations[0])
-        if module.available() is None:
-            module.place(integers)
+        if chosen.available() is None:
+            running.place(chosen, integers)
         if target in run_too:
             found = equivalence.check(integers, ("cpu", target), integers.quantise_input(next(iter(x.values()))[:3]))
             return None if found.equal else f"fires other spikes than cpu: {found.first_mismatch}"
@@ -216,6 +218,23 @@ def primitives(run_too: Collection[str] = ("spinnaker",)) -> str:
     return "\n".join([*lines, "", *notes])
 
 
+def definitions() -> str:
+    """The table of what every primitive computes, and of its fields."""
+    lines = ["| primitive | computes | fields |", "|---|---|---|"]
+    for form in PRIMITIVES.values():
+        fields = ", ".join(_field(name, field) for name, field in form.fields.items())
+        lines.append(f"| {form.name} | {form.equation} | {fields} |")
+    return "\n".join(lines)
+
+
+def _field(name: str, field: Field) -> str:
+    """A field as the table shows it: how its file calls it, and what is to be known of it."""
+    said = [*([field.role] if field.role in ("time", "rate") else []), *(["per element"] if field.per_element else [])]
+    if field.default is not MISSING:
+        said.append("may be left out")
+    return f"`{field.key or name}`" + (f" ({', '.join(said)})" if said else "")
+
+
 def frameworks() -> str:
     """The table of other frameworks, by direction; the tests in tests/peers hold every cell."""
     lines = ["| framework | theirs, read by us | ours, read by them |", "|---|---|---|"]
@@ -236,7 +255,7 @@ def frameworks() -> str:
     return "\n".join([*lines, "", *notes])
 
 
-TABLES = {"primitives": primitives, "frameworks": frameworks}
+TABLES = {"definitions": definitions, "primitives": primitives, "frameworks": frameworks}
 
 
 def sections(text: str) -> Iterator[tuple[str, str]]:
