@@ -31,7 +31,7 @@ def dumping_to(folder: str | os.PathLike[str]) -> Iterator[None]:
     def write(number: int, name: str, graph: Rewritable) -> None:
         nonlocal count
         if isinstance(graph, Graph):
-            nir_file.write(dump_name(path, count, name, ".nir"), graph.nodes, graph.edges, graph.info, graph.metadata)
+            nir_file.write_graph(dump_name(path, count, name, ".nir"), graph)
         else:
             with atomic_path(dump_name(path, count, name, ".txt")) as temporary:
                 temporary.write_text("\n".join(map(str, graph.nodes)) + "\n", encoding="utf-8")
