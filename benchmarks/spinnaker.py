@@ -103,7 +103,9 @@ def convolutions(side: int) -> IntegerNetwork:
     ]
     projections.append(Projection(names[-1], "readout", final))
     info = ModelInfo(timesteps=TIMESTEPS, stage="integer")
-    return IntegerNetwork((source, *layers, readout), tuple(projections), ("readout",), info, 8, "convolutions")
+    return IntegerNetwork(
+        (source, *layers, readout), tuple(projections), ("readout",), info, input_bits=8, source="convolutions"
+    )
 
 
 def run(plan: SpinnakerPlan, samples: int) -> None:

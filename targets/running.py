@@ -52,11 +52,8 @@ def violations(target: Target, network: IntegerNetwork | Graph, options: Options
 
 def unsupported(target: Target, network: IntegerNetwork) -> list[Violation]:
     """What the network needs and the target does not declare, with the first population or projection that needs it."""
-    found = []
-    for feature in sorted(network.features() - target.features):
-        where = network.needing(feature)
-        found.append(Violation(where, str(feature), "needed", "none", "choose another target"))
-    return found
+    missing = sorted(network.features() - target.features)
+    return [Violation(network.needs[f], str(f), "needed", "none", "choose another target") for f in missing]
 
 
 def run(

@@ -26,8 +26,8 @@ class Rewritable(Protocol):
 
 
 G = TypeVar("G", bound=Rewritable)
-Dump = Callable[[int, str, Rewritable], None]
-"""Called after each pass with its number in the pipeline, its name and the graph that it made."""
+Dump = Callable[[str, Rewritable], None]
+"""Called after each pass with its name and the graph that it made."""
 _dump: contextvars.ContextVar[Dump | None] = contextvars.ContextVar("dump", default=None)
 _inside: contextvars.ContextVar[bool] = contextvars.ContextVar("inside", default=False)
 """Whether a pass is running."""
@@ -64,23 +64,23 @@ def run_passes(graph: G, passes: Iterable[Pass[G]], has: frozenset[str] = frozen
     inside = _inside.get()
     token = _inside.set(True)
     try:
-        for number, step in enumerate(passes):
+        for step in passes:
             if missing := step.requires - has:
                 raise ValueError(f"pass {step.name!r} requires {', '.join(sorted(missing))}")
             before, started = len(graph.nodes), time.perf_counter()
             graph = step.rewrite(graph)
             has |= step.ensures
             if not inside:
-                _show(number, step.name, before, graph, time.perf_counter() - started)
+                _show(step.name, before, graph, time.perf_counter() - started)
     finally:
         _inside.reset(token)
     return graph
 
 
-def _show(number: int, name: str, before: int, graph: Rewritable, seconds: float) -> None:
+def _show(name: str, before: int, graph: Rewritable, seconds: float) -> None:
     log.info("%s: %d -> %d nodes, %.1f ms", name, before, len(graph.nodes), 1e3 * seconds)
     if (dump := _dump.get()) is not None:
-        dump(number, name, graph)
+        dump(name, graph)
 
 
 @contextlib.contextmanager

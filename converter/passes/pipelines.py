@@ -67,12 +67,10 @@ def by_conventions(given: Conventions) -> list[Pass[Graph]]:
     if given.framework is None:
         return [set_time(given), set_resets(given.reset, "zero")]
     framework = FRAMEWORKS[given.framework]
-    passes = [
-        set_time(given),
-        set_resets(given.reset, framework.reset),
-        scale_inputs(framework.gains),
-        place_resets(framework.late_reset),
-    ]
+    passes = [set_time(given), set_resets(given.reset, framework.reset)]
+    if framework.gains:
+        passes.append(scale_inputs(framework.gains))
+    passes.append(place_resets(framework.late_reset))
     if framework.start != "zero":
         passes.append(shift_starts(framework.start))
     if framework.reached:

@@ -28,7 +28,7 @@ def dumping_to(folder: str | os.PathLike[str]) -> Iterator[None]:
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise InputError(f"{path}: is not an empty folder; name another for `dump`", path=None, option="dump")
 
-    def write(number: int, name: str, graph: Rewritable) -> None:
+    def write(name: str, graph: Rewritable) -> None:
         nonlocal count
         if isinstance(graph, Graph):
             nir_file.write_graph(dump_name(path, count, name, ".nir"), graph)

@@ -70,7 +70,7 @@ def from_graph(graph: Graph) -> IntegerNetwork:
     outputs = _read_outputs(graph, {p.name: p for p in populations})
     input_bits = extra.get("input_bits", 8) if isinstance(extra, Mapping) else 8
     input_bits = whole_number(input_bits, f"{graph.source}: metadata 'input_bits'", 1, 8)
-    network = IntegerNetwork(populations, projections, outputs, graph.info, input_bits, graph.source)
+    network = IntegerNetwork(populations, projections, outputs, graph.info, input_bits=input_bits, source=graph.source)
     for projection in projections:
         check_width(network, projection)
     check_network(network)

@@ -127,8 +127,8 @@ class _Quantizer:
             (),
             self._outputs(),
             replace(graph.info, stage="integer", dt=1.0, integration="euler", version=ModelInfo().version),
-            INPUT_BITS,
-            graph.source,
+            input_bits=INPUT_BITS,
+            source=graph.source,
         )
         self.x = torch.from_numpy(x)
         self.float_run = execute.run(graph, self._over_time(self.x), self.timesteps)
@@ -238,7 +238,7 @@ class _Quantizer:
             name, self._neuron(name), unit, shape, how.bits, how.decay_bits, how.fraction_bits
         )
         projections = tuple(
-            Projection(q.source, name, _with_weights(q.operators, m), e, q.delay)
+            Projection(q.source, name, _with_weights(q.operators, m), exponent=e, delay=q.delay)
             for q, m, e in zip(self._incoming(name), scales.mantissas, scales.exponents, strict=True)
         )
         self.network = replace(

@@ -8,7 +8,7 @@ and what it would bring from before the sample is nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -79,14 +79,20 @@ class Population:
 
 @dataclass(frozen=True, eq=False)
 class Projection:
-    """Synapses from one population to another: `a += (chain(s)) << exponent`, `delay` extra steps in reference time.
+    """Synapses from one population to another: `a += (chain(s)) << exponent`.
 
-    operators: applied left to right; at most one carries weights (a mantissa of `weight_bits`).
+    Attributes:
+        source: the name of the population that sends.
+        target: the name of the population that receives.
+        operators: applied from left to right; at most one carries weights (mantissas of `weight_bits`).
+        exponent: the power of two that multiplies the mantissas.
+        delay: steps from sending to arrival, beyond the step that the spike was fired in.
     """
 
     source: str
     target: str
     operators: tuple[Operator, ...]
+    _: KW_ONLY
     exponent: int = 0
     delay: int = 0
 
@@ -99,17 +105,23 @@ class Projection:
 
 @dataclass(frozen=True, eq=False)
 class IntegerNetwork:
-    """Populations in evaluation order (sources first), and projections.
+    """Populations and the projections between them.
 
-    outputs: the populations whose activity is the answer: the final v of a readout, the spike count of any other.
-    input_bits: width of the signed graded input. info: timesteps, class names, input scaling, provenance.
-    source: the file it came from, for messages.
+    Attributes:
+        populations: in the order of evaluation within a step.
+        projections: in a fixed order.
+        outputs: names of the populations whose activity is the answer: the last potential of a readout, the number of
+            spikes of any other.
+        info: timesteps, class names, input scaling, provenance.
+        input_bits: width of the signed graded input.
+        source: the file that it came from, for messages.
     """
 
     populations: tuple[Population, ...]
     projections: tuple[Projection, ...]
     outputs: tuple[str, ...]
     info: ModelInfo
+    _: KW_ONLY
     input_bits: int = 8
     source: str = field(default="", compare=False)
 
@@ -130,24 +142,27 @@ class IntegerNetwork:
         """Place of each population in the order of evaluation."""
         return {p.name: i for i, p in enumerate(self.populations)}
 
+    @cached_property
+    def needs(self) -> Mapping[Feature, str]:
+        """What a target must compute to run this network, each with the first population that needs it."""
+        found: dict[Feature, str] = {}
+        for population in self.populations:
+            for feature in population.features():
+                found.setdefault(feature, population.name)
+        for q in self.projections:
+            if self.is_recurrent(q):
+                found.setdefault(Feature.RECURRENT, q.target)
+            if q.delay > self.is_recurrent(q):
+                found.setdefault(Feature.DELAY, q.target)
+        for population in self.inputs[:1] if self.info.encoding == FRAMES else ():
+            found[Feature.FRAMES] = population.name
+        for population in self.inputs[1:2]:
+            found[Feature.SEVERAL_INPUTS] = population.name
+        return found
+
     def features(self) -> frozenset[Feature]:
         """What a target must compute to run this network: all that one of its populations or projections needs."""
-        needs = {
-            Feature.FRAMES: self.info.encoding == FRAMES,
-            Feature.SEVERAL_INPUTS: len(self.inputs) > 1,
-            Feature.DELAY: any(q.delay > self.is_recurrent(q) for q in self.projections),
-            Feature.RECURRENT: any(self.is_recurrent(q) for q in self.projections),
-        }
-        found = frozenset(feature for feature, needed in needs.items() if needed)
-        return found.union(*(p.features() for p in self.populations))
-
-    def needing(self, feature: Feature) -> str:
-        """The first population that needs a feature, or that a projection which needs it leads to."""
-        own = [p.name for p in self.populations if feature in p.features()]
-        late = [q.target for q in self.projections if q.delay > self.is_recurrent(q)]
-        back = [q.target for q in self.projections if self.is_recurrent(q)]
-        able = {Feature.DELAY: late, Feature.RECURRENT: back}.get(feature, own) or [p.name for p in self.inputs]
-        return able[0]
+        return frozenset(self.needs)
 
     def is_recurrent(self, projection: Projection) -> bool:
         """Whether a projection leads back: its source does not stand before its target."""

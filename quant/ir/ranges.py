@@ -23,7 +23,7 @@ FOLLOWED_STEPS = 4096
 """Timesteps whose ranges are followed one by one; what more of them can add is bounded at once."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class StateRange:
     """What one population can reach in the network's number of steps.
 
@@ -198,7 +198,12 @@ def _state_range(population: Population, arriving: list[Interval], network: Inte
     )
     _check_exact(network, population, partial)
     return StateRange(
-        population.name, current, None if synaptic is None else reached_u, reached, current_partial, partial
+        population=population.name,
+        current=current,
+        synaptic=None if synaptic is None else reached_u,
+        state=reached,
+        current_partial=current_partial,
+        partial=partial,
     )
 
 

@@ -120,8 +120,8 @@ class Operator(ABC):
         None where a channel is made of several.
         """
         out = self.output_shape(shape)
-        matrix = self.matrix(shape).tocoo()
-        made, of = matrix.row // prod(out[1:]), matrix.col // prod(shape[1:])
+        row, column = self.matrix(shape).nonzero()
+        made, of = row // prod(out[1:]), column // prod(shape[1:])
         source = np.zeros(out[0], np.int64)
         source[made] = of
         return source if (source[made] == of).all() else None

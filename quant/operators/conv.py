@@ -95,8 +95,12 @@ class Conv(Weighted):
         if not self.symmetric:
             x, padding = F.pad(x, torch_padding(self.padding)), (0,) * len(padding)
         convolve = F.conv2d if len(padding) == 2 else F.conv1d
-        with torch.backends.nnpack.flags(enabled=False):
+        # torch's own context manager takes several times as long as this
+        (enabled,) = torch.backends.nnpack.set_flags(False)  # type: ignore[no-untyped-call]
+        try:
             return convolve(x, weight, bias, self.stride, padding, self.dilation, self.groups)
+        finally:
+            torch.backends.nnpack.set_flags(enabled)  # type: ignore[no-untyped-call]
 
     def adds_bias(self, shape: Shape) -> bool:
         return True

@@ -80,22 +80,22 @@ def _network(seed: int, needs: frozenset[Feature]) -> IntegerNetwork:
     inner = output_shape(first, shape)
     delays = rng.integers(1, 3, 2) if Feature.DELAY in needs else (0, 0)
     projections = [
-        Projection("input", "n1", first, int(rng.integers(0, 2)), int(delays[0])),
-        Projection("n1", "n2", (_inner_layer(rng, "w2", inner, wide),), int(rng.integers(0, 2))),
-        Projection("n1", "n2", (_identity(rng, "identity", inner, wide),), 1, int(delays[1])),
+        Projection("input", "n1", first, exponent=int(rng.integers(0, 2)), delay=int(delays[0])),
+        Projection("n1", "n2", (_inner_layer(rng, "w2", inner, wide),), exponent=int(rng.integers(0, 2))),
+        Projection("n1", "n2", (_identity(rng, "identity", inner, wide),), exponent=1, delay=int(delays[1])),
     ]
     if Feature.RECURRENT in needs:
-        projections.append(Projection("n1", "n1", (_inner_layer(rng, "again", inner, wide),), 0, 1))
+        projections.append(Projection("n1", "n1", (_inner_layer(rng, "again", inner, wide),), exponent=0, delay=1))
         if Feature.DELAY in needs or seed % 2 == 0:
             back = (_identity(rng, "back", inner, wide),)
-            projections.append(Projection("n2", "n1", back, 0, 2 if Feature.DELAY in needs else 1))
+            projections.append(Projection("n2", "n1", back, exponent=0, delay=2 if Feature.DELAY in needs else 1))
     populations = [Population(name="input", shape=shape, role="input", scale=np.ones(()), weight_bits=0)]
     for name in ("n1", "n2"):
         rule = _rule(rng, inner, needs, len(populations) + seed, wide)
         populations.append(Population(name=name, shape=inner, role="spiking", rule=rule, scale=np.ones(())))
     outputs: tuple[str, ...] = ("n2",)
     if Feature.READOUT in needs:
-        projections.append(Projection("n2", "readout", _last_layer(rng, inner, wide), int(rng.integers(0, 2))))
+        projections.append(Projection("n2", "readout", _last_layer(rng, inner, wide), exponent=int(rng.integers(0, 2))))
         rule = _rule(rng, (CLASSES,), needs - _SPIKING, seed, wide)
         populations.append(Population(name="readout", shape=(CLASSES,), role="readout", rule=rule, scale=np.ones(())))
         outputs = ("readout", "n2") if seed % 4 == 3 else ("readout",)

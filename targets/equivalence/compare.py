@@ -34,7 +34,7 @@ CHUNK = 32
 """Samples whose spikes are unpacked at a time."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Side:
     """One target at the first mismatch. value: its spike (0, 1), or the potential of a readout.
 
@@ -53,7 +53,7 @@ class Side:
     v_seen: int | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Mismatch:
     """The first difference. neuron: index in the population's shape; timestep counts from 0."""
 
@@ -91,7 +91,7 @@ class Layer:
         return 1.0 - self.mismatches / self.compared
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Equivalence:
     """compared_spikes: neuron-steps compared (each holds a spike or none), per target beyond the first, readouts aside.
 
@@ -169,13 +169,13 @@ def compare(network: IntegerNetwork, records: Mapping[str, Record], inputs: npt.
         first = _with_due_values(network, first, records, inputs)
     fired = [layer for layer in layers if layer.fired is not None]
     return Equivalence(
-        tuple(records),
-        next(iter(records.values())).samples,
-        sum(layer.compared for layer in fired),
-        sum(layer.mismatches for layer in layers),
-        tuple(layers),
-        first,
-        tuple(p.name for p in wanted if p.name not in recorded),
+        targets=tuple(records),
+        samples=next(iter(records.values())).samples,
+        compared_spikes=sum(layer.compared for layer in fired),
+        mismatches=sum(layer.mismatches for layer in layers),
+        layers=tuple(layers),
+        first_mismatch=first,
+        not_compared=tuple(p.name for p in wanted if p.name not in recorded),
     )
 
 
@@ -221,9 +221,17 @@ def _compare_population(
             at = np.argwhere(np.moveaxis(different, 0, -1))[0]  # time, then neuron, then sample
             index = (int(at[-1]), *(int(i) for i in at[:-1]))
             sides = tuple(
-                Side(name, int(values[index]), 0, 0, None, 0) for name, values in ((reference, expected), (other, got))
+                Side(target=name, value=int(values[index]), a=0, v=0, threshold=None, due=0)
+                for name, values in ((reference, expected), (other, got))
             )
-            found = Mismatch(population.name, depth, start + index[0], index[1], index[2:], sides)
+            found = Mismatch(
+                population=population.name,
+                depth=depth,
+                sample=start + index[0],
+                timestep=index[1],
+                neuron=index[2:],
+                sides=sides,
+            )
             if first is None or _causal(network, found) < _causal(network, first):
                 first = found
     is_readout = population.role == "readout"
@@ -241,7 +249,7 @@ def _with_due_values(
         if population.role != "readout":
             held = int(population.broadcast(population.rule.threshold)[mismatch.neuron])
             threshold = held << population.rule.fraction_bits
-        sides.append(Side(side.target, side.value, a, v, threshold, due))
+        sides.append(Side(target=side.target, value=side.value, a=a, v=v, threshold=threshold, due=due))
     return replace(mismatch, sides=tuple(sides))
 
 

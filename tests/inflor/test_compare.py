@@ -12,7 +12,7 @@ import pytest
 from command_line import Files, invoke, invoke_json
 from html_page import parse
 
-from inflor import api
+import inflor
 from inflor.converter.errors import InputError
 from inflor.page.comparison import Comparison, _shares, describe, labels
 from inflor.page.words import percent, quantity
@@ -24,21 +24,21 @@ SAMPLES = 60
 @pytest.fixture(scope="module")
 def networks(files: Files, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     few = tmp_path_factory.mktemp("compare") / "few.int.nir"
-    api.quantize(files.graph, bits=2, calibrate="digits", samples=64, out=few)
+    inflor.quantize(files.graph, bits=2, calibrate="digits", samples=64, out=few)
     return few, files.integers
 
 
 @pytest.fixture(scope="module")
 def compared(networks: tuple[Path, Path]) -> Comparison:
-    return api.compare(networks[::-1], dataset="digits", samples=SAMPLES)
+    return inflor.compare(networks[::-1], dataset="digits", samples=SAMPLES)
 
 
 def test_every_number_is_that_of_the_network_alone(networks: tuple[Path, Path], compared: Comparison) -> None:
     assert [c.label for c in compared.candidates] == ["2 bits", "8 bits"]
     assert (compared.dataset, compared.samples) == ("digits test", SAMPLES)
     for path, candidate in zip(networks, compared.candidates, strict=True):
-        record = api.run(path, dataset="digits", samples=SAMPLES, spikes=True)
-        costs = api.estimate(integer_nir.read(path), record, ("loihi2", "spinnaker1", "cmos45"), dataset="digits")
+        record = inflor.run(path, dataset="digits", samples=SAMPLES, spikes=True)
+        costs = inflor.estimate(integer_nir.read(path), record, ("loihi2", "spinnaker1", "cmos45"), dataset="digits")
         assert candidate.accuracy == record.accuracy
         assert candidate.spikes == sum(int(n.sum()) for n in record.counts.values()) / SAMPLES
         assert candidate.synaptic_events == costs.counts.synaptic_events / SAMPLES
@@ -65,7 +65,7 @@ def test_the_command_prints_a_line_per_network_and_json(networks: tuple[Path, Pa
 
 def test_the_page_holds_the_table_and_every_point(networks: tuple[Path, Path], tmp_path: Path) -> None:
     out = tmp_path / "compare.html"
-    result = api.compare(networks, dataset="digits", samples=SAMPLES, out=out)
+    result = inflor.compare(networks, dataset="digits", samples=SAMPLES, out=out)
     assert result.path == str(out)
     tree = parse(out.read_text("utf-8"))
     rows = tree.one("table", id="networks").cells()
@@ -81,7 +81,7 @@ def test_the_page_holds_the_table_and_every_point(networks: tuple[Path, Path], t
 
 def test_the_page_names_the_source_of_every_figure(networks: tuple[Path, Path], tmp_path: Path) -> None:
     out = tmp_path / "compare.html"
-    result = api.compare(networks, dataset="digits", samples=5, out=out, hardware=["loihi2", "spinnaker1"])
+    result = inflor.compare(networks, dataset="digits", samples=5, out=out, hardware=["loihi2", "spinnaker1"])
     listed = parse(out.read_text("utf-8")).one("ol", id="sources").text
     for text in ("23.6 pJ, simulated, check B: Davies", "26.8 W, measured, check A", "latency, ticks: ", "idle, idle"):
         assert any(text in source for source in result.sources), text
@@ -103,7 +103,7 @@ def test_a_tie_is_said(compared: Comparison) -> None:
 def test_the_plot_alone_is_a_picture(networks: tuple[Path, Path], tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     for name in ("plot.svg", "plot.png"):
-        api.compare(networks, dataset="digits", samples=10, hardware=["cmos45"], out=tmp_path / name)
+        inflor.compare(networks, dataset="digits", samples=10, hardware=["cmos45"], out=tmp_path / name)
     assert len(ElementTree.parse(tmp_path / "plot.svg").getroot().findall(".//{*}use")) >= 2 * (2 + 2)
     assert (tmp_path / "plot.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
 
@@ -126,9 +126,9 @@ def test_labels_say_what_differs() -> None:
 def test_another_suffix_is_refused_before_anything_runs(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("inflor.api.comparing.running.run", lambda *_, **__: pytest.fail("ran"))
     with pytest.raises(InputError, match=r"\.html, \.png, \.svg"):
-        api.compare([files.integers, files.integers], dataset="digits", out="x.pdf")
+        inflor.compare([files.integers, files.integers], dataset="digits", out="x.pdf")
     with pytest.raises(InputError, match="two or more networks"):
-        api.compare(files.integers, dataset="digits")
+        inflor.compare(files.integers, dataset="digits")
 
 
 @pytest.mark.parametrize(

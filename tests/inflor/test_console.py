@@ -13,7 +13,8 @@ import click
 import pytest
 from command_line import SMALL, Files, command, environment
 
-from inflor import api, console
+import inflor
+from inflor import console
 from inflor.commands.estimate import COUNTED
 from inflor.console import Column
 from inflor.options import Memory, beside
@@ -121,7 +122,7 @@ def test_a_narrow_terminal_breaks_no_number(files: Files, tmp_path: Path) -> Non
     shown, _ = on_a_terminal(arguments, "stdout", COLUMNS="80", TERM="dumb")
     lines = [re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", line).rstrip() for line in shown.splitlines()]
     assert max(map(len, lines)) <= 80
-    found = api.estimate(files.integers, record, ["loihi1"])
+    found = inflor.estimate(files.integers, record, ["loihi1"])
     davies, counts = found.estimate("loihi1"), found.counts
     assert f"energy {quantity(davies.energy_joules, 'J')};" in lines[lines.index(davies.title) + 1]
     for p in counts.populations:

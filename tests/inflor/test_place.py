@@ -158,7 +158,9 @@ def test_convert_refuses_soft_reset_and_writes_hard_reset(model, tmp_path):
         Projection("input", "n1", (Linear("a", np.array(weights[0])),)),
         Projection("n1", "out", (Linear("b", np.array(weights[1])),)),
     )
-    network = IntegerNetwork(populations, projections, ("out",), ModelInfo(timesteps=2, stage="integer"), 8, "hard")
+    network = IntegerNetwork(
+        populations, projections, ("out",), ModelInfo(timesteps=2, stage="integer"), input_bits=8, source="hard"
+    )
     path, out = tmp_path / "hard.int.nir", tmp_path / "hard.py"
     integer_nir.write(path, network)
     done = invoke("convert", str(path), "--to", "spynnaker", "--out", str(out))

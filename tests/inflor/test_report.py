@@ -15,10 +15,11 @@ import pytest
 from command_line import Files, invoke, invoke_json
 from html_page import Element, parse
 
-from inflor import api
+import inflor
 from inflor.converter.errors import InputError
 from inflor.page import captions
 from inflor.page.colours import ramp
+from inflor.page.contents import Missing
 from inflor.page.raster import raster
 from inflor.page.render import _tiles
 from inflor.page.words import between, count, percent, quantity, size
@@ -38,7 +39,7 @@ class Made:
     check: Path
     losses: Path
     page: Path
-    report: api.Report
+    report: inflor.Report
 
     @property
     def tree(self) -> Element:
@@ -61,7 +62,7 @@ def made(files: Files, tmp_path_factory: pytest.TempPathFactory) -> Made:
     again = folder / "again.int.nir"
     arguments = ["--calibrate", "digits", "--samples", 64, "--out", again, "--report", losses]
     assert invoke("quantize", files.graph, *arguments).exit_code == 0
-    made = api.report(
+    made = inflor.report(
         files.integers,
         record,
         page,
@@ -171,7 +172,7 @@ def test_the_raster_holds_every_spike_of_the_sample(made: Made) -> None:
 
 
 def test_energy_stands_with_its_sources_and_is_that_of_the_estimate(made: Made, files: Files) -> None:
-    plain = api.estimate(files.integers, made.record, dataset="digits").as_dict()
+    plain = inflor.estimate(files.integers, made.record, dataset="digits").as_dict()
     rows = {row[0]: row for row in made.tree.one("table", id="hardware").cells()}
     titles = {e["title"]: e for e in plain["hardware"].values()}
     assert rows.keys() == titles.keys()
@@ -201,7 +202,7 @@ def test_energy_stands_with_its_sources_and_is_that_of_the_estimate(made: Made, 
 
 def test_one_chip_stands_at_the_head_and_it_breaks_no_limit_where_another_does_not(made: Made) -> None:
     costs = made.report.costs
-    assert not isinstance(costs, api.Missing)
+    assert not isinstance(costs, Missing)
     tiles = {t["label"]: t for t in _tiles(made.report)}
     loihi2 = next(h for h in costs.hardware if h["name"] == "loihi2")
     assert tiles["Energy"]["value"] == quantity(loihi2["energy"], "J")
@@ -245,8 +246,8 @@ def test_many_timesteps_are_a_raster_and_whole_blocks(files: Files, tmp_path: Pa
     network = integer_nir.read(files.integers)
     model, record = tmp_path / "long.int.nir", tmp_path / "long.h5"
     integer_nir.write(model, replace(network, info=replace(network.info, timesteps=40)))
-    api.run(model, dataset="digits", samples=2, out=record)
-    api.report(model, record, tmp_path / "long.html", sample=1, hardware=["cmos45"])
+    inflor.run(model, dataset="digits", samples=2, out=record)
+    inflor.report(model, record, tmp_path / "long.html", sample=1, hardware=["cmos45"])
     data = json.loads(parse((tmp_path / "long.html").read_text("utf-8")).one("script", id="data").text)
     blocks = {(b["name"], b["sample"]): (b["step"], b["steps"]) for b in data["timeline"]["blocks"]}
     assert blocks["neuron1", 0] == (0, 40)
@@ -303,8 +304,8 @@ def test_whatever_a_file_says_is_escaped(files: Files, tmp_path: Path) -> None:
     )
     model, out = tmp_path / "<i>&'model.int.nir", tmp_path / "evil.html"
     integer_nir.write(model, network)
-    api.run(model, dataset="digits", samples=4, out=tmp_path / "evil.h5")
-    api.report(model, tmp_path / "evil.h5", out, hardware=["cmos45"])
+    inflor.run(model, dataset="digits", samples=4, out=tmp_path / "evil.h5")
+    inflor.report(model, tmp_path / "evil.h5", out, hardware=["cmos45"])
     tree = parse(out.read_text("utf-8"))
     assert tree.one("h1").text == f"{evil} on {evil}"
     assert tree.all("img") == tree.all("b") == tree.all("i") == []
@@ -358,7 +359,7 @@ def test_a_mismatch_is_shown_with_both_sides(files: Files, made: Made, tmp_path:
     }
     path, out = tmp_path / "different.json", tmp_path / "different.html"
     path.write_text(json.dumps(verdict))
-    api.report(files.integers, made.record, out, check=path, hardware=["cmos45"])
+    inflor.report(files.integers, made.record, out, check=path, hardware=["cmos45"])
     tree = parse(out.read_text("utf-8"))
     assert "Different. cpu and spinnaker differ in 12 of" in tree.one("section", id="accuracy").text
     assert "population neuron1, neuron (4), step 3, sample 2" in tree.one("section", id="accuracy").text
@@ -370,7 +371,7 @@ def test_a_record_of_another_version_is_pointed_out(files: Files, made: Made, tm
     network = integer_nir.read(files.integers)
     other = tmp_path / "other.int.nir"
     integer_nir.write(other, replace(network, info=replace(network.info, architecture="another")))
-    result = api.report(other, made.record, None, float_model=files.graph, hardware=["cmos45"])
+    result = inflor.report(other, made.record, None, float_model=files.graph, hardware=["cmos45"])
     assert result.path is None
     assert len(result.warnings) == 1
     assert "made from another version of other.int.nir" in result.warnings[0]
@@ -416,19 +417,19 @@ def test_a_float_network_and_a_record_of_another_are_refused(files: Files, made:
 
 def test_a_float_record_must_be_of_a_float_run_on_the_same_samples(files: Files, made: Made, tmp_path: Path) -> None:
     train, shuffled = tmp_path / "train.h5", tmp_path / "shuffled.h5"
-    digits = api.load_dataset("digits")
-    api.run(files.graph, dataset=digits, split="train", samples=SAMPLES, out=train)
+    digits = inflor.load_dataset("digits")
+    inflor.run(files.graph, dataset=digits, split="train", samples=SAMPLES, out=train)
     turned = replace(digits, x_test=digits.x_test[::-1], y_test=digits.y_test[::-1])
-    api.run(files.graph, dataset=turned, samples=SAMPLES, out=shuffled)
+    inflor.run(files.graph, dataset=turned, samples=SAMPLES, out=shuffled)
     for path, message in (
         (made.record, "is a run on cpu; --float-record takes one of the float network"),
         (train, "is of the split train, but"),
         (shuffled, "the labels of"),
     ):
         with pytest.raises(InputError, match=message):
-            api.report(files.integers, made.record, None, float_record=path, hardware="cmos45")
+            inflor.report(files.integers, made.record, None, float_record=path, hardware="cmos45")
     with pytest.raises(InputError, match="is a run of a float network"):
-        api.report(files.integers, made.float_record, None)
+        inflor.report(files.integers, made.float_record, None)
 
 
 @pytest.mark.parametrize(
@@ -444,30 +445,30 @@ def test_the_report_of_another_quantisation_is_refused(files: Files, made: Made,
     losses = json.loads(made.losses.read_text())
     (losses["layers"][0] if change.keys() & {"threshold", "shape"} else losses).update(change)
     with pytest.raises(InputError, match=message):
-        api.report(files.integers, made.record, None, quantisation=losses, hardware="cmos45")
+        inflor.report(files.integers, made.record, None, quantisation=losses, hardware="cmos45")
 
 
 def test_other_data_of_the_same_name_are_refused_or_pointed_out(files: Files, made: Made) -> None:
-    digits = api.load_dataset("digits")
+    digits = inflor.load_dataset("digits")
     other = replace(digits, y_test=(digits.y_test + 1) % 10)
     with pytest.raises(InputError, match=f"the labels of {SAMPLES} of {SAMPLES} samples differ"):
-        api.report(files.integers, made.record, None, dataset=other)
+        inflor.report(files.integers, made.record, None, dataset=other)
     with pytest.raises(InputError, match="is of other data than this digits"):
-        api.estimate(files.integers, made.record, "cmos45", dataset=other)
+        inflor.estimate(files.integers, made.record, "cmos45", dataset=other)
     dark = replace(digits, x_test=digits.x_test * 0.5)
-    result = api.report(files.integers, made.record, None, dataset=dark, hardware="cmos45")
+    result = inflor.report(files.integers, made.record, None, dataset=dark, hardware="cmos45")
     assert any("'neuron1' are not those" in warning and "other data" in warning for warning in result.warnings)
     assert made.report.warnings == ()
 
 
 def test_a_name_alone_is_taken_and_what_is_no_file_or_number_is_refused(files: Files, made: Made) -> None:
-    result = api.report(files.integers, made.record, None, hardware="cmos45")
-    assert not isinstance(result.costs, api.Missing)
+    result = inflor.report(files.integers, made.record, None, hardware="cmos45")
+    assert not isinstance(result.costs, Missing)
     assert {h["hardware"] for h in result.costs.hardware} == {"cmos45"}
     with pytest.raises(InputError, match=r"1\.5: is no whole number"):
-        api.report(files.integers, made.record, None, sample=1.5)
+        inflor.report(files.integers, made.record, None, sample=1.5)
     with pytest.raises(InputError, match="not a IntegerNetwork"):
-        api.report(integer_nir.read(files.integers), made.record, None)
+        inflor.report(integer_nir.read(files.integers), made.record, None)
 
 
 @pytest.mark.parametrize("number", [1, 2, 4, 9, 40])

@@ -10,7 +10,7 @@ import pytest
 from browser import Page, browsing, chromium
 from command_line import Files
 
-from inflor import api
+import inflor
 
 pytestmark = pytest.mark.skipif(
     chromium() is None, reason="no chromium is installed (Debian: apt-get install chromium)"
@@ -25,9 +25,9 @@ CHARTS = {
 @pytest.fixture(scope="module")
 def report(files: Files, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("shown")
-    api.run(files.integers, dataset="digits", samples=20, out=folder / "cpu.h5")
+    inflor.run(files.integers, dataset="digits", samples=20, out=folder / "cpu.h5")
     options = {"float_model": files.graph, "targets": ["cpu", "spinnaker"]}
-    api.report(files.integers, folder / "cpu.h5", folder / "report.html", **options)
+    inflor.report(files.integers, folder / "cpu.h5", folder / "report.html", **options)
     return folder / "report.html"
 
 
@@ -158,16 +158,16 @@ def test_a_page_whose_names_are_markup_runs_none_of_it(page: Page, files: Files,
     evil = "</script><script>window.caught = 1</script><img src=x onerror='window.caught = 2'>"
     model = tmp_path / "evil.int.nir"
     integer_nir.write(model, replace(network, info=replace(network.info, dataset=evil, architecture=evil)))
-    api.run(model, dataset="digits", samples=2, out=tmp_path / "evil.h5")
-    api.report(model, tmp_path / "evil.h5", tmp_path / "evil.html", hardware=["cmos45"])
+    inflor.run(model, dataset="digits", samples=2, out=tmp_path / "evil.h5")
+    inflor.report(model, tmp_path / "evil.h5", tmp_path / "evil.html", hardware=["cmos45"])
     page.open(tmp_path / "evil.html")
     assert page.run("window.caught === undefined && document.querySelector('img') === null") is True
 
 
 def test_the_comparison_is_drawn(page: Page, files: Files, tmp_path: Path) -> None:
     few = tmp_path / "few.int.nir"
-    api.quantize(files.graph, bits=3, calibrate="digits", samples=32, out=few)
-    api.compare([few, files.integers], dataset="digits", samples=20, out=tmp_path / "compare.html")
+    inflor.quantize(files.graph, bits=3, calibrate="digits", samples=32, out=few)
+    inflor.compare([few, files.integers], dataset="digits", samples=20, out=tmp_path / "compare.html")
     for screen in (DESKTOP, PHONE):
         page.screen(*screen)
         page.open(tmp_path / "compare.html")

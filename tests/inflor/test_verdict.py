@@ -12,9 +12,26 @@ from inflor.page.gather import verdict
 from inflor.targets.equivalence.compare import Equivalence, Layer, Mismatch, Side
 
 LAYERS = (Layer("n1", 1, 100, 0, 7), Layer("out", 2, 20, 0, None))
-EQUAL = Equivalence(("cpu", "loihi"), 3, 100, 0, LAYERS)
-FIRST = Mismatch("n1", 1, 2, 0, (4,), (Side("cpu", 1, -5, -7, 3, 1), Side("loihi", 0, 5, 7, None, 1, 5, 7)))
-DIFFERENT = Equivalence(("cpu", "loihi"), 3, 100, 2, (Layer("n1", 1, 100, 2, 7), LAYERS[1]), FIRST)
+EQUAL = Equivalence(targets=("cpu", "loihi"), samples=3, compared_spikes=100, mismatches=0, layers=LAYERS)
+FIRST = Mismatch(
+    population="n1",
+    depth=1,
+    sample=2,
+    timestep=0,
+    neuron=(4,),
+    sides=(
+        Side(target="cpu", value=1, a=-5, v=-7, threshold=3, due=1),
+        Side(target="loihi", value=0, a=5, v=7, threshold=None, due=1, a_seen=5, v_seen=7),
+    ),
+)
+DIFFERENT = Equivalence(
+    targets=("cpu", "loihi"),
+    samples=3,
+    compared_spikes=100,
+    mismatches=2,
+    layers=(Layer("n1", 1, 100, 2, 7), LAYERS[1]),
+    first_mismatch=FIRST,
+)
 
 
 def test_what_check_prints() -> None:

@@ -20,7 +20,7 @@ def readout(weight: np.ndarray, exponent: int, timesteps: int, decay: int = 0) -
     source = Population(name="x", shape=(weight.size,), role="input", scale=ONE, weight_bits=0)
     rule = NeuronRule(decay=np.asarray(decay))
     target = Population(name="n", shape=(1,), role="readout", rule=rule, scale=ONE)
-    projection = Projection("x", "n", (Linear("w", weight[None]),), exponent)
+    projection = Projection("x", "n", (Linear("w", weight[None]),), exponent=exponent)
     return IntegerNetwork((source, target), (projection,), ("n",), ModelInfo(timesteps=timesteps, stage="integer"))
 
 

@@ -28,11 +28,13 @@ def networks(draw, leaky=True, largest_population=150):
         if min(target) < 1 or np.prod(target) > largest_population:
             chain = (Scale("s", rng.integers(-60, 61, (source.shape[0], *(1,) * (len(source.shape) - 1)))),)
             target = source.shape
-        projections.append(Projection(source.name, name, _lighter(chain, source), draw(st.integers(0, 1))))
+        projections.append(Projection(source.name, name, _lighter(chain, source), exponent=draw(st.integers(0, 1))))
         for other in draw(st.permutations(made))[: draw(st.integers(0, 2))]:
             chain = _shortcut(draw, rng, other.shape, target)
             if chain is not None:
-                projections.append(Projection(other.name, name, _lighter(chain, other), draw(st.integers(0, 2))))
+                projections.append(
+                    Projection(other.name, name, _lighter(chain, other), exponent=draw(st.integers(0, 2)))
+                )
         made.append(_neurons(draw, rng, name, target, leaky))
     classes = draw(st.integers(1, 4))
     for other in {made[-1].name, draw(st.sampled_from(made)).name}:
@@ -62,7 +64,9 @@ def networks_in_time(draw, stock):
             chain = _shortcut(draw, rng, source.shape, target.shape) if draw(st.booleans()) else None
             if chain is not None:
                 least = net.depth[source.name] - net.depth[target.name] + 1
-                projections.append(Projection(source.name, target.name, chain, 0, least + draw(st.integers(0, 2))))
+                projections.append(
+                    Projection(source.name, target.name, chain, exponent=0, delay=least + draw(st.integers(0, 2)))
+                )
     timesteps = draw(st.integers(2, 7))
     net = network(made, projections, timesteps)
     if draw(st.booleans()):

@@ -47,12 +47,12 @@ def integer_networks(
         operators = _chain(draw, rng, source.shape, f"w{depth + 1}", bits, asymmetric)
         target = output_shape(operators, source.shape)
         delay = draw(st.integers(0, 2)) if delays else 0
-        incoming = [Projection(source.name, name, operators, draw(st.integers(0, 3)), delay)]
+        incoming = [Projection(source.name, name, operators, exponent=draw(st.integers(0, 3)), delay=delay)]
         for other in populations[1:]:
             if draw(st.booleans()):
                 skip = _shortcut(draw, rng, other.shape, target, f"{other.name}_{name}", bits)
                 if skip is not None:
-                    incoming.append(Projection(other.name, name, skip, draw(st.integers(0, 3))))
+                    incoming.append(Projection(other.name, name, skip, exponent=draw(st.integers(0, 3))))
         projections += incoming
         populations.append(_neurons(draw, rng, name, target, bits, leaky, hard_reset, current))
         for other in populations[1:] if recurrent else ():
@@ -60,19 +60,21 @@ def integer_networks(
                 back = _shortcut(draw, rng, target, other.shape, f"back_{name}_{other.name}", bits)
                 if back is not None:
                     delay = draw(st.integers(1, 3))
-                    projections.append(Projection(name, other.name, back, draw(st.integers(0, 3)), delay))
+                    projections.append(
+                        Projection(name, other.name, back, exponent=draw(st.integers(0, 3)), delay=delay)
+                    )
     source = populations[-1]
     final: tuple[Operator, ...] = (Linear("w_out", _weights(rng, (draw(st.integers(1, 4)), source.size), bits)),)
     if len(source.shape) > 1:
         final = (Flatten("flatten_out", 0, len(source.shape) - 1), *final)
-    projections.append(Projection(source.name, "readout", final, draw(st.integers(0, 2))))
+    projections.append(Projection(source.name, "readout", final, exponent=draw(st.integers(0, 2))))
     outputs = output_shape(final, source.shape)
     bias = rng.integers(-50, 51, outputs)
     rule, scale = NeuronRule(bias=bias), np.asarray(0.5)
     last = Population(name="readout", shape=outputs, role="readout", rule=rule, scale=scale, weight_bits=bits)
     populations.append(_with_current(draw, rng, last) if current else last)
     info = ModelInfo(timesteps=draw(st.integers(1, 8)), stage="integer")
-    return IntegerNetwork(tuple(populations), tuple(projections), ("readout",), info, 8, "drawn")
+    return IntegerNetwork(tuple(populations), tuple(projections), ("readout",), info, input_bits=8, source="drawn")
 
 
 def images(network: IntegerNetwork, count: int, seed: int = 0, frames: bool = False) -> np.ndarray:

@@ -44,7 +44,9 @@ def residual():
         Projection("n1", "n3", (Scale("identity", rng.integers(40, 99, (6, 1, 1))),), exponent=1),
         Projection("n3", "out", (Flatten("f", 0, 2), Linear("readout", rng.integers(-90, 90, (5, 384))))),
     )
-    return IntegerNetwork(populations, projections, ("out",), ModelInfo(timesteps=4, stage="integer"), 8, "small")
+    return IntegerNetwork(
+        populations, projections, ("out",), ModelInfo(timesteps=4, stage="integer"), input_bits=8, source="small"
+    )
 
 
 def recurrent():
@@ -80,7 +82,7 @@ def recurrent():
         Projection(a, b, (Linear(f"{a}_{b}", weight),), delay=delay) for (a, b), (weight, delay) in weights.items()
     )
     info = ModelInfo(timesteps=12, stage="integer")
-    return IntegerNetwork(populations, projections, ("out",), info, 8, "recurrent")
+    return IntegerNetwork(populations, projections, ("out",), info, input_bits=8, source="recurrent")
 
 
 def on_cpu(network, inputs):

@@ -1,10 +1,9 @@
-"""How a list of passes runs: in order, checked against each other, logged and dumped."""
+"""Passes run in their order, are checked against each other, logged, and shown to whoever looks."""
 
 from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
@@ -13,61 +12,61 @@ from inflor.converter.passes.base import Pass, dump_name, dumping, run_passes
 
 @dataclass(frozen=True)
 class Letters:
-    nodes: tuple[str, ...]
+    nodes: str
 
 
-def added(letter: str) -> Pass[Letters]:
-    return Pass(f"add {letter}", lambda graph: Letters((*graph.nodes, letter)), ensures=frozenset({letter}))
-
-
-def doubled(requires: str = "") -> Pass[Letters]:
-    return Pass("double", lambda graph: Letters(graph.nodes * 2), frozenset(requires))
-
-
-NESTED = Pass("nest", lambda graph: run_passes(graph, [added("y"), added("z")]))
+def add(letter: str, **properties: frozenset[str]) -> Pass[Letters]:
+    return Pass(f"add {letter}", lambda graph: Letters(graph.nodes + letter), **properties)
 
 
 def test_passes_run_in_their_order():
-    assert run_passes(Letters(()), [added("a"), doubled("a"), added("b")]).nodes == ("a", "a", "b")
-    assert run_passes(Letters(("a",)), []).nodes == ("a",)
+    given = Letters("x")
+    assert run_passes(given, [add("a"), add("b"), add("c")]).nodes == "xabc"
+    assert run_passes(given, []) is given
 
 
-def test_what_a_pass_requires_an_earlier_one_ensures():
-    with pytest.raises(ValueError, match="pass 'double' requires b, c"):
-        run_passes(Letters(()), [added("a"), doubled("abc"), added("b")])
-    assert run_passes(Letters(("c",)), [doubled("c")], has=frozenset("c")).nodes == ("c", "c")
+def test_a_pass_whose_requirement_nobody_ensures():
+    flat = frozenset({"flat"})
+    first, second = add("a", ensures=flat), add("b", requires=flat)
+    assert run_passes(Letters(""), [first, second]).nodes == "ab"
+    assert run_passes(Letters(""), [second], has=flat).nodes == "b"
+    with pytest.raises(ValueError, match="pass 'add b' requires flat"):
+        run_passes(Letters(""), [second, first])
 
 
-def test_every_pass_is_logged_and_dumped_but_for_those_inside_one(caplog):
-    seen = []
-    caplog.set_level(logging.INFO)
-    with dumping(lambda number, name, graph: seen.append((number, name, graph.nodes))):
-        run_passes(Letters(("a",)), [doubled(), NESTED, added("b")])
-    assert seen == [
-        (0, "double", ("a", "a")),
-        (1, "nest", ("a", "a", "y", "z")),
-        (2, "add b", ("a", "a", "y", "z", "b")),
-    ]
-    assert [text.rsplit(",", 1)[0] for text in caplog.messages] == [
-        "double: 1 -> 2 nodes",
-        "nest: 2 -> 4 nodes",
-        "add b: 4 -> 5 nodes",
-    ]
-    run_passes(Letters(()), [added("a")])
-    assert len(seen) == 3
+def test_every_pass_is_logged(caplog):
+    with caplog.at_level(logging.INFO, "inflor.converter.passes.base"):
+        run_passes(Letters("x"), [add("a"), add("b")])
+    first, second = (record.getMessage() for record in caplog.records)
+    assert first.startswith("add a: 1 -> 2 nodes, ")
+    assert second.startswith("add b: 2 -> 3 nodes, ")
+    assert second.endswith(" ms")
+
+
+def test_every_graph_is_shown_while_somebody_looks(tmp_path):
+    seen: list[tuple[str, str]] = []
+    with dumping(lambda name, graph: seen.append((name, graph.nodes))):
+        run_passes(Letters("x"), [add("a"), add("b")])
+    run_passes(Letters("x"), [add("c")])
+    assert seen == [("add a", "xa"), ("add b", "xab")]
+    assert dump_name(tmp_path, 3, "merge linear", ".nir") == tmp_path / "03-merge-linear.nir"
+
+
+def test_passes_inside_a_pass_are_a_part_of_it(caplog):
+    """As of a pass that validates what it made."""
+    inner = Pass("rebuild", lambda graph: run_passes(graph, [add("y"), add("z")]))
+    seen: list[tuple[str, str]] = []
+    with caplog.at_level(logging.INFO), dumping(lambda name, graph: seen.append((name, graph.nodes))):
+        run_passes(Letters("x"), [add("a"), inner, add("b")])
+    assert seen == [("add a", "xa"), ("rebuild", "xayz"), ("add b", "xayzb")]
+    assert [text.split(":")[0] for text in caplog.messages] == ["add a", "rebuild", "add b"]
 
 
 def test_a_pass_that_fails_leaves_nothing_behind():
-    def fail(graph: Letters) -> Letters:
-        raise KeyError("x")
-
-    seen = []
-    with pytest.raises(KeyError), dumping(lambda number, name, graph: seen.append(name)):
-        run_passes(Letters(()), [added("a"), Pass("fail", fail)])
-    with dumping(lambda number, name, graph: seen.append(name)):
-        run_passes(Letters(()), [added("b")])
-    assert seen == ["add a", "add b"]
-
-
-def test_the_file_of_a_dump():
-    assert dump_name(Path("d"), 3, "merge linear", ".nir") == Path("d/03-merge-linear.nir")
+    seen: list[str] = []
+    fails = Pass[Letters]("fail", lambda graph: Letters(graph.nodes[9]))
+    with pytest.raises(IndexError), dumping(lambda name, graph: seen.append(name)):
+        run_passes(Letters("x"), [add("a"), fails, add("b")])
+    with dumping(lambda name, graph: seen.append(name)):
+        run_passes(Letters("x"), [add("c")])
+    assert seen == ["add a", "add c"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from pathlib import Path
 
@@ -203,3 +204,32 @@ def test_a_weight_beyond_its_bits_is_refused(tmp_path: Path, bits: int) -> None:
     integer_nir.write(tmp_path / "wide.int.nir", replace(network, info=ModelInfo(timesteps=2, stage="integer")))
     with pytest.raises(InputError, match=rf"wide\.int\.nir: node 'w': a mantissa of 1000 does not fit the {bits} bits"):
         integer_nir.read(tmp_path / "wide.int.nir")
+
+
+def integers(**weights: np.ndarray):
+    """A graph of an integer file: x, these Linear nodes in a row, and a readout."""
+    shapes = {name: weight.shape for name, weight in weights.items()}
+    nodes: dict[str, nir.NIRNode] = {"x": nir.Input(input_type={"input": np.array([next(iter(shapes.values()))[1]])})}
+    nodes |= {name: make_node(nir.Linear, {"weight": weight}, {}) for name, weight in weights.items()}
+    size = [weight.shape[0] for weight in weights.values()][-1]
+    nodes |= {"sum": nir.I(r=np.ones(size)), "end": nir.Output(output_type={"output": np.array([size])})}
+    graph = validate(nir.NIRGraph(nodes, list(itertools.pairwise(nodes)), type_check=False), "hand.int.nir")
+    return replace(graph, info=ModelInfo(timesteps=2, stage="integer"))
+
+
+@pytest.mark.parametrize("exponent", [40, 62, 63])
+def test_an_exponent_that_no_weight_can_have_is_refused(exponent: int) -> None:
+    graph = integers(w=np.zeros((1, 2), np.int32))
+    graph.nodes["w"].metadata["exponent"] = 39
+    assert integer_nir.from_graph(graph).projections[0].exponent == 39
+    graph.nodes["w"].metadata["exponent"] = exponent
+    with pytest.raises(InputError, match=rf"hand\.int\.nir: node 'w': metadata 'exponent' is {exponent}.* most 39"):
+        integer_nir.from_graph(graph)
+
+
+def test_weights_that_would_have_to_be_multiplied_are_refused() -> None:
+    """Float64, in which chains are made, would round large products."""
+    first, second = np.array([[2**30], [2**30 + 1]]), np.array([[2**30 + 1, -(2**30)]])
+    graph = integers(w=first, v=second)
+    with pytest.raises(InputError, match=r"hand\.int\.nir: x -> w -> v -> sum: .*one node with weights"):
+        integer_nir.from_graph(graph)

@@ -84,7 +84,9 @@ def test_no_state_leaves_its_range(network: IntegerNetwork, random: object) -> N
 def test_what_int64_cannot_hold_is_refused(bias: int, decay: int) -> None:
     rule = NeuronRule(bias=np.asarray(bias), decay=np.asarray(decay), decay_bits=24, fraction_bits=16)
     neurons = Population(name="n", shape=(1,), role="readout", rule=rule, scale=np.ones(()))
-    network = IntegerNetwork((neurons,), (), ("n",), ModelInfo(timesteps=1000, stage="integer"), 8, "large.int.nir")
+    network = IntegerNetwork(
+        (neurons,), (), ("n",), ModelInfo(timesteps=1000, stage="integer"), input_bits=8, source="large.int.nir"
+    )
     with pytest.raises(InputError, match=r"large\.int\.nir: population 'n': .*61 bits"):
         state_range(network, neurons)
     assert state_range(replace(network, info=ModelInfo(timesteps=1)), neurons.with_rule(bias=np.asarray(1 << 19)))
@@ -120,7 +122,7 @@ def test_a_million_steps_are_not_followed_one_by_one() -> None:
 def one_neuron(shape: tuple[int, ...], operators: tuple[Operator, ...], exponent: int, sources: int = 1):
     populations = [small_networks.population("x", shape, "input"), small_networks.population("n", (1,))]
     projections = [
-        Projection("x", "n", tuple(replace(op, name=f"{op.name}{i}") for op in operators), exponent)
+        Projection("x", "n", tuple(replace(op, name=f"{op.name}{i}") for op in operators), exponent=exponent)
         for i in range(sources)
     ]
     return replace(small_networks.network(populations, projections, 1), source="large.int.nir")

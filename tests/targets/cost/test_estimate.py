@@ -276,7 +276,7 @@ def test_a_recurrent_network_is_estimated() -> None:
         ),
         (
             Projection("input", "n", (conv(rng, 3, 2, low=-3, high=4),)),
-            Projection("n", "n", (conv(rng, 3, 3),), 0, 1),
+            Projection("n", "n", (conv(rng, 3, 3),), exponent=0, delay=1),
             Projection("n", "out", (Flatten("f", 0, 2), Linear("l", rng.integers(-9, 9, (2, 48))))),
         ),
         timesteps=6,

@@ -18,7 +18,7 @@ from small_networks import residual
 from inflor.converter.errors import InputError
 from inflor.targets import registry
 from inflor.targets.cost.activity import Activity
-from inflor.targets.cost.estimate import hardware_names
+from inflor.targets.cost.estimate import hardware
 from inflor.targets.cost.mapped import Load, count_mapped
 from inflor.targets.cost.timing import stepped, streamed, tick
 from inflor.targets.cost.updates import count_updates
@@ -199,7 +199,7 @@ def test_what_cores_hold_is_what_the_plans_say() -> None:
 
 
 def test_every_chip_with_cores_has_its_target() -> None:
-    found = {chip: registry.of_chip(chip) for chip in (*hardware_names(), "loihi9")}
+    found = {chip: registry.of_chip(chip) for chip in (*hardware(), "loihi9")}
     names = {chip: target.name for chip, target in found.items() if target is not None}
     assert names == {"loihi1": "loihi", "loihi2": "loihi", "spinnaker1": "spinnaker", "spinnaker2": "spinnaker"}
 

@@ -60,12 +60,12 @@ def drawn(seed: int):
         population("out", (5,), "readout", bias=rng.integers(0, 2, 5)),
     )
     projections = (
-        Projection("input", "n1", (conv(rng, 4, 2),), 0, 1),
-        Projection("n1", "n2", (conv(rng, 4, 4, groups=2),), 0, 1),
-        Projection("n1", "n3", (conv(rng, 3, 4, stride=2, padding=1),), 0, 1),
-        Projection("n2", "n3", (conv(rng, 3, 4, stride=2, padding=1),), 0, 1),
-        Projection("n2", "n2", (Scale("back", rng.integers(-9, 0, (4, 1, 1))),), 0, 1),
-        Projection("n3", "out", (Flatten("f", 0, 2), Linear("l", rng.integers(-9, 9, (5, 27)))), 0, 1),
+        Projection("input", "n1", (conv(rng, 4, 2),), exponent=0, delay=1),
+        Projection("n1", "n2", (conv(rng, 4, 4, groups=2),), exponent=0, delay=1),
+        Projection("n1", "n3", (conv(rng, 3, 4, stride=2, padding=1),), exponent=0, delay=1),
+        Projection("n2", "n3", (conv(rng, 3, 4, stride=2, padding=1),), exponent=0, delay=1),
+        Projection("n2", "n2", (Scale("back", rng.integers(-9, 0, (4, 1, 1))),), exponent=0, delay=1),
+        Projection("n3", "out", (Flatten("f", 0, 2), Linear("l", rng.integers(-9, 9, (5, 27)))), exponent=0, delay=1),
     )
     made = network(populations, projections, timesteps=12)
     return made, (rng.random((1, 12, 2, 6, 5)) < 0.3).astype(np.int8), rng

@@ -152,8 +152,8 @@ def narrow(threshold: int = 1000) -> IntegerNetwork:
         (Projection("input", "n", (Linear("w", one * 100),)), Projection("n", "out", (Linear("o", one),))),
         ("out",),
         ModelInfo(timesteps=3, stage="integer"),
-        8,
-        "narrow",
+        input_bits=8,
+        source="narrow",
     )
 
 

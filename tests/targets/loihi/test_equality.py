@@ -96,7 +96,9 @@ def test_what_drifts_before_the_first_sample_is_not_felt_in_it():
     ]
     eye = np.eye(4, dtype=np.int64)
     ways = [("input", "n0", -1, 0), ("n0", "n1", 40, 0), ("n1", "out", 7, 3)]
-    net = small_networks.network(made, [Projection(s, t, (Linear(t, w * eye),), 0, d) for s, t, w, d in ways], 5)
+    net = small_networks.network(
+        made, [Projection(s, t, (Linear(t, w * eye),), exponent=0, delay=d) for s, t, w, d in ways], 5
+    )
     inputs = np.array([[0, 1, 6, 20], [0, 1, 6, 20]])
     expected = specified.run_all(net, inputs)
     assert expected["n1"].any()

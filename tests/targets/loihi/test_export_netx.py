@@ -13,6 +13,7 @@ import specified
 
 from inflor.converter.errors import InputError
 from inflor.quant.ir.network import Projection
+from inflor.quant.ir.neuron import SetTo, Subtract
 from inflor.quant.operators import Flatten, Linear, SumPool
 from inflor.targets.loihi import export_netx as netx
 from inflor.targets.loihi.plan import chip_order
@@ -77,7 +78,7 @@ def test_the_reader_fires_the_same_spikes(make, lava, tmp_path):
     network, inputs = make(np.random.default_rng(2))
     timesteps, samples = network.info.timesteps, len(inputs)
     path = tmp_path / "model.net"
-    netx.write(path, network)
+    netx.write(network, path)
     expected = specified.run_all(network, inputs)
     depth = 3
     steps = samples * timesteps + depth + 1
@@ -115,39 +116,40 @@ def test_the_reader_fires_the_same_spikes(make, lava, tmp_path):
 
 def changed(network, number, **changes):
     made = list(network.populations)
-    made[number] = replace(made[number], **changes)
+    made[number] = made[number].with_rule(**changes)
     return replace(network, populations=tuple(made))
 
 
 def test_what_netx_cannot_express_is_refused(tmp_path):
     network, _ = chain(np.random.default_rng(2))
     path = tmp_path / "model.net"
-    soft = changed(network, 2, reset="subtract", reset_value=np.array(242))
+    soft = changed(network, 2, reset=Subtract(np.array(242)))
     with pytest.raises(InputError, match=r"'n2' has a soft reset.*`target='loihi'`"):
-        netx.write(path, soft)
+        netx.write(soft, path)
     with pytest.raises(InputError, match="'n1' resets to another potential"):
-        netx.write(path, changed(network, 1, v_reset=np.array(3)))
+        netx.write(changed(network, 1, reset=SetTo(np.array(3))), path)
     with pytest.raises(InputError, match="'n3' has threshold 131072, allowed is 0 to 131071"):
-        netx.write(path, changed(network, 3, threshold=np.array(1 << 17)))
+        netx.write(changed(network, 3, threshold=np.array(1 << 17)), path)
     with pytest.raises(InputError, match="'n2' has a branch or a shortcut"):
-        netx.write(path, _branched(network))
+        netx.write(_branched(network), path)
     with pytest.raises(InputError, match="'n3' has a bias of its current"):
-        netx.write(path, changed(network, 3, current_decay=np.array(9), fraction_bits=6))
+        netx.write(changed(network, 3, current_decay=np.array(9), fraction_bits=6), path)
     with pytest.raises(InputError, match="'n2' has leak 9/4096"):
-        netx.write(path, changed(network, 2, decay=np.array(9)))
+        netx.write(changed(network, 2, decay=np.array(9)), path)
     back = (SumPool("p", (1, 1), (1, 1), (0, 0)),)
     with pytest.raises(InputError, match="'n2' is a recurrent map"):
-        netx.write(path, replace(network, projections=(*network.projections, Projection("n2", "n2", back, 0, 1))))
+        again = Projection("n2", "n2", back, exponent=0, delay=1)
+        netx.write(replace(network, projections=(*network.projections, again)), path)
     inhibitory = (Linear("r", np.full((5, 9), -64)),)
     clipped = (*network.projections[:3], Projection("n3", "out", inhibitory))
     with pytest.raises(InputError, match="'out' has inhibitory weights only, down to -64"):
-        netx.write(path, replace(network, projections=clipped))
+        netx.write(replace(network, projections=clipped), path)
     zero = replace(
         network,
         projections=(*network.projections[:3], Projection("n3", "out", (Linear("r", np.zeros((5, 9), np.int64)),))),
     )
     with pytest.raises(InputError, match="'out' has no weight but 0"):
-        netx.write(path, zero)
+        netx.write(zero, path)
     assert not path.exists()
 
 

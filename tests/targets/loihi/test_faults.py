@@ -11,8 +11,9 @@ import specified
 from on_target import observed, placed, recorded
 
 from inflor.targets.equivalence import compare as equivalence
+from inflor.targets.loihi.simulate import session
 from inflor.targets.loihi.simulate.build import lower
-from inflor.targets.loihi.simulate.run import collect, session
+from inflor.targets.loihi.simulate.run import collect
 from inflor.targets.record.file import Recorder
 
 pytestmark = pytest.mark.usefixtures("lava")
@@ -107,7 +108,9 @@ def test_the_simulation_shows_its_own_state(soft_reset):
     ):
         target = network.by_name[population]
         record = on_cpu(network, inputs)
-        place = equivalence.Mismatch(population, 0, sample, timestep, neuron, ())
+        place = equivalence.Mismatch(
+            population=population, depth=0, sample=sample, timestep=timestep, neuron=neuron, sides=()
+        )
         a, v, _ = equivalence._due(network, target, record, inputs, place)
         seen = observed("loihi", plan, inputs, population, sample, timestep, neuron)
         fired = spikes[population][(sample, timestep, *neuron)]

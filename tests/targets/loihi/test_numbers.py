@@ -138,7 +138,7 @@ def test_neuron_programs_beyond_24_bits(seed):
     populations = [drawn_program(rng, f"n{i}") for i in range(12)]
     source = small_networks.population("input", (3,), "input")
     projections = [
-        Projection("input", p.name, (Linear("w", rng.integers(-128, 128, (4, 3))),), int(rng.integers(3, 7)))
+        Projection("input", p.name, (Linear("w", rng.integers(-128, 128, (4, 3))),), exponent=int(rng.integers(3, 7)))
         for p in populations
     ]
     outputs = [p.name for p in populations if p.role == "readout"] or [populations[0].name]

@@ -16,8 +16,9 @@ from inflor.quant.ir.neuron import Subtract
 from inflor.quant.operators import Linear
 from inflor.targets.cpu.emulator import states
 from inflor.targets.equivalence import compare as equivalence
+from inflor.targets.loihi.simulate import session
 from inflor.targets.loihi.simulate.build import lower
-from inflor.targets.loihi.simulate.run import collect, session
+from inflor.targets.loihi.simulate.run import collect
 from inflor.targets.record.file import Recorder
 
 TIMESTEPS = 6
@@ -32,7 +33,9 @@ def recurrent(rng):
         return neurons.with_rule(current_decay=current_decay, decay=decay, drift=drift, fraction_bits=6)
 
     def dense(source, target, delay, out, inner, limit=90):
-        return Projection(source, target, (Linear("w", rng.integers(-limit, limit + 1, (out, inner))),), 0, delay)
+        return Projection(
+            source, target, (Linear("w", rng.integers(-limit, limit + 1, (out, inner))),), exponent=0, delay=delay
+        )
 
     out = small_networks.population("out", (3,), "readout", bias=rng.integers(-50, 50, 3))
     made = [
@@ -140,7 +143,7 @@ def test_the_simulation_shows_its_own_state(soft_reset, population, neuron):
     trace = states(placed("cpu", net), inputs)
     fired = on_cpu(net, inputs)
     a, v = observed("loihi", plan, inputs, population, 1, 4, neuron)
-    place = equivalence.Mismatch(population, 0, 1, 4, neuron, ())
+    place = equivalence.Mismatch(population=population, depth=0, sample=1, timestep=4, neuron=neuron, sides=())
     assert a == equivalence._due(net, net.by_name[population], fired, inputs, place)[0]
     spiked = bool(fired.spikes(population)[(1, 4, *neuron)])
     assert v == (None if spiked and soft_reset == "stock" else trace[population].v[(1, 4, *neuron)])

@@ -148,7 +148,7 @@ def test_a_path_longer_than_sixteen_steps_takes_more_slots():
         Projection(names[-1], "out", (Linear("readout", rng.integers(-9, 9, (3, 5))),)),
     ]
     network = IntegerNetwork(
-        tuple(made), tuple(projections), ("out",), ModelInfo(timesteps=3, stage="integer"), 8, "deep"
+        tuple(made), tuple(projections), ("out",), ModelInfo(timesteps=3, stage="integer"), input_bits=8, source="deep"
     )
     plan = placed("spinnaker", network, neurons_per_core=2)
     assert max(c.delay for c in plan.lowering.connections) == 19

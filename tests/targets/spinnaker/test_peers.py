@@ -81,7 +81,7 @@ def test_brian2_fires_the_same_spikes_with_soft_reset():
         Projection("n0", "n1", (Linear("w1", second),)),
     )
     info = ModelInfo(timesteps=timesteps, stage="integer")
-    network = IntegerNetwork(populations, projections, ("n1",), info, 8, "brian")
+    network = IntegerNetwork(populations, projections, ("n1",), info, input_bits=8, source="brian")
     x = images(network, 2)[1] // 16
     got = on_spinnaker(placed("spinnaker", network, neurons_per_core=3, cores_per_chip=2), x[None])
     task = {
@@ -127,7 +127,9 @@ def hard_reset(decay):
     projections = tuple(
         Projection(a, b, (Linear(f"to_{b}", w),)) for a, b, w in zip(names, names[1:], weights, strict=False)
     )
-    return IntegerNetwork(populations, projections, ("out",), ModelInfo(timesteps=4, stage="integer"), 8, "hard")
+    return IntegerNetwork(
+        populations, projections, ("out",), ModelInfo(timesteps=4, stage="integer"), input_bits=8, source="hard"
+    )
 
 
 def recurrent_hard_reset():

@@ -33,7 +33,14 @@ def test_silence(seed, steps, current_decay, decay, drift, peak, arriving):
     rng = np.random.default_rng(seed)
     neurons = small_networks.population("n", (NEURONS,), "spiking", 100, "zero", 0)
     neurons = neurons.with_rule(fraction_bits=6, drift=np.array(drift), decay=np.array(decay))
-    state = StateRange("n", interval(arriving), interval(peak), interval(peak), arriving, peak)
+    state = StateRange(
+        population="n",
+        current=interval(arriving),
+        synaptic=interval(peak),
+        state=interval(peak),
+        current_partial=arriving,
+        partial=peak,
+    )
     if not silence_holds(neurons, state, steps, False):
         return
 

@@ -89,7 +89,7 @@ def test_a_large_exponent_goes_into_the_mantissa_while_there_are_bits(weight, ex
     ]
     links = [
         Projection("input", "n1", (Linear("a", np.eye(2, dtype=np.int64)),)),
-        Projection("n1", "out", (Linear("b", np.array([[-weight, 0]])),), exponent),
+        Projection("n1", "out", (Linear("b", np.array([[-weight, 0]])),), exponent=exponent),
     ]
     violations = violated("loihi", small_networks.network(made, links, 2), chip="loihi1", soft_reset="stock")
     assert [v.limit for v in violations] == ([] if fits else ["weight exponent"])
@@ -148,7 +148,10 @@ def test_lavas_own_neurons_are_refused_where_they_could_wrap_in_silence():
     ]
     made.append(small_networks.population("out", (2,), "readout"))
     heavy = Linear("heavy", np.full((4, 12), 127))
-    links = [Projection("input", "h", (Linear("a", np.eye(12, dtype=np.int64)),)), Projection("h", "n", (heavy,), 7)]
+    links = [
+        Projection("input", "h", (Linear("a", np.eye(12, dtype=np.int64)),)),
+        Projection("h", "n", (heavy,), exponent=7),
+    ]
     net = small_networks.network(made, [*links, Projection("n", "out", (Linear("o", np.ones((2, 4), np.int64)),))], 4)
     with pytest.raises(InputError, match=r"'n' may leave the 24 bits.*`exact_lava`"):
         placed("loihi", net, soft_reset="stock", exact_lava=True)

@@ -26,7 +26,12 @@ def two_layers(first, second, weight, timesteps=4, exponent=0):
     between = Projection("n1", "n2", (Linear("w2", weight),), exponent=exponent)
     populations = (source((size,)), first, second)
     return IntegerNetwork(
-        populations, (inputs, between), ("n2",), ModelInfo(timesteps=timesteps, stage="integer"), 8, "two"
+        populations,
+        (inputs, between),
+        ("n2",),
+        ModelInfo(timesteps=timesteps, stage="integer"),
+        input_bits=8,
+        source="two",
     )
 
 
