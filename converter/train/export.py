@@ -157,7 +157,7 @@ def _notes(network: SpikingNetwork) -> list[str]:
         )
     ops = [node.op for node in network.architecture.layers]
     if count := ops.count("norm"):
-        notes.append(f"{count} normalisations are folded into the layers before them, exactly up to float32 rounding.")
+        notes.append(f"{count} normalizations are folded into the layers before them, exactly up to float32 rounding.")
     if any(node.op == "avgpool" and any(node.options["padding"]) for node in network.architecture.layers):
         notes.append("Padded average pools count the zeros of the padding in the mean; NIR does not say so either way.")
     return notes

@@ -66,7 +66,11 @@ def _verdict(found: Mapping[str, Any], origin: str) -> Verdict:
         raise ValueError(f"contradicts itself: equal {equal}, with {mismatches} mismatches and {which} first one")
     samples, compared = _whole(found, "samples", least=1), _whole(found, "compared_spikes")
     shown = None if first is None else _mismatch(_object(first, "first_mismatch"))
-    return Verdict(equal, tuple(targets), samples, compared, mismatches, layers, shown, origin)
+    if not layers:
+        raise ValueError("compares no population")
+    names = _list({"not_compared": (), **found}, "not_compared")
+    left_out = tuple(_text({"not_compared": name}, "not_compared") for name in names)
+    return Verdict(equal, tuple(targets), samples, compared, mismatches, layers, shown, origin, left_out)
 
 
 def _layer(layer: Any) -> Row:
@@ -87,11 +91,10 @@ def _mismatch(first: Mapping[str, Any]) -> Row:
 
 
 def _side(side: Mapping[str, Any]) -> Row:
-    """One target at the first mismatch; threshold and what was seen are not always known."""
-    known = {key: _whole(side, key, -LARGEST) for key in ("value", "due", "a", "v")}
-    perhaps = ("threshold", "a_seen", "v_seen")
+    """One target at the first mismatch, of which only the value is always known."""
+    perhaps = ("due", "a", "v", "threshold", "a_seen", "v_seen")
     rest = {key: None if side.get(key) is None else _whole(side, key, -LARGEST) for key in perhaps}
-    return {"target": _text(side, "target"), **known, **rest}
+    return {"target": _text(side, "target"), "value": _whole(side, "value", -LARGEST), **rest}
 
 
 def _whole(found: Mapping[str, Any], key: str, least: int = 0) -> int:
@@ -130,9 +133,9 @@ def populations(
     record: Record,
     float_record: Record | None,
     losses: Mapping[str, Mapping[str, Any]],
-    colours: Mapping[str, str],
+    colors: Mapping[str, str],
 ) -> tuple[Row, ...]:
-    """A row per population but the input. losses: the layers of a quantisation's report, by name."""
+    """A row per population but the input. losses: the layers of a quantization's report, by name."""
     ranges = state_ranges(network)
     rows = []
     for p in sorted(network.populations, key=lambda p: network.depth[p.name]):
@@ -142,7 +145,7 @@ def populations(
         steps = p.size * record.timesteps
         row: dict[str, Any] = {
             "name": p.name,
-            "colour": colours[p.name],
+            "color": colors[p.name],
             "kind": p.kind,
             "shape": list(p.shape),
             "neurons": p.size,
@@ -183,7 +186,7 @@ def differing(record: Record, float_record: Record) -> tuple[dict[str, float], i
 
 
 def potentials(graph: Graph, network: IntegerNetwork, x: npt.NDArray[np.float32]) -> Potentials:
-    """Histograms over as many of the normalised images as memory allows."""
+    """Histograms over as many of the normalized images as memory allows."""
     neurons = sum(p.size for p in network.populations) * network.info.timesteps
     samples = max(1, min(len(x), 64, MOST_POTENTIALS // neurons))
     rows = tuple(

@@ -85,6 +85,6 @@ def _read_outputs(graph: Graph, populations: Mapping[str, Population]) -> tuple[
             raise InputError(
                 f"{graph.source}: node {name!r} ({type(graph.nodes[name]).__name__}): leads to an Output, and in an "
                 "integer network only populations do; put a neuron or a readout (I, LI) before the Output in the float "
-                "network, and quantise it again"
+                "network, and quantize it again"
             )
     return found

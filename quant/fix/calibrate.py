@@ -1,4 +1,4 @@
-"""What quantisation learns from data: the float network's spikes, sampled inputs of a layer, and mean currents."""
+"""What quantization learns from data: the float network's spikes, sampled inputs of a layer, and mean currents."""
 
 from __future__ import annotations
 

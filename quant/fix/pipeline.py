@@ -52,7 +52,7 @@ MAX_ACTIVATIONS = 1 << 29
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """How to quantise.
+    """How to quantize.
 
     Attributes:
         bits: of the weights, 2 to 8.
@@ -105,7 +105,7 @@ def quantize(
 ) -> tuple[IntegerNetwork, QuantReport]:
     """Fix the weights, biases and thresholds of a validated float graph to integers.
 
-    calibration: images as the network sees them, normalised, [N, *input shape]. labels: [N], for the report's
+    calibration: images as the network sees them, normalized, [N, *input shape]. labels: [N], for the report's
     accuracy. progress: called with (population, how many are done, how many there are).
 
     Raises:
@@ -145,8 +145,8 @@ class _Quantizer:
         self.fused = scale_source(self.fused, source, unit)
         every_step = self._every_step(self.x)
         self.float_spikes: dict[str, Tensor] = {source: every_step / unit}
-        quantised = torch.from_numpy(self.network.quantise_input(x))
-        self.integer_spikes: dict[str, Tensor] = {source: self._every_step(quantised)}
+        quantized = torch.from_numpy(self.network.quantize_input(x))
+        self.integer_spikes: dict[str, Tensor] = {source: self._every_step(quantized)}
         self.potentials: dict[str, Tensor] = {}
 
     def run(self, progress: Callable[[str, int, int], None] | None) -> tuple[IntegerNetwork, QuantReport]:
@@ -163,7 +163,7 @@ class _Quantizer:
         return self.network, self._report(tuple(layers))
 
     def _components(self) -> list[tuple[str, ...]]:
-        """Populations to be quantised, those of a cycle together."""
+        """Populations to be quantized, those of a cycle together."""
         names = [n for n in self.fused.populations if not isinstance(self.graph.nodes[n], nir.Input)]
         links = [(q.source, q.target) for q in self.fused.projections if q.source in names]
         return components(names, links)
@@ -185,7 +185,7 @@ class _Quantizer:
         inputs = self.graph.inputs()
         if len(inputs) != 1:
             raise InputError(
-                f"{self.graph.source}: has the inputs {', '.join(map(repr, inputs))}; one can be quantised: join them "
+                f"{self.graph.source}: has the inputs {', '.join(map(repr, inputs))}; one can be quantized: join them "
                 "to one Input, whose Linear nodes pick each its own part"
             )
         shape = self.graph.output_shapes[inputs[0]]
@@ -213,7 +213,7 @@ class _Quantizer:
         return tuple(dict.fromkeys(n for output in self.graph.outputs() for n in self.graph.predecessors(output)))
 
     def _quantize_component(self, names: tuple[str, ...]) -> list[LayerReport]:
-        """Quantise populations that reach each other: as finely as their fading states stay within a chip's width."""
+        """Quantize populations that reach each other: as finely as their fading states stay within a chip's width."""
         before, finest = self.network, dict.fromkeys(names, LARGEST_T)
         while True:
             chosen = [self._choose(name, self._neuron(name), self._incoming(name), finest[name]) for name in names]

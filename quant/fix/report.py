@@ -1,4 +1,4 @@
-"""What a quantisation cost, layer by layer: plain data, printed by the command line and stored beside the file."""
+"""What a quantization cost, layer by layer: plain data, printed by the command line and stored beside the file."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True)
 class LayerReport:
-    """What the quantisation cost one population.
+    """What the quantization cost one population.
 
     Attributes:
         population: its name.
@@ -55,7 +55,7 @@ class LayerReport:
 
 @dataclass(frozen=True, kw_only=True)
 class QuantReport:
-    """What the quantisation cost the whole network, on the calibration samples.
+    """What the quantization cost the whole network, on the calibration samples.
 
     Attributes:
         bits: of the weights.

@@ -7,6 +7,7 @@ shows as another spike.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from functools import cache
 
 import numpy as np
@@ -55,6 +56,11 @@ CLASSES = 4
 def networks() -> tuple[IntegerNetwork, ...]:
     """All of them."""
     return tuple(_network(seed, needs) for seed, needs in enumerate((*_ALONE, *map(_mix, range(_MIXED)))))
+
+
+def needed_by(these: Iterable[IntegerNetwork]) -> frozenset[Feature]:
+    """What at least one of some networks needs."""
+    return frozenset[Feature]().union(*(network.features() for network in these))
 
 
 def with_two_inputs() -> IntegerNetwork:

@@ -1,4 +1,4 @@
-"""A small network, trained, exported and quantised once, and data sets of any shape."""
+"""A small network, trained, exported and quantized once, and data sets of any shape."""
 
 from __future__ import annotations
 
