@@ -62,6 +62,7 @@ def test_a_network_needs_what_its_parts_need() -> None:
     assert made.features() == plain
     (forward,) = made.projections
     assert replace(made, projections=(replace(forward, delay=1),)).features() == plain | {Feature.DELAY}
+    assert replace(made, projections=(replace(forward, delay=1),)).needs[Feature.DELAY] == "n"
     back = Projection("n", "n", forward.operators, delay=1)
     assert replace(made, projections=(forward, back)).features() == plain | {Feature.RECURRENT}
     late = replace(made, projections=(forward, replace(back, delay=2)))
@@ -84,3 +85,12 @@ def test_the_kind_of_a_population_follows_from_its_rule(changes: dict[str, Any],
     neurons = network().by_name["n"].with_rule(**changes)
     assert neurons.kind == kind
     assert (replace(neurons, role="readout").kind, network().by_name["input"].kind) == ("readout", "input")
+
+
+def test_the_rule_of_one_neuron_has_its_numbers_alone() -> None:
+    rule = replace(
+        PLAIN, threshold=np.array([[1], [2]]), decay=np.array([5, 6, 7]), reset=SetTo(np.arange(6).reshape(2, 3))
+    )
+    one = rule.at((2, 3), 4)  # row 1, column 1
+    assert (int(one.threshold), int(one.decay), int(one.v_reset), int(one.drift)) == (2, 6, 4, 0)
+    assert (one.current_decay, one.decay_bits) == (None, 12)
