@@ -145,7 +145,7 @@ def test_the_same_seed_gives_the_same_network() -> None:
 
 @pytest.mark.parametrize("bits", [1, 9])
 def test_bits_out_of_range_are_refused(bits: int) -> None:
-    with pytest.raises(InputError, match=f"--bits {bits}.*2 to 8"):
+    with pytest.raises(InputError, match=f"`bits` {bits}.*2 to 8"):
         Options(bits=bits)
 
 
@@ -421,5 +421,5 @@ def test_fewer_fraction_bits_leave_slow_neurons_finer_weights() -> None:
     inputs = network.quantise_input(x[:3])
     same = equivalence.check(network, ["cpu", "spinnaker"], inputs)
     assert same.equal
-    with pytest.raises(InputError, match="--fraction-bits 17"):
+    with pytest.raises(InputError, match="`fraction_bits` 17"):
         Options(fraction_bits=17)
