@@ -71,7 +71,7 @@ def _repeated(args: Sequence[str], lists: set[str]) -> list[str]:
 
 def _is_file(arg: str) -> bool:
     """Whether an argument is a file rather than a name of a target or of hardware."""
-    return os.sep in arg or "." in arg or os.path.exists(arg)
+    return os.sep in arg or "." in arg or os.path.isfile(arg)
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ from inflor.targets import registry
 from inflor.targets.api import Option, options_of
 
 OWNER = "__"
-"""Stands for the dot of --loihi.chip in the name of a parameter."""
+"""Stands for the dot of --loihi.chip in the name of a parameter, and before that of --chip."""
 
 
 class TargetCommand(Command):
@@ -30,9 +30,8 @@ class TargetCommand(Command):
         return [*params[:-1], *(p for p in _parameters() if not taken & set(p.opts)), params[-1]]  # the last is --help
 
     def invoke(self, ctx: click.Context) -> Any:
-        names = {p.name for p in _parameters()} & set(ctx.params)
-        names -= {p.name for p in self.params}
-        given = {str(name).replace(OWNER, "."): ctx.params.pop(name) for name in names}
+        names = {str(p.name) for p in _parameters()} & set(ctx.params)
+        given = {name.replace(OWNER, ".").removeprefix("."): ctx.params.pop(name) for name in names}
         ctx.params["target_options"] = {name: value for name, value in given.items() if value is not None}
         return super().invoke(ctx)
 
@@ -44,7 +43,7 @@ def _parameters() -> list[click.Option]:
     for options in found.values():
         for name, spec in options.items():
             shared.setdefault(name, []).append(spec)
-    params = [_parameter(flag(name), name, specs) for name, specs in shared.items()]
+    params = [_parameter(flag(name), f"{OWNER}{name}", specs) for name, specs in shared.items()]
     for target, options in found.items():
         params += [
             _parameter(f"--{target}.{flag(name)[2:]}", f"{target}{OWNER}{name}", [spec])

@@ -243,8 +243,15 @@ def deferred(where: str) -> Callable[..., Any]:
 
 
 def options_of(target: Target) -> dict[str, Option]:
-    """The options of a target by name."""
-    return {f.name: f.metadata["option"] for f in dataclasses.fields(target.options)}
+    """The options of a target by name.
+
+    Raises:
+        TypeError: the target's options are no dataclass of `option`s; a programming error.
+    """
+    fields = dataclasses.fields(target.options)
+    for odd in (f.name for f in fields if "option" not in f.metadata):
+        raise TypeError(f"field {odd!r} of {target.options.__name__} is not made by inflor.targets.api.option")
+    return {f.name: f.metadata["option"] for f in fields}
 
 
 def choose(target: Target, given: Mapping[str, Any]) -> Any:
@@ -276,5 +283,6 @@ def _checked(name: str, spec: Option, value: Any) -> Any:
     if spec.kind in ("number", "seconds"):
         is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
         if not is_number or (spec.kind == "seconds" and value <= 0):
-            raise InputError(f"`{name}` {value}: give a positive number", option=name)
+            sign = "positive " if spec.kind == "seconds" else ""
+            raise InputError(f"`{name}` {value}: give a {sign}number", option=name)
     return value

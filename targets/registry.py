@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from inflor.converter.errors import InputError, MissingPartError
-from inflor.targets.api import Chip, Target
+from inflor.targets.api import Chip, Target, choose
 
 log = logging.getLogger(__name__)
 GROUP = "inflor.targets"
@@ -43,10 +43,8 @@ def _found() -> tuple[Mapping[str, Target], tuple[Broken, ...]]:
         broken += [Broken(name, d, why + ("" if ours else ", ".join(distributions))) for d in refused]
         if not refused or ours:
             loaded = _load(entries[name, distributions[0]])
-            taken = {chip: t.name for t in targets.values() for chip in t.chips}
-            if isinstance(loaded, Target) and (twice := taken.keys() & loaded.chips):
-                chip = min(twice)
-                loaded = Broken(name, distributions[0], f"its chip {chip!r} is one of target {taken[chip]!r} already")
+            if isinstance(loaded, Target) and (clash := _clash(loaded, targets.values())):
+                loaded = Broken(name, distributions[0], clash)
             if isinstance(loaded, Target):
                 targets[name] = loaded
             else:
@@ -59,13 +57,24 @@ def _found() -> tuple[Mapping[str, Target], tuple[Broken, ...]]:
 def _load(entry: importlib.metadata.EntryPoint) -> Target | Broken:
     try:
         loaded = entry.load()
-    except Exception as error:  # whatever a plugin does on import must not stop the others
+        if isinstance(loaded, Target):
+            choose(loaded, {})
+    except Exception as error:  # whatever a plugin does must not stop the others
         return Broken(entry.name, _distribution(entry), f"{type(error).__name__}: {error}")
     if not isinstance(loaded, Target):
         return Broken(entry.name, _distribution(entry), f"{entry.value} is no inflor.targets.api.Target")
     if loaded.name != entry.name:
         return Broken(entry.name, _distribution(entry), f"the target calls itself {loaded.name!r}")
     return loaded
+
+
+def _clash(loaded: Target, others: Iterable[Target]) -> str | None:
+    """Which name of a target is another's already."""
+    for other in others:
+        for what, mine, theirs in (("chip", loaded.chips, other.chips), ("export", loaded.exports, other.exports)):
+            if twice := mine.keys() & theirs.keys():
+                return f"its {what} {min(twice)!r} is one of target {other.name!r} already"
+    return None
 
 
 def _distribution(entry: importlib.metadata.EntryPoint) -> str:

@@ -62,7 +62,17 @@ def quantize(
     Raises:
         InputError: the graph has no integer form, or the data do not fit it; names both.
     """
-    options = Options(bits, granularity, clip, compensate, correct_bias, samples, seed, decay_bits, fraction_bits)
+    options = Options(
+        bits=bits,
+        granularity=granularity,
+        clip=clip,
+        compensate=compensate,
+        correct_bias=correct_bias,
+        samples=samples,
+        seed=seed,
+        decay_bits=decay_bits,
+        fraction_bits=fraction_bits,
+    )
     source = graph.source if isinstance(graph, Graph) else os.fspath(graph)
     before = {"made_from": source} if isinstance(graph, Graph) else made_from(graph)
     graph = graph if isinstance(graph, Graph) else nir_file.read(graph, conventions)

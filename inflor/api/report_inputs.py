@@ -169,7 +169,7 @@ class ReportInputs:
         found = _read_json(path)
         verdict = gather.verdict(found, f"Read from {Path(path).name}", os.fspath(path))
         mine = {p.name for p in self.record.populations if p.kind != "input"}
-        if {layer["name"] for layer in verdict.layers} != mine:
+        if {*verdict.not_compared, *(layer["name"] for layer in verdict.layers)} != mine:
             raise InputError(f"{path}: compares other populations than those of {self.network.source}")
         digest = found.get("sha256")
         if digest is not None and digest != self._sources[0].digest:

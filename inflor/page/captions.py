@@ -29,9 +29,10 @@ def accuracy(found: Accuracy) -> str:
 
 def verdict(found: Verdict) -> str:
     compared = f"{count(found.compared)} spikes and silences of {plural(found.samples, 'sample')}"
+    left_out = f" Not compared: {listed(found.not_compared)}." if found.not_compared else ""
     if found.equal:
-        return f"{listed(found.targets)} fire the same spikes: {compared} compared, none different."
-    text = f"{listed(found.targets)} differ in {count(found.mismatches)} of {compared} compared."
+        return f"{listed(found.targets)} fire the same spikes: {compared} compared, none different.{left_out}"
+    text = f"{listed(found.targets)} differ in {count(found.mismatches)} of {compared} compared.{left_out}"
     if found.first is None:
         return text
     where = ", ".join(map(str, found.first["neuron"]))

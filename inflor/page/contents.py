@@ -46,7 +46,12 @@ class Accuracy:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether targets fired the same spikes. first: where they first differed, None where they are equal."""
+    """Whether targets fired the same spikes.
+
+    Attributes:
+        first: where they first differed, None where they are equal.
+        not_compared: names of the populations that not every target recorded.
+    """
 
     equal: bool
     targets: tuple[str, ...]
@@ -56,6 +61,7 @@ class Verdict:
     layers: tuple[Row, ...]
     first: Row | None
     origin: str
+    not_compared: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

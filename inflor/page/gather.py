@@ -66,7 +66,11 @@ def _verdict(found: Mapping[str, Any], origin: str) -> Verdict:
         raise ValueError(f"contradicts itself: equal {equal}, with {mismatches} mismatches and {which} first one")
     samples, compared = _whole(found, "samples", least=1), _whole(found, "compared_spikes")
     shown = None if first is None else _mismatch(_object(first, "first_mismatch"))
-    return Verdict(equal, tuple(targets), samples, compared, mismatches, layers, shown, origin)
+    if not layers:
+        raise ValueError("compares no population")
+    names = _list({"not_compared": (), **found}, "not_compared")
+    left_out = tuple(_text({"not_compared": name}, "not_compared") for name in names)
+    return Verdict(equal, tuple(targets), samples, compared, mismatches, layers, shown, origin, left_out)
 
 
 def _layer(layer: Any) -> Row:
@@ -87,11 +91,10 @@ def _mismatch(first: Mapping[str, Any]) -> Row:
 
 
 def _side(side: Mapping[str, Any]) -> Row:
-    """One target at the first mismatch; threshold and what was seen are not always known."""
-    known = {key: _whole(side, key, -LARGEST) for key in ("value", "due", "a", "v")}
-    perhaps = ("threshold", "a_seen", "v_seen")
+    """One target at the first mismatch, of which only the value is always known."""
+    perhaps = ("due", "a", "v", "threshold", "a_seen", "v_seen")
     rest = {key: None if side.get(key) is None else _whole(side, key, -LARGEST) for key in perhaps}
-    return {"target": _text(side, "target"), **known, **rest}
+    return {"target": _text(side, "target"), "value": _whole(side, "value", -LARGEST), **rest}
 
 
 def _whole(found: Mapping[str, Any], key: str, least: int = 0) -> int:

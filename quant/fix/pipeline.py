@@ -33,6 +33,7 @@ from inflor.quant.fix.scales import LARGEST_T, RESOLUTION, Scales, Synapses, cho
 from inflor.quant.ir.network import IntegerNetwork, Population, Projection, check_network
 from inflor.quant.ir.neuron import DECAY_BITS
 from inflor.quant.ir.ranges import state_range
+from inflor.quant.ir.types import FloatArray
 from inflor.quant.operators import Operator, Weighted, weighted
 from inflor.quant.operators.arrays import channels_first
 from inflor.quant.passes.fused import FloatProjection
@@ -41,7 +42,6 @@ from inflor.quant.passes.scale_source import scale_source
 from inflor.quant.run.kernel import Kernel, Profile, run_together
 from inflor.quant.run.synapses import delayed
 
-FloatArray = npt.NDArray[np.float64]
 Granularity = Literal["channel", "population"]
 INPUT_BITS = 8
 STATE_LIMIT = 1 << 22
@@ -50,15 +50,23 @@ MAX_ACTIVATIONS = 1 << 29
 """Spikes (samples x steps x neurons) kept during calibration; fewer samples are taken from a larger network."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Options:
-    """How to quantise. bits: of the weights, 2 to 8. granularity: one scale per output channel or per population.
+    """How to quantise.
 
-    clip: choose the step by output error instead of by the largest weight. compensate: let the roundings of one output
-    make up for each other instead of rounding each weight to its nearest. correct_bias: make the mean current of
-    every channel what it was in float. samples: most calibration images used. decay_bits: of the decays of leaky and
-    current-based neurons: 12 as on Loihi, 15 as in SpiNNaker's s16.15, up to 24. fraction_bits: of the states of such
-    neurons below an integer unit, 0 to 16: 6 as in Loihi's stock neurons; fewer leave finer weights room in 24 bits.
+    Attributes:
+        bits: of the weights, 2 to 8.
+        granularity: one scale per output channel, or one per population.
+        clip: choose the step by the output's error instead of by the largest weight.
+        compensate: let the roundings of one output make up for each other instead of rounding each weight to its
+            nearest.
+        correct_bias: make the mean current of every channel what it was in float.
+        samples: most calibration images used.
+        seed: of the samples drawn.
+        decay_bits: of the decays of leaky and current-based neurons, 8 to 24: 12 as on Loihi, 15 as in SpiNNaker's
+            s16.15.
+        fraction_bits: of the states of such neurons below an integer unit, 0 to 16: 6 as in Loihi's stock neurons;
+            fewer leave finer weights room in 24 bits.
     """
 
     bits: int = 8

@@ -39,16 +39,16 @@ class Side:
     """One target at the first mismatch. value: its spike (0, 1), or the potential of a readout.
 
     a, v: input and potential before the reset, as they are due from what the target's neuron received; threshold:
-    strict, in the units of v (the finest of the state). due: the value that follows. a_seen, v_seen: what the target
-    held, None where it cannot show it.
+    strict, in the units of v (the finest of the state). due: the value that follows. a, v and due are None where the
+    target does not record what its neuron received. a_seen, v_seen: what it held, None where it cannot show it.
     """
 
     target: str
     value: int
-    a: int
-    v: int
-    threshold: int | None
-    due: int
+    threshold: int | None = None
+    a: int | None = None
+    v: int | None = None
+    due: int | None = None
     a_seen: int | None = None
     v_seen: int | None = None
 
@@ -71,8 +71,9 @@ class Mismatch:
         )
         for side in self.sides:
             seen = "" if side.v_seen is None and side.a_seen is None else f", seen a {side.a_seen} v {side.v_seen}"
-            wrong = "" if side.value == side.due else f"  <- due is {side.due}"
-            text += f"\n  {side.target}: {side.value}   a {side.a}, v {side.v}, threshold {side.threshold}{seen}{wrong}"
+            wrong = "" if side.due in (None, side.value) else f"  <- due is {side.due}"
+            held = "input not recorded" if side.due is None else f"a {side.a}, v {side.v}"
+            text += f"\n  {side.target}: {side.value}   {held}, threshold {side.threshold}{seen}{wrong}"
         return text
 
 
@@ -133,6 +134,8 @@ def check(
     """
     if len(targets) < 2 or len(set(targets)) < len(targets):
         raise InputError(f"`targets` {' '.join(targets)}: name two or more different targets", option="targets")
+    if not any(population.role == "spiking" for population in network.populations):
+        raise InputError(f"{network.source}: none of its populations fires, so there are no spikes to compare")
     if not len(inputs):
         raise InputError("there is nothing to compare in 0 samples; give `samples=1` or more")
     found = {name: registry.load(name) for name in targets}
@@ -221,8 +224,7 @@ def _compare_population(
             at = np.argwhere(np.moveaxis(different, 0, -1))[0]  # time, then neuron, then sample
             index = (int(at[-1]), *(int(i) for i in at[:-1]))
             sides = tuple(
-                Side(target=name, value=int(values[index]), a=0, v=0, threshold=None, due=0)
-                for name, values in ((reference, expected), (other, got))
+                Side(target=name, value=int(values[index])) for name, values in ((reference, expected), (other, got))
             )
             found = Mismatch(
                 population=population.name,
@@ -244,13 +246,21 @@ def _with_due_values(
     population = network.by_name[mismatch.population]
     sides = []
     for side in mismatch.sides:
-        a, v, due = _due(network, population, records[side.target], inputs, mismatch)
         threshold = None
         if population.role != "readout":
             held = int(population.broadcast(population.rule.threshold)[mismatch.neuron])
             threshold = held << population.rule.fraction_bits
-        sides.append(Side(target=side.target, value=side.value, a=a, v=v, threshold=threshold, due=due))
+        known = replace(side, threshold=threshold)
+        if _records_all_sources(network, population, records[side.target]):
+            a, v, due = _due(network, population, records[side.target], inputs, mismatch)
+            known = replace(known, a=a, v=v, due=due)
+        sides.append(known)
     return replace(mismatch, sides=tuple(sides))
+
+
+def _records_all_sources(network: IntegerNetwork, population: Population, record: Record) -> bool:
+    recorded = {p.name for p in record.populations} | {p.name for p in network.inputs}
+    return all(q.source in recorded for q in network.incoming[population.name])
 
 
 def _due(

@@ -285,6 +285,9 @@ class Recorder:
             if odd := sorted(set(found) ^ due):
                 kind = "did not record" if odd[0] in due else "recorded, without being due, the"
                 raise SimulationError(f"{self._who}: {kind} {what} of population {odd[0]!r}")
+        for name, count in batch.counts.items():
+            if np.shape(count) != (size,):
+                raise SimulationError(f"{self._who}: counted {np.shape(count)} of population {name!r}, not ({size},)")
         for p in self.populations:
             held = batch.outputs.get(p.name) if p.name in readouts else (batch.spikes or {}).get(p.name)
             shape = (self.timesteps, size, *p.shape)

@@ -137,8 +137,8 @@ def test_what_netx_cannot_express_is_refused(tmp_path):
     with pytest.raises(InputError, match="'n2' has leak 9/4096"):
         netx.write(changed(network, 2, decay=np.array(9)), path)
     back = (SumPool("p", (1, 1), (1, 1), (0, 0)),)
+    again = Projection("n2", "n2", back, exponent=0, delay=1)
     with pytest.raises(InputError, match="'n2' is a recurrent map"):
-        again = Projection("n2", "n2", back, exponent=0, delay=1)
         netx.write(replace(network, projections=(*network.projections, again)), path)
     inhibitory = (Linear("r", np.full((5, 9), -64)),)
     clipped = (*network.projections[:3], Projection("n3", "out", inhibitory))
