@@ -18,6 +18,11 @@ MEAN_OF = "mean_of"
 """Metadata of a Scale: the pool that it makes a mean of, whose weights it is none of."""
 
 
+def is_mean(node: nir.NIRNode) -> bool:
+    """Whether a node is a Scale that this pass made: one number, and no weights of anybody's."""
+    return isinstance(node, nir.Scale) and MEAN_OF in node.metadata and bool((node.scale == node.scale.flat[0]).all())
+
+
 def pools_to_sums(graph: Graph) -> Graph:
     """The graph without average pools."""
     pools = {name: node for name, node in graph.nodes.items() if isinstance(node, nir.AvgPool2d)}

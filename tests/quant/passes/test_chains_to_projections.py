@@ -12,10 +12,10 @@ import pytest
 from inflor.converter.errors import InputError
 from inflor.converter.nir.graph import Graph
 from inflor.quant.operators import Conv, Scale, SumPool
-from inflor.quant.passes import chains_to_projections as module
+from inflor.quant.passes import limits
 from inflor.quant.passes.chains_to_projections import chains_to_projections
 from inflor.quant.passes.pipeline import fuse
-from inflor.quant.passes.pools_to_sums import pools_to_sums
+from inflor.quant.passes.pools_to_sums import MEAN_OF, pools_to_sums
 
 
 def diamonds(layers: int, size: int, tail: int = 0) -> Graph:
@@ -45,6 +45,14 @@ def test_a_path_is_a_chain_with_a_factor() -> None:
     assert q.nodes == ("link0", "link0_mean", "link1", "link2")
 
 
+def test_a_scale_that_only_says_to_be_a_mean_is_a_scale() -> None:
+    node = nir.Scale(np.array([1.0, 2.0]))
+    node.metadata = {MEAN_OF: "x"}
+    (q,) = chains_to_projections(build.between(node, shape=(2,))).projections
+    assert q.factor == 1
+    assert [type(op) for op in q.operators] == [Scale]
+
+
 def test_paths_share_the_weights_of_a_node() -> None:
     paths = [q for q in chains_to_projections(diamonds(2, 4)).projections if q.target == "b"]
     assert len(paths) == 4
@@ -58,7 +66,7 @@ def test_many_paths_are_refused_by_the_node_that_they_lead_to() -> None:
 
 def test_long_paths_are_refused_before_they_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few enough, but with one long tail in common, which each of them would list."""
-    monkeypatch.setattr(module, "MAX_STEPS", 1 << 14)
+    monkeypatch.setattr(limits, "MAX_STEPS", 1 << 14)
     with pytest.raises(InputError, match=r"drawn\.nir: node 'b': .*nodes on them"):
         fuse(diamonds(8, 1, tail=100))
 
