@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from pathlib import Path
 
+import float_graphs as build
+import nir
 import pytest
 
+from inflor.api.dumping import dumping_to
 from inflor.converter.passes.base import Pass, dump_name, dumping, run_passes
+from inflor.quant.passes.pipeline import ADD_READOUTS, fuse
 
 
 @dataclass(frozen=True)
