@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from on_target import placed, recorded, violated
 
 from inflor.quant.ir.network import Projection
+from inflor.quant.ir.neuron import SetTo, Subtract
 from inflor.quant.operators import Linear
 from inflor.targets.cpu.emulator import states
 from inflor.targets.loihi.numbers import RANGES, bias_registers, misfits
@@ -184,17 +185,16 @@ def test_bias_registers_hold_what_they_say_or_are_refused(values):
         ({"current_decay": np.array(-1)}, "decay -1"),
         ({"decay_bits": 15, "decay": np.array(9)}, "bits of its decays 15, allowed is 12"),
         ({"refractory": True}, "refractory steps 1"),
-        ({"reset": "subtract"}, "soft reset with a leak"),
-        ({"v_reset": np.array(-5)}, "reset of a leaky neuron to 5"),
+        ({"reset": Subtract(np.array(0))}, "soft reset with a leak"),
+        ({"reset": SetTo(np.array(-5))}, "reset of a leaky neuron to 5"),
         ({"fraction_bits": 0}, "leak 500/4096, allowed is none on stock neurons"),
     ],
 )
 def test_what_no_register_holds_is_refused(changes, limit):
     made = [
         small_networks.population("input", (2,), "input"),
-        replace(
-            small_networks.population("n", (2,), "spiking", 40, "zero", 0, decay=300),
-            **{"current_decay": np.array(500), "fraction_bits": 6, **changes},
+        small_networks.population("n", (2,), "spiking", 40, "zero", 0, decay=300).with_rule(
+            **{"current_decay": np.array(500), "fraction_bits": 6, **changes}
         ),
     ]
     network = small_networks.network(made, [Projection("input", "n", (Linear("w", np.eye(2, dtype=np.int64)),))], 3)
