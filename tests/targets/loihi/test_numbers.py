@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -112,7 +111,7 @@ def drawn_program(rng, name):
     made = small_networks.population(
         name,
         (size,),
-        kind,
+        "readout" if kind == "readout" else "spiking",
         threshold=rng.choice([100, 1 << 16, (1 << 23) - 1], size),
         reset=reset,
         reset_value=rng.choice([-(1 << 22), 50, 1 << 22], size) if reset == "subtract" else 0,
@@ -121,8 +120,7 @@ def drawn_program(rng, name):
         decay=0 if kind == "if" else rng.choice([0, 3, 400, 4096], size),
     )
     current = kind != "if" and rng.random() < 0.6
-    return replace(
-        made,
+    return made.with_rule(
         fraction_bits=int(rng.choice([0, 6])),
         refractory=reset == "zero" or (reset == "subtract" and rng.random() < 0.3),
         current_decay=rng.choice([0, 3, 400, 4096], size) if current else None,
