@@ -84,8 +84,8 @@ def _show(name: str, before: int, graph: Rewritable, seconds: float) -> None:
 
 
 @contextlib.contextmanager
-def dumping(dump: Dump | None) -> Iterator[None]:
-    """Hand the graph to `dump` after every pass that runs in the block; to nobody where it is None."""
+def dumping(dump: Dump) -> Iterator[None]:
+    """Hand the graph to `dump` after every pass that runs in the block."""
     token = _dump.set(dump)
     try:
         yield

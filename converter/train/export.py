@@ -153,7 +153,7 @@ def _notes(network: SpikingNetwork) -> list[str]:
         notes.append(
             f"{SOFT_RESET}: a spike takes {neuron.reset_value:g} off the potential. NIR has no field for that; it "
             "stands in each neuron's metadata (reset, reset_value, threshold). A reader that ignores them resets to "
-            f"{neuron.v_reset:g} instead and computes other spikes; --portable spells it out for such readers."
+            f"{neuron.v_reset:g} instead and computes other spikes; `portable=True` spells it out for such readers."
         )
     ops = [node.op for node in network.architecture.layers]
     if count := ops.count("norm"):

@@ -36,7 +36,8 @@ def check(
     options: each goes to those of the targets that have it, e.g. soft_reset to "loihi"; a chip to its own.
 
     Raises:
-        InputError: a float network, fewer than two targets, an option that none has, or what a target refuses.
+        InputError: a float network or one without spikes, fewer than two targets, an option that none has, or what a
+            target refuses.
         MissingPartError: a target is not installed.
     """
     if samples < 1:
@@ -45,6 +46,8 @@ def check(
     loaded = network if isinstance(network, IntegerNetwork) else load_network(network)
     if not isinstance(loaded, IntegerNetwork):
         raise InputError(f"{source}: is a float network; make an integer one first with: inflor quantize {source}")
+    if not any(population.role == "spiking" for population in loaded.populations):
+        raise InputError(f"{source}: none of its populations fires, so there are no spikes to compare")
     data = load_dataset(dataset, data_dir, loaded, layout=layout)
     loaded = fitted(loaded, data)
     given = {name: value for name, value in options.items() if value is not None}

@@ -85,7 +85,7 @@ class ReportInputs:
         if model is not None:
             loaded = load_network(model, conventions)
             if not isinstance(loaded, Graph):
-                raise InputError(f"{model}: is an integer network; --float-model takes the one that it was made from")
+                raise InputError(f"{model}: is an integer network; `float_model` takes the one that it was made from")
             graph = loaded
             self._sources.append(_source("float network", model))
             made_from = self.network.info.provenance.get("sha256")
@@ -103,7 +103,7 @@ class ReportInputs:
         found = records.read(path)
         if found.run.get("target") != "float":
             raise InputError(
-                f"{path}: is a run on {found.run.get('target', 'an unnamed target')}; --float-record takes one of the "
+                f"{path}: is a run on {found.run.get('target', 'an unnamed target')}; `float_record` takes one of the "
                 "float network: inflor run model.nir --out"
             )
         records.as_recorded(self.network, found)
@@ -159,7 +159,7 @@ class ReportInputs:
             )
         data = self.data()
         if isinstance(data, Missing):
-            raise InputError(f"--targets {' '.join(targets)}: there is nothing to run; name the data with --dataset")
+            raise InputError(f"`targets` {' '.join(targets)}: there is nothing to run; name the data with `dataset`")
         result = compare_targets(
             self.network, targets, dataset=data, split=split_of(self.record), samples=samples, progress=self._progress
         )

@@ -66,12 +66,12 @@ def report(
         if not isinstance(needed, str | os.PathLike):
             raise InputError(f"report reads files: give the path of one, not a {type(needed).__name__}")
     if not isinstance(sample, int | np.integer):
-        raise InputError(f"--sample {sample}: is no whole number")
+        raise InputError(f"`sample` {sample}: is no whole number")
     targets, hardware = names_of(targets), None if hardware is None else names_of(hardware)
     given = ReportInputs(network, record, dataset, data_dir, layout, progress)
     refuse_overwrite(out, network, record, float_model, float_record, check, quantization, dataset)
     if check is not None and targets:
-        raise InputError("--check and --targets: give one of them, a verdict or targets to compare now")
+        raise InputError("`check` and `targets`: give one of them, a verdict or targets to compare now")
     given.say("reading")
     before, reference, why = given.float_side(float_model, float_record, conventions)
     losses = given.losses(quantization)
@@ -168,7 +168,7 @@ def _title(network: IntegerNetwork) -> str:
 
 def _raster(record: Record, sample: int, class_names: tuple[str, ...]) -> Raster | Missing:
     if not 0 <= sample < record.samples:
-        raise InputError(f"--sample {sample}: the record has the samples 0 to {record.samples - 1}")
+        raise InputError(f"`sample` {sample}: the record has the samples 0 to {record.samples - 1}")
     try:
         return raster(record, sample, class_names)
     except InputError as error:

@@ -27,7 +27,7 @@ from inflor.options import FILE, SEED, WHOLE, data_options, example, json_option
 @click.option("--check-samples", type=WHOLE, default=2, show_default=True, metavar="N", help="On the first N.")
 @click.option(
     "--quantization",
-    "--quantisation",
+    "--quantisation",  # as it was called in 0.1
     type=FILE,
     metavar="FILE",
     help="What inflor quantize --report wrote.",

@@ -134,8 +134,6 @@ def check(
     """
     if len(targets) < 2 or len(set(targets)) < len(targets):
         raise InputError(f"`targets` {' '.join(targets)}: name two or more different targets", option="targets")
-    if not any(population.role == "spiking" for population in network.populations):
-        raise InputError(f"{network.source}: none of its populations fires, so there are no spikes to compare")
     if not len(inputs):
         raise InputError("there is nothing to compare in 0 samples; give `samples=1` or more")
     found = {name: registry.load(name) for name in targets}

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from pathlib import Path
 
+import float_graphs as build
+import nir
 import pytest
 
+from inflor.api.dumping import dumping_to
 from inflor.converter.passes.base import Pass, dump_name, dumping, run_passes
+from inflor.quant.passes.pipeline import ADD_READOUTS, fuse
 
 
 @dataclass(frozen=True)
@@ -70,3 +75,14 @@ def test_a_pass_that_fails_leaves_nothing_behind():
     with dumping(lambda name, graph: seen.append(name)):
         run_passes(Letters("x"), [add("c")])
     assert seen == ["add a", "add c"]
+
+
+def test_what_dumping_itself_runs_is_not_dumped(tmp_path: Path) -> None:
+    """A dumped graph is written as NIR, and writing validates, with passes of its own."""
+    graph = build.between(build.pool(nir.AvgPool2d, 2), shape=(2, 4, 4), end=(2, 2, 2))
+    with dumping_to(tmp_path):
+        fuse(run_passes(graph, [ADD_READOUTS]))
+    files = sorted(path.name for path in tmp_path.iterdir())
+    assert files[:3] == ["00-add-readouts.nir", "01-pools-to-sums.nir", "02-chains-to-projections.txt"]
+    assert len({name[:2] for name in files}) == len(files) == 9
+    assert "input -> lif: input_to_lif (scale)" in (tmp_path / "07-mark-identities.txt").read_text()
