@@ -35,7 +35,7 @@ def main() -> None:
     images = random_images(max(arguments.samples, 8), SHAPES[arguments.network])
     channels = 16 if arguments.network == "resnet20" else None
     _, network, _ = exported(random_network(arguments.network, images, TIMESTEPS, channels), images)
-    inputs = network.quantise_input(images[: arguments.samples].numpy())
+    inputs = network.quantize_input(images[: arguments.samples].numpy())
     print(f"{processor()}, 2 threads, {arguments.network}, {arguments.samples} samples, T = {TIMESTEPS}")
     records = {}
     seconds = {}

@@ -69,7 +69,7 @@ def whole(name: str) -> None:
         f"on {about['cores']} cores, {about['chips']} chips, {about['boards']} boards: {seconds:.0f} s, "
         f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.1f} GB"
     )
-    inputs = network.quantise_input(images[:1].numpy())
+    inputs = network.quantize_input(images[:1].numpy())
     records = {}
     for name, made in {"cpu": placed("cpu", network), "spinnaker": plan}.items():
         seconds, records[name] = timed(partial(running.record, registry.find(name), made, network, inputs))

@@ -25,10 +25,10 @@ print(f"float:   accuracy {before.accuracy:.4f}, {sum(int(c.sum()) for c in befo
 
 for bits in (8, 4):
     out = folder / f"model{bits}.int.nir"
-    quantised = inflor.quantize(converted.graph, bits=bits, calibrate="digits", out=out)
-    record = inflor.run(quantised.network, dataset="digits", spikes=True)
+    quantized = inflor.quantize(converted.graph, bits=bits, calibrate="digits", out=out)
+    record = inflor.run(quantized.network, dataset="digits", spikes=True)
     print(f"{bits} bits:  accuracy {record.accuracy:.4f}, {sum(int(c.sum()) for c in record.counts.values())} spikes")
-    for layer in quantised.report.layers:
+    for layer in quantized.report.layers:
         snr = "exact" if layer.weight_snr_db is None else f"{layer.weight_snr_db:.1f} dB"
         print(f"         {layer.population:<8} weights {snr}, state fits {layer.state_bits} bits")
 

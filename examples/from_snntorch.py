@@ -79,15 +79,15 @@ def spikes(net: nn.Sequential, x: torch.Tensor) -> torch.Tensor:
 
 def train(net: nn.Sequential, x: torch.Tensor, y: torch.Tensor) -> None:
     """Cross-entropy of the spike counts."""
-    optimiser = torch.optim.Adam(net.parameters(), LEARNING_RATE)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LEARNING_RATE, EPOCHS * -(-len(x) // BATCH))
+    optimizer = torch.optim.Adam(net.parameters(), LEARNING_RATE)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, EPOCHS * -(-len(x) // BATCH))
     for _ in range(EPOCHS):
         for chosen in torch.randperm(len(x)).split(BATCH):
             loss = nn.functional.cross_entropy(spikes(net, x[chosen]).sum(0) / 2, y[chosen])
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-            optimiser.step()
+            optimizer.step()
             schedule.step()
 
 
@@ -111,14 +111,14 @@ for layer in net[1::2]:
 nir.write(folder / "snntorch.nir", export_to_nir(net, torch.zeros(1, CHANNELS), ignore_dims=[0]))
 conventions = inflor.Conventions(framework="snntorch", reset=reset)  # its file does not say how a neuron resets
 graph = inflor.convert(folder / "snntorch.nir", folder / "model.nir", conventions=conventions).graph
-quantised = inflor.quantize(graph, calibrate=data, out=folder / "model.int.nir")
-before, after = inflor.run(graph, dataset=data), inflor.run(quantised.network, dataset=data)
+quantized = inflor.quantize(graph, calibrate=data, out=folder / "model.int.nir")
+before, after = inflor.run(graph, dataset=data), inflor.run(quantized.network, dataset=data)
 print(f"accuracy {before.accuracy:.4f} in float, {after.accuracy:.4f} in integers of 8 bits")
 same = (before.predictions == counts.argmax(1)).mean()
 print(f"snnTorch and the float network give {100 * same:.1f} % of the samples the same class")
 
 installed = [target.name for target in inflor.list_targets() if target.input == "integer" and target.missing is None]
-found = inflor.check(quantised.network, installed, dataset=data, samples=8)
+found = inflor.check(quantized.network, installed, dataset=data, samples=8)
 print(
     f"{', '.join(installed)}: {'equal' if found.equal else 'different'} in {found.compared_spikes} spikes and silences"
 )

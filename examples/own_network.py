@@ -71,8 +71,8 @@ for neuron in (NeuronConfig.preset("srif"), NeuronConfig.preset("lif", tau=1.5))
     out = folder / neuron.kind
     trained = inflor.train(data, "crossroads", out=out, neuron=neuron, epochs=8, batch_size=64, timesteps=3, seed=0)
     graph = inflor.convert(trained.model_path, out / "model.nir").graph
-    quantised = inflor.quantize(graph, calibrate=data, out=out / "model.int.nir")
-    before, after = inflor.run(graph, dataset=data), inflor.run(quantised.network, dataset=data)
+    quantized = inflor.quantize(graph, calibrate=data, out=out / "model.int.nir")
+    before, after = inflor.run(graph, dataset=data), inflor.run(quantized.network, dataset=data)
     print(f"{neuron.kind}: accuracy {before.accuracy:.4f} in float, {after.accuracy:.4f} in integers")
     for population in after.populations:
         if population.name in after.counts:

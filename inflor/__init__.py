@@ -5,8 +5,8 @@ The verbs of the command line are functions here, and nothing heavy is imported 
     import inflor
     trained = inflor.train("digits", "convnet", out="runs/digits")
     converted = inflor.convert(trained.model_path)
-    quantised = inflor.quantize(converted.graph, bits=8, calibrate="digits")
-    record = inflor.run(quantised.network, dataset="digits")
+    quantized = inflor.quantize(converted.graph, bits=8, calibrate="digits")
+    record = inflor.run(quantized.network, dataset="digits")
     record.accuracy
 """
 

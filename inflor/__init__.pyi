@@ -15,8 +15,8 @@ from inflor.api.loading import load_dataset as load_dataset
 from inflor.api.placement import Placed as Placed
 from inflor.api.placement import place as place
 from inflor.api.placement import violations as violations
-from inflor.api.quantisation import Quantised as Quantised
-from inflor.api.quantisation import quantize as quantize
+from inflor.api.quantization import Quantized as Quantized
+from inflor.api.quantization import quantize as quantize
 from inflor.api.reporting import report as report
 from inflor.api.running import run as run
 from inflor.api.training import train as train

@@ -17,7 +17,7 @@ COMMANDS = (
 VERBS: Mapping[str, str] = {
     "train": "inflor.api.training",
     "convert": "inflor.api.conversion",
-    "quantize": "inflor.api.quantisation",
+    "quantize": "inflor.api.quantization",
     "place": "inflor.api.placement",
     "violations": "inflor.api.placement",
     "run": "inflor.api.running",
@@ -47,7 +47,7 @@ TYPES: Mapping[str, str] = {
     "Population": "inflor.quant.ir.network",
     "Projection": "inflor.quant.ir.network",
     "QuantReport": "inflor.quant.fix.report",
-    "Quantised": "inflor.api.quantisation",
+    "Quantized": "inflor.api.quantization",
     "Placed": "inflor.api.placement",
     "Violation": "inflor.targets.api",
     "Record": "inflor.targets.record.file",

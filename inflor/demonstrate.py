@@ -1,4 +1,4 @@
-"""The whole path on real data, in one call: train, convert, quantise, run both networks, compare targets, report."""
+"""The whole path on real data, in one call: train, convert, quantize, run both networks, compare targets, report."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from inflor.converter.datasets.load import load
 from inflor.converter.files import atomic_path
 from inflor.converter.train.loop import TrainResult
 from inflor.provenance import sha256
-from inflor.summary import summarise
+from inflor.summary import summarize
 from inflor.targets.equivalence.compare import Equivalence
 from inflor.targets.record.file import Record
 
@@ -36,7 +36,7 @@ class Step:
     """One step that is done, the command that does the same by hand, and how long it took in seconds."""
 
     command: str
-    result: TrainResult | inflor.Conversion | inflor.Quantised | Record | Equivalence | inflor.Report
+    result: TrainResult | inflor.Conversion | inflor.Quantized | Record | Equivalence | inflor.Report
     seconds: float
 
 
@@ -49,7 +49,7 @@ class DemoResult:
     commands: tuple[str, ...]
     training: TrainResult
     conversion: inflor.Conversion
-    quantised: inflor.Quantised
+    quantized: inflor.Quantized
     in_float: Record
     in_integers: Record
     equivalence: Equivalence
@@ -64,10 +64,10 @@ class DemoResult:
             "accuracy_integer": self.in_integers.accuracy,
             "commands": list(self.commands),
             "report": self.page.path,
-            "equivalence": self.equivalence.to_json(),
-            "quantisation": self.quantised.report.as_dict(),
-            "float": summarise(self.in_float),
-            "integer": summarise(self.in_integers),
+            "equivalence": self.equivalence.as_dict(),
+            "quantization": self.quantized.report.as_dict(),
+            "float": summarize(self.in_float),
+            "integer": summarize(self.in_integers),
         }
 
 
@@ -112,12 +112,12 @@ def demo(
         ),
     )
     conversion = step("converting", f"convert {trained} --out {graph}", lambda progress: inflor.convert(trained, graph))
-    quantised = step(
-        "quantising",
+    quantized = step(
+        "quantizing",
         f"quantize {graph} --bits {BITS} --calibrate {DATASET} --out {integers} --report {losses}",
         lambda progress: inflor.quantize(graph, bits=BITS, calibrate=data, out=integers, progress=progress),
     )
-    _write(losses, quantised.report.as_dict())
+    _write(losses, quantized.report.as_dict())
     in_float = step(
         "running in float",
         f"run {graph} --target float --dataset {DATASET} --out {float_record}",
@@ -133,11 +133,11 @@ def demo(
         f"check {integers} --targets {' '.join(TARGETS)} --dataset {DATASET} --samples {COMPARED} --json > {verdict}",
         lambda progress: inflor.check(integers, TARGETS, dataset=data, samples=COMPARED, progress=progress),
     )
-    _write(verdict, {"model": str(integers), "sha256": sha256(integers), **equivalence.to_json()})
+    _write(verdict, {"model": str(integers), "sha256": sha256(integers), **equivalence.as_dict()})
     shown = step(
         "reporting",
         f"report {integers} --record {cpu_record} --float-model {graph} --float-record {float_record} "
-        f"--check {verdict} --quantisation {losses} --out {page}",
+        f"--check {verdict} --quantization {losses} --out {page}",
         lambda progress: inflor.report(
             integers,
             cpu_record,
@@ -145,14 +145,14 @@ def demo(
             float_model=graph,
             float_record=float_record,
             check=verdict,
-            quantisation=losses,
+            quantization=losses,
             dataset=data,
             progress=progress,
         ),
     )
     seconds = time.perf_counter() - began
     result = DemoResult(
-        out, seconds, tuple(commands), training, conversion, quantised, in_float, in_integers, equivalence, shown
+        out, seconds, tuple(commands), training, conversion, quantized, in_float, in_integers, equivalence, shown
     )
     _write(out / "demo.json", result.as_dict())
     return result

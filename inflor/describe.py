@@ -20,7 +20,7 @@ from inflor.quant import file as integer_nir
 from inflor.quant.ir.network import IntegerNetwork, Population
 from inflor.quant.ir.ranges import state_ranges
 from inflor.quant.operators import weighted
-from inflor.summary import summarise
+from inflor.summary import summarize
 from inflor.targets.record import file as record
 
 Row = dict[str, Any]
@@ -167,7 +167,7 @@ def _reset(population: Population) -> str | None:
 
 
 def _record(path: PathLike) -> Description:
-    plain = summarise(record.read(path))
+    plain = summarize(record.read(path))
     populations = tuple({**p, "shape": tuple(p["shape"])} for p in plain.pop("populations"))
     provenance = plain.pop("provenance")
     facts = {key: value for key, value in plain.items() if key != "record" and value not in (None, {})}

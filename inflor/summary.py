@@ -7,7 +7,7 @@ from typing import Any
 from inflor.targets.record.file import Record
 
 
-def summarise(record: Record) -> dict[str, Any]:
+def summarize(record: Record) -> dict[str, Any]:
     """The keys that scripts may rely on, and what produced the record. A readout never fires: it has 0 spikes.
 
     rate: spikes per neuron and timestep. accuracy: None without labels.

@@ -68,10 +68,10 @@ def run(
     provenance: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
 ) -> Record:
-    """Run normalised images on a target and return the record, written to `out` where given.
+    """Run normalized images on a target and return the record, written to `out` where given.
 
     Args:
-        x: float32, normalised, [samples, *shape] or a frame per step [samples, T, *shape]; the host rounds it for
+        x: float32, normalized, [samples, *shape] or a frame per step [samples, T, *shape]; the host rounds it for
             integer targets.
         keep_spikes: keep every spike, in the file or in memory; None keeps them where there is a file.
         provenance: plain data that goes into the record's `run`, beside target, seconds, samples_per_second, the plan
@@ -92,7 +92,7 @@ def run(
                 f"{network.source}: takes samples of {shape}, or {network.info.timesteps} frames of it, "
                 f"not {x.shape[1:]}"
             )
-        inputs = network.quantise_input(x)
+        inputs = network.quantize_input(x)
     keep = out is not None if keep_spikes is None else keep_spikes
     with recording(plan.populations, network.info.timesteps, len(x), out, keep, target) as recorder:
         started = time.perf_counter()
@@ -120,7 +120,7 @@ def record(
     inputs: npt.NDArray[np.integer],
     progress: Progress | None = None,
 ) -> Record:
-    """Run quantised inputs on a placed network and keep every spike in memory."""
+    """Run quantized inputs on a placed network and keep every spike in memory."""
     with recording(plan.populations, network.info.timesteps, len(inputs), target=target.name) as recorder:
         facts = target.run(plan, inputs, recorder, progress)
         return recorder.finish(None, {"plan": {**plan.summary(), **facts}})

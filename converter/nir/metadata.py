@@ -98,7 +98,7 @@ class ModelInfo:
         if len(lengths) > 1:
             raise InputError(f"input_mean has {len(self.input_mean)} values and input_std {len(self.input_std)}")
 
-    def to_plain(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, Any]:
         """Only dicts, lists, texts and numbers, as JSON and `torch.load(weights_only=True)` take them."""
         plain: dict[str, Any] = {"schema": SCHEMA}
         for entry in fields(self):
@@ -112,14 +112,14 @@ class ModelInfo:
 
     def to_json(self) -> str:
         """One line, keys sorted: the same information gives the same text."""
-        return json.dumps(self.to_plain(), sort_keys=True, allow_nan=False)
+        return json.dumps(self.as_dict(), sort_keys=True, allow_nan=False)
 
     @classmethod
     def from_plain(cls, plain: object, source: str) -> ModelInfo:
-        """The inverse of `to_plain`; `source` names the file in messages. Unknown keys are ignored.
+        """The inverse of `as_dict`; `source` names the file in messages. Unknown keys are ignored.
 
         Raises:
-            InputError: not what `to_plain` makes, or made by a later schema.
+            InputError: not what `as_dict` makes, or made by a later schema.
         """
         if not isinstance(plain, Mapping):
             raise InputError(f"{source}: its inflor metadata are not a mapping")
@@ -152,7 +152,7 @@ class ModelInfo:
             raise InputError(f"{source}: its inflor metadata are not JSON ({error})") from error
         return cls.from_plain(plain, source)
 
-    def normalise(self, x: npt.NDArray[Any], channel_axis: int | None = None) -> npt.NDArray[np.float32]:
+    def normalize(self, x: npt.NDArray[Any], channel_axis: int | None = None) -> npt.NDArray[np.float32]:
         """(x - mean) / std in float32. x: [N, C, H, W] or [N, F] in natural scale, or with time [N, T, ...].
 
         Channels stand at `channel_axis`; None means behind the samples, and behind the steps of frames over time.

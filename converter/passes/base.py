@@ -29,6 +29,8 @@ G = TypeVar("G", bound=Rewritable)
 Dump = Callable[[str, Rewritable], None]
 """Called after each pass with its name and the graph that it made."""
 _dump: contextvars.ContextVar[Dump | None] = contextvars.ContextVar("dump", default=None)
+_inside: contextvars.ContextVar[bool] = contextvars.ContextVar("inside", default=False)
+"""Whether a pass is running."""
 
 
 @dataclass(frozen=True)
@@ -51,29 +53,39 @@ class Pass(Generic[G]):
 def run_passes(graph: G, passes: Iterable[Pass[G]], has: frozenset[str] = frozenset()) -> G:
     """The graph after all passes, in their order.
 
+    Passes that run inside a pass, to validate what it made, are a part of it: neither logged nor dumped.
+
     Args:
         has: properties that the graph has before the first pass.
 
     Raises:
         ValueError: a pass requires what no earlier one ensures; a programming error.
     """
-    for step in passes:
-        if missing := step.requires - has:
-            raise ValueError(f"pass {step.name!r} requires {', '.join(sorted(missing))}")
-        before, started = len(graph.nodes), time.perf_counter()
-        graph = step.rewrite(graph)
-        has |= step.ensures
-        took = 1e3 * (time.perf_counter() - started)
-        log.info("%s: %d -> %d nodes, %.1f ms", step.name, before, len(graph.nodes), took)
-        if (dump := _dump.get()) is not None:
-            with dumping(None):  # writing a graph may run passes of its own
-                dump(step.name, graph)
+    inside = _inside.get()
+    token = _inside.set(True)
+    try:
+        for step in passes:
+            if missing := step.requires - has:
+                raise ValueError(f"pass {step.name!r} requires {', '.join(sorted(missing))}")
+            before, started = len(graph.nodes), time.perf_counter()
+            graph = step.rewrite(graph)
+            has |= step.ensures
+            if not inside:
+                _show(step.name, before, graph, time.perf_counter() - started)
+    finally:
+        _inside.reset(token)
     return graph
 
 
+def _show(name: str, before: int, graph: Rewritable, seconds: float) -> None:
+    log.info("%s: %d -> %d nodes, %.1f ms", name, before, len(graph.nodes), 1e3 * seconds)
+    if (dump := _dump.get()) is not None:
+        dump(name, graph)
+
+
 @contextlib.contextmanager
-def dumping(dump: Dump | None) -> Iterator[None]:
-    """Hand the graph to `dump` after every pass that runs in the block; to nobody where it is None."""
+def dumping(dump: Dump) -> Iterator[None]:
+    """Hand the graph to `dump` after every pass that runs in the block."""
     token = _dump.set(dump)
     try:
         yield

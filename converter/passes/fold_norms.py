@@ -102,12 +102,12 @@ def fold_norm(
     """
     gamma, beta, mean, var = (values.astype(np.float64) for values in (gamma, beta, mean, var))
     if not (var + eps > 0).all():
-        raise InputError(f"the normalisation has a variance of {var.min()}; train the model again")
+        raise InputError(f"the normalization has a variance of {var.min()}; train the model again")
     factor = gamma * (alpha * threshold) / np.sqrt(var + eps)
     shift = -mean if bias is None else np.asarray(bias, np.float64) - mean
     wide = np.asarray(weight, np.float64) * factor.reshape(-1, *(1,) * (np.ndim(weight) - 1))
     with np.errstate(over="ignore"):
         folded, offset = wide.astype(np.float32), (shift * factor + beta).astype(np.float32)
     if not (np.isfinite(folded).all() and np.isfinite(offset).all()):
-        raise InputError("the folded normalisation does not fit into float32; train the model again")
+        raise InputError("the folded normalization does not fit into float32; train the model again")
     return folded, offset

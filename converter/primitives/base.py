@@ -20,7 +20,7 @@ from inflor.converter.errors import InputError
 from inflor.converter.nir.graph import Shape
 from inflor.converter.primitives.fields import MISSING, Field, numbers, short
 from inflor.converter.primitives.shapes import MAX_ELEMENTS, Pattern, matches
-from inflor.converter.primitives.step import Clock, Dynamics, Kind
+from inflor.converter.primitives.step import Clock, Dynamics
 
 Layer = Callable[[Tensor], Tensor]
 """[N, *input shape] -> [N, *output shape]."""
@@ -86,7 +86,7 @@ class Primitive:
     apply: Callable[[nir.NIRNode, Tensor], Layer] | None = None
     state: Callable[[nir.NIRNode, Clock, Tensor, int, str], State] | None = None
     step: Callable[[nir.NIRNode, Clock, str], Dynamics] | None = None
-    kind: Kind | None = None
+    kind: str | None = None
     plain: Callable[[nir.NIRNode], Mapping[str, nir.NIRNode]] | None = None
     flags: frozenset[str] = frozenset()
 

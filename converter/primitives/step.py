@@ -24,7 +24,6 @@ from inflor.converter.nir.graph import Shape
 from inflor.converter.primitives.fields import LARGEST_FLOAT32
 
 FloatArray = npt.NDArray[np.float64]
-Kind = Literal["if", "lif", "cuba_lif", "readout", "threshold"]
 Reset = Literal["subtract", "zero", "none"]
 
 _ROUNDING = 1e-6

@@ -47,9 +47,9 @@ def save_model(
     if info.timesteps != network.timesteps:
         raise InputError(f"the info says {info.timesteps} timesteps, the network runs {network.timesteps}", path=path)
     config = {
-        "architecture": _architecture_to_plain(network.architecture),
+        "architecture": _architecture_as_dict(network.architecture),
         "neuron": dataclasses.asdict(network.neuron),
-        "info": info.to_plain(),
+        "info": info.as_dict(),
     }
     content: dict[str, Any] = {
         "format": FORMAT,
@@ -182,7 +182,7 @@ def _check_state(state: Any, expected: Mapping[str, Tensor], path: str | os.Path
             raise InputError(f"{name} has negative variances", path=path)
 
 
-def _architecture_to_plain(architecture: Architecture) -> dict[str, Any]:
+def _architecture_as_dict(architecture: Architecture) -> dict[str, Any]:
     layers = [
         {
             "name": layer.name,

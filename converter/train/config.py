@@ -84,7 +84,7 @@ class TrainConfig:
         if self.learning_rate == 0:
             raise InputError("`learning_rate` 0 would not train; give a number above 0", option="learning_rate")
 
-    def to_plain(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, Any]:
         """Return nested dicts of numbers and texts, as JSON takes them."""
         return dataclasses.asdict(self)
 

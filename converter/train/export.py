@@ -153,11 +153,11 @@ def _notes(network: SpikingNetwork) -> list[str]:
         notes.append(
             f"{SOFT_RESET}: a spike takes {neuron.reset_value:g} off the potential. NIR has no field for that; it "
             "stands in each neuron's metadata (reset, reset_value, threshold). A reader that ignores them resets to "
-            f"{neuron.v_reset:g} instead and computes other spikes; --portable spells it out for such readers."
+            f"{neuron.v_reset:g} instead and computes other spikes; `portable=True` spells it out for such readers."
         )
     ops = [node.op for node in network.architecture.layers]
     if count := ops.count("norm"):
-        notes.append(f"{count} normalisations are folded into the layers before them, exactly up to float32 rounding.")
+        notes.append(f"{count} normalizations are folded into the layers before them, exactly up to float32 rounding.")
     if any(node.op == "avgpool" and any(node.options["padding"]) for node in network.architecture.layers):
         notes.append("Padded average pools count the zeros of the padding in the mean; NIR does not say so either way.")
     return notes

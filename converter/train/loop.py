@@ -112,7 +112,7 @@ def evaluate(network: SpikingNetwork, info: ModelInfo, x: np.ndarray[Any, Any], 
     right = 0
     with torch.no_grad():
         for start in range(0, len(x), _EVALUATION_BATCH):
-            images = torch.from_numpy(info.normalise(x[start : start + _EVALUATION_BATCH])).to(device)
+            images = torch.from_numpy(info.normalize(x[start : start + _EVALUATION_BATCH])).to(device)
             labels = torch.from_numpy(y[start : start + _EVALUATION_BATCH]).to(device)
             right += int((network(images).argmax(1) == labels).sum())
     network.train(was_training)
@@ -213,7 +213,7 @@ def _deterministic(seed: int) -> Iterator[None]:
 
 def _metrics(run: TrainingRun, dataset: Dataset, device: torch.device) -> dict[str, Any]:
     return {
-        "config": run.config.to_plain(),
+        "config": run.config.as_dict(),
         "dataset": {"name": dataset.name, "train": len(dataset.x_train), "test": len(dataset.x_test)},
         "parameters": sum(parameter.numel() for parameter in run.network.parameters()),
         "epochs": run.history,

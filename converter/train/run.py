@@ -79,7 +79,7 @@ class TrainingRun:
         run = cls.fresh(dataset, config, device)
         if state is None or set(state) != {"config", "data", "history", "optimizer"}:
             raise InputError("is a finished model, no checkpoint to resume", path=path)
-        _check_same(state["config"], config.to_plain(), path)
+        _check_same(state["config"], config.as_dict(), path)
         if state["data"] != dataset.fingerprint():
             raise InputError(f"was trained on other data than {dataset.name} holds now", path=path, mend=AFRESH)
         if network.architecture != run.network.architecture:
@@ -96,7 +96,7 @@ class TrainingRun:
     def state(self, dataset: Dataset) -> dict[str, Any]:
         """Return what the checkpoint needs beside the network."""
         return {
-            "config": self.config.to_plain(),
+            "config": self.config.as_dict(),
             "data": dataset.fingerprint(),
             "history": self.history,
             "optimizer": self.optimizer.state_dict(),

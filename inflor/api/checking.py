@@ -53,7 +53,7 @@ def check(
     given = {name: value for name, value in options.items() if value is not None}
     chosen = options_by_target(targets, given)
     images, _ = data.split(split)
-    inputs = loaded.quantise_input(loaded.info.normalise(images[:samples]))
+    inputs = loaded.quantize_input(loaded.info.normalize(images[:samples]))
     watch = None if progress is None else lambda done, total: progress(done, total, "samples")
     return equivalence.check(loaded, targets, inputs, chosen, watch)
 

@@ -67,9 +67,9 @@ def compare(
         data = load_dataset(dataset, data_dir, network, layout=layout)
         network = fitted(network, data)
         images, labels = data.split(split)
-        x = network.info.normalise(images[:samples])
+        x = network.info.normalize(images[:samples])
         record = running.run(network, "cpu", x, labels[:samples], keep_spikes=True)
-        costed = estimate(network, record, wanted, network.quantise_input(x))
+        costed = estimate(network, record, wanted, network.quantize_input(x))
         found.append(_candidate(path, network, record, costed))
         notes += costs.costs(costed).notes
         sources += costs.sources(costs.costs(costed))

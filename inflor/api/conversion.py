@@ -65,7 +65,8 @@ def convert(
         if not graph.info.known:
             notes.append(
                 "The file says nothing about time, input scaling or classes: Euler steps of 1, NIR's reset to v_reset, "
-                "unscaled input and numbered classes are assumed. --from, --dt, --integration, --reset say otherwise."
+                "unscaled input and numbered classes are assumed. `framework`, `dt`, `integration` or `reset` say "
+                "otherwise."
             )
     if portable:
         if graph.info.stage == "integer":

@@ -50,7 +50,7 @@ def estimate(
     if dataset is not None:
         data = load_dataset(dataset, data_dir, loaded, layout=layout)
         loaded = fitted(loaded, data)
-        inputs = loaded.quantise_input(loaded.info.normalise(images_of(found, data)))
+        inputs = loaded.quantize_input(loaded.info.normalize(images_of(found, data)))
     watch = None if progress is None else lambda done, total: progress(done, total, "hardware")
     return count_and_multiply(loaded, found, None if hardware is None else names_of(hardware), inputs, watch)
 

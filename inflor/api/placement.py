@@ -61,11 +61,11 @@ def place(
     plan = running.place(chosen, loaded, own_options(target, options), rates)
     if draw is not None and chosen.draw is not None:
         chosen.draw(plan, draw)
-    described = _summarised(plan) if chosen.describe is None else chosen.describe(plan)
+    described = _summarized(plan) if chosen.describe is None else chosen.describe(plan)
     return Placed(plan, described.data, described)
 
 
-def _summarised(plan: Plan) -> Described:
+def _summarized(plan: Plan) -> Described:
     """The summary alone, of a plan whose target describes no more."""
     facts = plan.summary()
     return Described(data=facts, lines=[f"{k.replace('_', ' ')}: {v}" for k, v in facts.items() if k != "violations"])

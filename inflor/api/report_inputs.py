@@ -85,7 +85,7 @@ class ReportInputs:
         if model is not None:
             loaded = load_network(model, conventions)
             if not isinstance(loaded, Graph):
-                raise InputError(f"{model}: is an integer network; --float-model takes the one that it was made from")
+                raise InputError(f"{model}: is an integer network; `float_model` takes the one that it was made from")
             graph = loaded
             self._sources.append(_source("float network", model))
             made_from = self.network.info.provenance.get("sha256")
@@ -103,7 +103,7 @@ class ReportInputs:
         found = records.read(path)
         if found.run.get("target") != "float":
             raise InputError(
-                f"{path}: is a run on {found.run.get('target', 'an unnamed target')}; --float-record takes one of the "
+                f"{path}: is a run on {found.run.get('target', 'an unnamed target')}; `float_record` takes one of the "
                 "float network: inflor run model.nir --out"
             )
         records.as_recorded(self.network, found)
@@ -136,15 +136,15 @@ class ReportInputs:
             self._data = data
         return self._data
 
-    def _normalised(self, data: Dataset) -> npt.NDArray[np.float32]:
-        return self.network.info.normalise(images_of(self.record, data))
+    def _normalized(self, data: Dataset) -> npt.NDArray[np.float32]:
+        return self.network.info.normalize(images_of(self.record, data))
 
     def losses(self, given: PathLike | Mapping[str, Any] | None) -> dict[str, Mapping[str, Any]]:
-        """Layers of a quantisation's report, by population."""
+        """Layers of a quantization's report, by population."""
         if given is None:
             return {}
         if isinstance(given, Mapping):
-            return _losses(given, "quantisation", self.network)
+            return _losses(given, "quantization", self.network)
         found = _losses(_read_json(given), os.fspath(given), self.network)
         self._sources.append(_source("report of inflor quantize", given))
         return found
@@ -159,11 +159,11 @@ class ReportInputs:
             )
         data = self.data()
         if isinstance(data, Missing):
-            raise InputError(f"--targets {' '.join(targets)}: there is nothing to run; name the data with --dataset")
+            raise InputError(f"`targets` {' '.join(targets)}: there is nothing to run; name the data with `dataset`")
         result = compare_targets(
             self.network, targets, dataset=data, split=split_of(self.record), samples=samples, progress=self._progress
         )
-        return gather.verdict(result.to_json(), "Compared for this page")
+        return gather.verdict(result.as_dict(), "Compared for this page")
 
     def _check_file(self, path: PathLike) -> Verdict:
         found = _read_json(path)
@@ -184,7 +184,7 @@ class ReportInputs:
             return data
         self.say("counting potentials")
         try:
-            return gather.potentials(graph, self.network, self._normalised(data))
+            return gather.potentials(graph, self.network, self._normalized(data))
         except InputError as error:
             return Missing(str(error))
 
@@ -192,7 +192,7 @@ class ReportInputs:
         """Counts and estimates; which inputs are zero is known only where the data set is."""
         data, inputs = self.data(), None
         if isinstance(data, Dataset):
-            inputs = self.network.quantise_input(self._normalised(data))
+            inputs = self.network.quantize_input(self._normalized(data))
         try:
             found = estimate(self.network, self.record, None if hardware is None else tuple(hardware), inputs)
         except InputError as error:
@@ -220,7 +220,7 @@ class ReportInputs:
 
 
 def _losses(found: Mapping[str, Any], name: str, network: IntegerNetwork) -> dict[str, Mapping[str, Any]]:
-    """Layers of a quantisation's report, by population; refuses one of another network or of other options."""
+    """Layers of a quantization's report, by population; refuses one of another network or of other options."""
     try:
         layers = {str(layer["population"]): layer for layer in found["layers"]}
         if not all(layer["weight_snr_db"] is None or float(layer["weight_snr_db"]) for layer in layers.values()):
@@ -230,14 +230,14 @@ def _losses(found: Mapping[str, Any], name: str, network: IntegerNetwork) -> dic
         raise InputError(f"{name}: is not what inflor quantize --report writes ({error!r})") from error
     if odd:
         raise InputError(
-            f"{name}: is of another quantisation than {network.source}: {odd}; give what inflor quantize --report "
+            f"{name}: is of another quantization than {network.source}: {odd}; give what inflor quantize --report "
             "wrote with that file"
         )
     return layers
 
 
 def _differ(found: Mapping[str, Any], layers: Mapping[str, Mapping[str, Any]], network: IntegerNetwork) -> str:
-    """What a quantisation's report says otherwise than the network, or nothing."""
+    """What a quantization's report says otherwise than the network, or nothing."""
     mine = {p.name: p for p in network.populations if p.role != "input"}
     if layers.keys() != mine.keys():
         return f"it has the populations {', '.join(layers)}"

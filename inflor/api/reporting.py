@@ -19,7 +19,7 @@ from inflor.converter.errors import InputError
 from inflor.converter.files import atomic_path
 from inflor.converter.passes.conventions import Conventions
 from inflor.page import costs, gather
-from inflor.page.colours import ramp
+from inflor.page.colors import ramp
 from inflor.page.contents import Missing, Report
 from inflor.page.raster import Raster, raster
 from inflor.page.render import page
@@ -39,7 +39,7 @@ def report(
     check: PathLike | None = None,
     targets: str | Sequence[str] = (),
     check_samples: int = 2,
-    quantisation: PathLike | Mapping[str, Any] | None = None,
+    quantization: PathLike | Mapping[str, Any] | None = None,
     dataset: Dataset | PathLike | None = None,
     data_dir: PathLike | None = None,
     layout: Layout = "auto",
@@ -50,9 +50,9 @@ def report(
 ) -> Report:
     """Everything about a run of an integer network, written to `out` as one HTML page if it is given.
 
-    record: of a run of `network`. float_model: the network before quantisation; it is run on the record's data for
+    record: of a run of `network`. float_model: the network before quantization; it is run on the record's data for
     membrane potentials and, without float_record (a record of it), for accuracy and spikes. check: what `inflor check
-    --json` printed; or targets: two or more, which are then compared on `check_samples` samples. quantisation: what
+    --json` printed; or targets: two or more, which are then compared on `check_samples` samples. quantization: what
     `inflor quantize --report` wrote. dataset: that of the record; not needed for digits. layout: of its images,
     "chw" or "hwc"; "auto" takes what alone fits the network. sample: whose spikes are drawn. hardware: to estimate and,
     where it has cores, to draw; None to estimate all there is and to draw what is drawn by default
@@ -66,15 +66,15 @@ def report(
         if not isinstance(needed, str | os.PathLike):
             raise InputError(f"report reads files: give the path of one, not a {type(needed).__name__}")
     if not isinstance(sample, int | np.integer):
-        raise InputError(f"--sample {sample}: is no whole number")
+        raise InputError(f"`sample` {sample}: is no whole number")
     targets, hardware = names_of(targets), None if hardware is None else names_of(hardware)
     given = ReportInputs(network, record, dataset, data_dir, layout, progress)
-    refuse_overwrite(out, network, record, float_model, float_record, check, quantisation, dataset)
+    refuse_overwrite(out, network, record, float_model, float_record, check, quantization, dataset)
     if check is not None and targets:
-        raise InputError("--check and --targets: give one of them, a verdict or targets to compare now")
+        raise InputError("`check` and `targets`: give one of them, a verdict or targets to compare now")
     given.say("reading")
     before, reference, why = given.float_side(float_model, float_record, conventions)
-    losses = given.losses(quantisation)
+    losses = given.losses(quantization)
     verdict = given.verdict(check, targets, check_samples)
     given.say("counting")
     costed = given.estimate(hardware)
@@ -115,7 +115,7 @@ def _run_facts(given: ReportInputs) -> dict[str, Any]:
         "plan": _flat(run.get("plan")),
         "network trained on": " ".join(filter(None, (info.dataset, info.architecture))) or None,
         "integer network made from": made.get("made_from"),
-        "quantisation": _flat(made.get("options")),
+        "quantization": _flat(made.get("options")),
         "calibration": _flat(made.get("calibration")),
         "versions of the run": _flat(run.get("versions")),
         "versions of this page": _flat(versions()),
@@ -143,8 +143,8 @@ def _with_populations(
     """The report with its table of populations, and the share of spikes that differ from the float network's."""
     ordered = sorted(given.network.populations, key=lambda p: given.network.depth[p.name])
     names = [p.name for p in ordered if p.role != "input"]
-    colours = dict(zip(names, ramp(len(names)), strict=True))
-    rows = gather.populations(given.network, given.record, reference, losses, colours)
+    colors = dict(zip(names, ramp(len(names)), strict=True))
+    rows = gather.populations(given.network, given.record, reference, losses, colors)
     differ: dict[str, float] = {}
     compared = 0
     if reference is not None:
@@ -168,7 +168,7 @@ def _title(network: IntegerNetwork) -> str:
 
 def _raster(record: Record, sample: int, class_names: tuple[str, ...]) -> Raster | Missing:
     if not 0 <= sample < record.samples:
-        raise InputError(f"--sample {sample}: the record has the samples 0 to {record.samples - 1}")
+        raise InputError(f"`sample` {sample}: the record has the samples 0 to {record.samples - 1}")
     try:
         return raster(record, sample, class_names)
     except InputError as error:

@@ -54,7 +54,7 @@ def run(
     data = load_dataset(dataset, data_dir, network, layout=layout)
     network = fitted(network, data)
     images, labels = data.split(split)
-    x, y = network.info.normalise(images[:samples]), labels[:samples]
+    x, y = network.info.normalize(images[:samples]), labels[:samples]
     about |= {"dataset": data.name, "split": split, "samples": len(x), "versions": versions()}
     name = target or ("float" if isinstance(network, Graph) else "cpu")
     return running.run(

@@ -60,9 +60,9 @@ def command(
     with console.progress("comparing") as progress:
         result = inflor.check(model, targets, progress=progress, **options, **target_options)
     if as_json:
-        console.print_json({"model": model, "sha256": sha256(model), **result.to_json()})
+        console.print_json({"model": model, "sha256": sha256(model), **result.as_dict()})
         return 0 if result.equal else DIFFERENT
-    console.print_table(LAYERS, result.to_json()["layers"])
+    console.print_table(LAYERS, result.as_dict()["layers"])
     verdict = "equal" if result.equal else f"{result.mismatches} different"
     console.print_line(
         f"{' and '.join(result.targets)}: {verdict}; {result.compared_spikes} spikes and silences of {result.samples} "

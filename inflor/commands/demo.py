@@ -66,7 +66,7 @@ def print_result(result: DemoResult) -> None:
     console.print_line()
     for note in result.conversion.notes:
         console.print_line(f"note: {note}")
-    report, record = result.quantised.report, result.in_integers
+    report, record = result.quantized.report, result.in_integers
     console.print_line(f"\nspikes on the test split ({record.samples} images, {record.timesteps} timesteps)")
     console.print_table(POPULATIONS, _populations(result))
     console.print_line(f"\nwhat {report.bits} bits cost each layer ({report.samples} training images)")

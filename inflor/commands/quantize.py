@@ -96,7 +96,7 @@ def command(
     out = out or beside(model, ".int.nir")
     refuse_overwrite(report, model, calibrate, option="report")
     refuse_twice(out, report)
-    with console.progress("quantising") as progress:
+    with console.progress("quantizing") as progress:
         result = inflor.quantize(
             model,
             conventions=inflor.Conventions(**time),

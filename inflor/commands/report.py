@@ -20,12 +20,18 @@ from inflor.options import FILE, SEED, WHOLE, data_options, example, json_option
 @click.argument("model", type=FILE)
 @click.option("--record", type=FILE, required=True, metavar="FILE", help="Of a run of MODEL, with its spikes.")
 @click.option("--out", type=FILE, default=Path("report.html"), show_default=True, metavar="FILE", help="The page.")
-@click.option("--float-model", type=FILE, metavar="FILE", help="MODEL before it was quantised: shows potentials.")
+@click.option("--float-model", type=FILE, metavar="FILE", help="MODEL before it was quantized: shows potentials.")
 @click.option("--float-record", type=FILE, metavar="FILE", help="A record of it, else it is run on up to 256 samples.")
 @click.option("--check", type=FILE, metavar="FILE", help="What inflor check --json printed.")
 @click.option("--targets", multiple=True, metavar="NAME...", help="Or: compare these now.")
 @click.option("--check-samples", type=WHOLE, default=2, show_default=True, metavar="N", help="On the first N.")
-@click.option("--quantisation", type=FILE, metavar="FILE", help="What inflor quantize --report wrote.")
+@click.option(
+    "--quantization",
+    "--quantisation",  # as it was called in 0.1
+    type=FILE,
+    metavar="FILE",
+    help="What inflor quantize --report wrote.",
+)
 @click.option("--dataset", metavar="DATA", help="The record's.  [default: digits, where it is that]")
 @click.option("--sample", type=SEED, default=0, show_default=True, metavar="N", help="Whose spikes are drawn.")
 @click.option("--hardware", multiple=True, metavar="NAME...", help="To estimate and to draw.  [default: all]")

@@ -66,7 +66,7 @@ def command(
     own too: inflor targets NAME lists them.
     """
     import inflor
-    from inflor.summary import summarise
+    from inflor.summary import summarize
 
     conventions = inflor.Conventions(dt, integration, reset, framework)
     spikes = False if no_spikes else None
@@ -74,7 +74,7 @@ def command(
         record = inflor.run(
             model, out=out, spikes=spikes, conventions=conventions, progress=progress, **options, **target_options
         )
-    result = summarise(record)
+    result = summarize(record)
     if as_json:
         console.print_json({"model": model, **result})
     else:

@@ -11,7 +11,7 @@ from typing import Any
 
 from inflor.converter.errors import InputError, MissingPartError
 from inflor.converter.files import atomic_path
-from inflor.page.colours import ramp
+from inflor.page.colors import ramp
 from inflor.page.contents import Row
 from inflor.page.render import render
 from inflor.page.tables import Cell, Column, Table, short_title
@@ -174,13 +174,13 @@ def _value(candidate: Candidate, hardware: str, key: str) -> float | None:
 
 
 def _panels(found: Comparison) -> dict[str, Any]:
-    """Four plots over the same networks: a panel's unit and its points, coloured by series."""
+    """Four plots over the same networks: a panel's unit and its points, colored by series."""
     models = found.candidates[0].hardware
-    colours = dict(zip([h["name"] for h in models], ramp(len(models)), strict=True))
+    colors = dict(zip([h["name"] for h in models], ramp(len(models)), strict=True))
 
     def of_hardware(key: str, shown: Sequence[Row]) -> list[Row]:
         return [
-            {"label": c.label, "value": value, "series": h["title"], "colour": colours[h["name"]], "ann": h["ann"]}
+            {"label": c.label, "value": value, "series": h["title"], "color": colors[h["name"]], "ann": h["ann"]}
             for c in found.candidates
             for h in shown
             if (value := _value(c, h["name"], key)) is not None
@@ -188,7 +188,7 @@ def _panels(found: Comparison) -> dict[str, Any]:
 
     return {
         "labels": [c.label for c in found.candidates],
-        "series": [{"name": h["title"], "colour": colours[h["name"]]} for h in models],
+        "series": [{"name": h["title"], "color": colors[h["name"]]} for h in models],
         "panels": [
             {"title": "Accuracy", "kind": "share", "log": False, "points": [
                 {"label": c.label, "value": c.accuracy} for c in found.candidates if c.accuracy is not None
@@ -217,9 +217,9 @@ def _draw(found: Comparison, out: str | os.PathLike[str], suffix: str) -> None:
     grid = figure.subplots(1, 4, sharey=True)
     for axes, panel in zip(grid, data["panels"], strict=True):
         for point in panel["points"]:
-            colour = point.get("colour", "#3a72d0")
-            inside = "white" if point.get("ann") else colour
-            axes.plot(point["value"], rows[point["label"]], "o", color=colour, markerfacecolor=inside, clip_on=False)
+            color = point.get("color", "#3a72d0")
+            inside = "white" if point.get("ann") else color
+            axes.plot(point["value"], rows[point["label"]], "o", color=color, markerfacecolor=inside, clip_on=False)
         axes.set_title(panel["title"], loc="left", fontsize=10)
         axes.grid(True, axis="x", color="#dddddd")
         if panel["log"] and panel["points"]:
@@ -236,7 +236,7 @@ def _draw(found: Comparison, out: str | os.PathLike[str], suffix: str) -> None:
         axes.spines[["top", "right", "left"]].set_visible(False)
     grid[0].set_yticks(list(rows.values()), list(rows))
     grid[0].invert_yaxis()
-    marks = [grid[2].plot([], [], "o", color=s["colour"], label=s["name"])[0] for s in data["series"]]
+    marks = [grid[2].plot([], [], "o", color=s["color"], label=s["name"])[0] for s in data["series"]]
     if marks:
         figure.legend(handles=marks, loc="outside lower center", ncols=2, fontsize=8, frameon=False)
     with atomic_path(out) as temporary:

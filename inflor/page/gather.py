@@ -133,9 +133,9 @@ def populations(
     record: Record,
     float_record: Record | None,
     losses: Mapping[str, Mapping[str, Any]],
-    colours: Mapping[str, str],
+    colors: Mapping[str, str],
 ) -> tuple[Row, ...]:
-    """A row per population but the input. losses: the layers of a quantisation's report, by name."""
+    """A row per population but the input. losses: the layers of a quantization's report, by name."""
     ranges = state_ranges(network)
     rows = []
     for p in sorted(network.populations, key=lambda p: network.depth[p.name]):
@@ -145,7 +145,7 @@ def populations(
         steps = p.size * record.timesteps
         row: dict[str, Any] = {
             "name": p.name,
-            "colour": colours[p.name],
+            "color": colors[p.name],
             "kind": p.kind,
             "shape": list(p.shape),
             "neurons": p.size,
@@ -186,7 +186,7 @@ def differing(record: Record, float_record: Record) -> tuple[dict[str, float], i
 
 
 def potentials(graph: Graph, network: IntegerNetwork, x: npt.NDArray[np.float32]) -> Potentials:
-    """Histograms over as many of the normalised images as memory allows."""
+    """Histograms over as many of the normalized images as memory allows."""
     neurons = sum(p.size for p in network.populations) * network.info.timesteps
     samples = max(1, min(len(x), 64, MOST_POTENTIALS // neurons))
     rows = tuple(

@@ -65,7 +65,7 @@ def raster(record: Record, sample: int, class_names: tuple[str, ...] = ()) -> Ra
         InputError: the record has no such sample, or no spikes.
     """
     if not 0 <= sample < record.samples:
-        raise InputError(f"--sample {sample}: the record has the samples 0 to {record.samples - 1}")
+        raise InputError(f"`sample` {sample}: the record has the samples 0 to {record.samples - 1}")
     if record.timesteps > MOST_STEPS:
         raise InputError(f"{record.timesteps} steps are more than a raster shows ({MOST_STEPS})")
     folded = record.timesteps <= MOST_BLOCKS

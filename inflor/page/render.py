@@ -106,7 +106,7 @@ def _charts(report: Report) -> dict[str, Any]:
     """What the page's script draws."""
     drawn: dict[str, Any] = {
         "populations": [
-            {key: p.get(key) for key in ("name", "colour", "kind", "rate", "rate_float", "differ", "snr", "depth")}
+            {key: p.get(key) for key in ("name", "color", "kind", "rate", "rate_float", "differ", "snr", "depth")}
             for p in report.populations
         ],
         "timeline": {

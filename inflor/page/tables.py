@@ -15,11 +15,11 @@ MOST_HARDWARE_COLUMNS = 3
 
 @dataclass(frozen=True)
 class Cell:
-    """text: what is read. value: what is sorted by, None for what is unknown. colour: of a swatch before the text."""
+    """text: what is read. value: what is sorted by, None for what is unknown. color: of a swatch before the text."""
 
     text: str
     value: float | str | None = None
-    colour: str | None = None
+    color: str | None = None
     code: bool = False
 
 
@@ -62,7 +62,7 @@ def populations(report: Report) -> Table:
     rows = []
     for p in report.populations:
         cells = [
-            Cell(p["name"], p["name"], p["colour"]),
+            Cell(p["name"], p["name"], p["color"]),
             Cell(shape(p["shape"]), p["neurons"]),
             Cell(str(p["bits"]), p["bits"]),
             Cell(_span(p["scale"], ".2g"), p["scale"][0]),
@@ -87,7 +87,7 @@ def _events(population: Row) -> Cell:
 
 
 def losses(report: Report) -> Table | None:
-    """What quantisation changed in each population."""
+    """What quantization changed in each population."""
     rows = [p for p in report.populations if p["rate"] is not None]
     errors = {} if isinstance(report.potentials, Missing) else {row["name"]: row for row in report.potentials.rows}
     if not any("rate_float" in p for p in rows) and not errors:
@@ -102,7 +102,7 @@ def losses(report: Report) -> Table | None:
     )
     body = tuple(
         (
-            Cell(p["name"], p["name"], p["colour"]),
+            Cell(p["name"], p["name"], p["color"]),
             Cell(percent(p.get("rate_float")), p.get("rate_float")),
             Cell(percent(p["rate"]), p["rate"]),
             Cell(percent(p.get("differ"), 3), p.get("differ")),

@@ -1,12 +1,12 @@
 """`model.int.nir`: an integer network as a valid NIR graph whose arrays are integers, and back.
 
 Arrays hold effective integers, mantissa << exponent, so a reader that knows NIR alone computes the same currents; time
-is in steps. A state that fades is truncated here, and not in plain NIR. What NIR has no field for stands in the
+is in steps. A state that leaks is truncated here, and not in plain NIR. What NIR has no field for stands in the
 neurons' metadata:
 
     reset, reset_value, threshold   soft reset, as in the float file (threshold is where the neuron fires at >=)
     scale, weight_bits              the float value of one integer unit, and the width of the mantissas
-    decay, current_decay            the exact decays in 1 / 2**decay_bits, for neurons that fade
+    decay, current_decay            the exact decays in 1 / 2**decay_bits, for neurons that leak
     drift, fraction_bits            in the state's finest units, and how many bits these are below whole ones
     refractory                      where the step after a spike is lost
     bias                            where no linear node can hold it: per neuron, or behind a pool
@@ -85,6 +85,6 @@ def _read_outputs(graph: Graph, populations: Mapping[str, Population]) -> tuple[
             raise InputError(
                 f"{graph.source}: node {name!r} ({type(graph.nodes[name]).__name__}): leads to an Output, and in an "
                 "integer network only populations do; put a neuron or a readout (I, LI) before the Output in the float "
-                "network, and quantise it again"
+                "network, and quantize it again"
             )
     return found

@@ -21,7 +21,7 @@ from inflor.quant.ir.neuron import MOST, ZERO, NeuronRule, SetTo, Subtract
 from inflor.quant.ir.types import IntArray, Shape
 from inflor.quant.operators.arrays import least_shape, narrow
 
-AGAIN = "quantise it again"
+AGAIN = "quantize it again"
 NO_DECAY = 2.0**40
 """The time constant, in steps, of a state that does not leak beside others that do."""
 STATED = {f.name: f for f in fields(NeuronRule) if f.name not in ("threshold", "reset", "bias")}

@@ -23,7 +23,7 @@ def read_projection(graph: Graph, q: FloatProjection) -> Projection:
         path = " -> ".join((q.source, *q.nodes, q.target))
         raise InputError(
             f"{graph.source}: {path}: an integer network has one node with weights between two neurons; "
-            "quantise the float network that it was made of"
+            "quantize the float network that it was made of"
         )
     exponent = graph.nodes[operator.name].metadata.get("exponent", 0) if operator.name in graph.nodes else 0
     where = f"{graph.source}: node {operator.name!r}: metadata 'exponent'"
@@ -45,5 +45,5 @@ def check_width(network: IntegerNetwork, projection: Projection) -> None:
     if mantissa > (1 << bits) >> 1:
         raise InputError(
             f"{network.source}: node {projection.name!r}: a mantissa of {mantissa} does not fit the {bits} bits that "
-            f"node {projection.target!r} says; quantise it again"
+            f"node {projection.target!r} says; quantize it again"
         )

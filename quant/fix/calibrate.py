@@ -1,4 +1,4 @@
-"""What quantisation learns from data: the float network's spikes, sampled inputs of a layer, and mean currents."""
+"""What quantization learns from data: the float network's spikes, sampled inputs of a layer, and mean currents."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from inflor.quant.ir.types import FloatArray
 from inflor.quant.operators import apply_chain, split_chain, weight_tensor
 from inflor.quant.passes.fused import FloatProjection
 
-FloatArray = npt.NDArray[np.float64]
 COLUMNS = 2048
 """Inputs of a layer that are drawn for judging its rounding."""
 DRAWN = 20_000

@@ -72,15 +72,15 @@ def measure_layer(
 
 
 def _time_constant_error(population: Population, neuron: FloatNeuron) -> float | None:
-    """Worst relative deviation of a time constant, -1 / log(1 - decay) steps, by rounding; None where none fades."""
+    """Worst relative deviation of a time constant, -1 / log(1 - decay) steps, by rounding; None where none leaks."""
     errors = []
     rule = population.rule
     for real, held in ((neuron.decay, rule.decay), (neuron.current_decay, rule.current_decay)):
         if real is not None and held is not None:
             rounded = population.broadcast(held) / (1 << rule.decay_bits)
-            fades = (real > 0) & (real < 1)
+            leaks = (real > 0) & (real < 1)
             with np.errstate(divide="ignore"):  # a decay rounded to all: a time constant of 0
-                errors.append(np.abs(np.log1p(-real[fades]) / np.log1p(-rounded[fades]) - 1))
+                errors.append(np.abs(np.log1p(-real[leaks]) / np.log1p(-rounded[leaks]) - 1))
     worst = [float(e.max()) for e in errors if e.size]
     return max(worst, default=None)
 

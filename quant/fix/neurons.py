@@ -66,11 +66,11 @@ def read_neuron(graph: Graph, name: str) -> FloatNeuron:
     form = primitive(graph.nodes[name])
     if form.step is None or form.kind is None:
         known = ", ".join(known.name for known in PRIMITIVES.values() if known.step is not None)
-        raise InputError(f"{graph.source}: node {name!r}: a {form.name} cannot be quantised; {known} can")
+        raise InputError(f"{graph.source}: node {name!r}: a {form.name} cannot be quantized; {known} can")
     step = dynamics(graph, name)
     gain = step.current_gain * step.gain
     if (gain <= 0).any():
-        raise InputError(f"{graph.source}: node {name!r}: r (and w_in) must be positive to be quantised")
+        raise InputError(f"{graph.source}: node {name!r}: r (and w_in) must be positive to be quantized")
     if step.late_current:
         raise InputError(
             f"{graph.source}: node {name!r}: its potential integrates the current of the step before, which an integer "

@@ -33,6 +33,7 @@ from inflor.quant.fix.scales import LARGEST_T, RESOLUTION, Scales, Synapses, cho
 from inflor.quant.ir.network import IntegerNetwork, Population, Projection, check_network
 from inflor.quant.ir.neuron import DECAY_BITS
 from inflor.quant.ir.ranges import state_range
+from inflor.quant.ir.types import FloatArray
 from inflor.quant.operators import Operator, Weighted, weighted
 from inflor.quant.operators.arrays import channels_first
 from inflor.quant.passes.fused import FloatProjection
@@ -41,7 +42,6 @@ from inflor.quant.passes.scale_source import scale_source
 from inflor.quant.run.kernel import Kernel, Profile, run_together
 from inflor.quant.run.synapses import delayed
 
-FloatArray = npt.NDArray[np.float64]
 Granularity = Literal["channel", "population"]
 INPUT_BITS = 8
 STATE_LIMIT = 1 << 22
@@ -50,15 +50,23 @@ MAX_ACTIVATIONS = 1 << 29
 """Spikes (samples x steps x neurons) kept during calibration; fewer samples are taken from a larger network."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Options:
-    """How to quantise. bits: of the weights, 2 to 8. granularity: one scale per output channel or per population.
+    """How to quantize.
 
-    clip: choose the step by output error instead of by the largest weight. compensate: let the roundings of one output
-    make up for each other instead of rounding each weight to its nearest. correct_bias: make the mean current of
-    every channel what it was in float. samples: most calibration images used. decay_bits: of the decays of leaky and
-    current-based neurons: 12 as on Loihi, 15 as in SpiNNaker's s16.15, up to 24. fraction_bits: of the states of such
-    neurons below an integer unit, 0 to 16: 6 as in Loihi's stock neurons; fewer leave finer weights room in 24 bits.
+    Attributes:
+        bits: of the weights, 2 to 8.
+        granularity: one scale per output channel, or one per population.
+        clip: choose the step by the output's error instead of by the largest weight.
+        compensate: let the roundings of one output make up for each other instead of rounding each weight to its
+            nearest.
+        correct_bias: make the mean current of every channel what it was in float.
+        samples: most calibration images used.
+        seed: of the samples drawn.
+        decay_bits: of the decays of leaky and current-based neurons, 8 to 24: 12 as on Loihi, 15 as in SpiNNaker's
+            s16.15.
+        fraction_bits: of the states of such neurons below an integer unit, 0 to 16: 6 as in Loihi's stock neurons;
+            fewer leave finer weights room in 24 bits.
     """
 
     bits: int = 8
@@ -97,7 +105,7 @@ def quantize(
 ) -> tuple[IntegerNetwork, QuantReport]:
     """Fix the weights, biases and thresholds of a validated float graph to integers.
 
-    calibration: images as the network sees them, normalised, [N, *input shape]. labels: [N], for the report's
+    calibration: images as the network sees them, normalized, [N, *input shape]. labels: [N], for the report's
     accuracy. progress: called with (population, how many are done, how many there are).
 
     Raises:
@@ -137,8 +145,8 @@ class _Quantizer:
         self.fused = scale_source(self.fused, source, unit)
         every_step = self._every_step(self.x)
         self.float_spikes: dict[str, Tensor] = {source: every_step / unit}
-        quantised = torch.from_numpy(self.network.quantise_input(x))
-        self.integer_spikes: dict[str, Tensor] = {source: self._every_step(quantised)}
+        quantized = torch.from_numpy(self.network.quantize_input(x))
+        self.integer_spikes: dict[str, Tensor] = {source: self._every_step(quantized)}
         self.potentials: dict[str, Tensor] = {}
 
     def run(self, progress: Callable[[str, int, int], None] | None) -> tuple[IntegerNetwork, QuantReport]:
@@ -155,7 +163,7 @@ class _Quantizer:
         return self.network, self._report(tuple(layers))
 
     def _components(self) -> list[tuple[str, ...]]:
-        """Populations to be quantised, those of a cycle together."""
+        """Populations to be quantized, those of a cycle together."""
         names = [n for n in self.fused.populations if not isinstance(self.graph.nodes[n], nir.Input)]
         links = [(q.source, q.target) for q in self.fused.projections if q.source in names]
         return components(names, links)
@@ -177,7 +185,7 @@ class _Quantizer:
         inputs = self.graph.inputs()
         if len(inputs) != 1:
             raise InputError(
-                f"{self.graph.source}: has the inputs {', '.join(map(repr, inputs))}; one can be quantised: join them "
+                f"{self.graph.source}: has the inputs {', '.join(map(repr, inputs))}; one can be quantized: join them "
                 "to one Input, whose Linear nodes pick each its own part"
             )
         shape = self.graph.output_shapes[inputs[0]]
@@ -205,7 +213,7 @@ class _Quantizer:
         return tuple(dict.fromkeys(n for output in self.graph.outputs() for n in self.graph.predecessors(output)))
 
     def _quantize_component(self, names: tuple[str, ...]) -> list[LayerReport]:
-        """Quantise populations that reach each other: as finely as their fading states stay within a chip's width."""
+        """Quantize populations that reach each other: as finely as their fading states stay within a chip's width."""
         before, finest = self.network, dict.fromkeys(names, LARGEST_T)
         while True:
             chosen = [self._choose(name, self._neuron(name), self._incoming(name), finest[name]) for name in names]

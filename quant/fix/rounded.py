@@ -16,7 +16,7 @@ from inflor.quant.ir.types import FloatArray
 from inflor.quant.operators.arrays import channels_first, least_shape
 
 FRACTION_BITS = 6
-"""Of states that fade, so that truncation costs them little; as in Loihi's neurons."""
+"""Of states that leak, so that truncation costs them little; as in Loihi's neurons."""
 
 
 def reference_of(
@@ -59,7 +59,7 @@ def rounded_population(
 ) -> Population:
     """The population that a neuron node becomes, its bias still 0. unit: real value of an integer unit per channel.
 
-    fraction_bits: of its states, where they fade.
+    fraction_bits: of its states, where they leak.
     """
 
     def integer(values: FloatArray) -> npt.NDArray[np.int64]:
@@ -109,6 +109,6 @@ def whole_units(values: FloatArray, unit: FloatArray, name: str) -> npt.NDArray[
 
 
 def rounded_decay(decay: FloatArray, bits: int) -> npt.NDArray[np.int64]:
-    """A decay in 1 / 2**bits. One that is there at all stays: a state that never fades is another neuron."""
+    """A decay in 1 / 2**bits. One that is there at all stays: a state that never leaks is another neuron."""
     rounded = np.rint(decay * (1 << bits)).astype(np.int64)
     return least_shape(np.where(decay > 0, np.maximum(rounded, 1), rounded))

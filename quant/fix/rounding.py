@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-FloatArray = npt.NDArray[np.float64]
+from inflor.quant.ir.types import FloatArray
 
 DAMPING = 0.01
 """Added to the second moment's diagonal, relative to its mean: inputs that the samples never excited stay put."""

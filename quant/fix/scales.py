@@ -21,11 +21,9 @@ import numpy.typing as npt
 
 from inflor.converter.errors import InputError
 from inflor.quant.fix.rounding import BLOCK, round_compensated
+from inflor.quant.ir.types import FloatArray, IntArray
 from inflor.quant.operators import Operator, Shape, Weighted
 from inflor.quant.operators.arrays import channels_first
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 RESOLUTION = 128
 """Least t of a typical channel: thresholds and biases are held at least this finely relative to the threshold."""

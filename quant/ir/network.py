@@ -209,7 +209,7 @@ class IntegerNetwork:
     def inputs(self) -> tuple[Population, ...]:
         return tuple(p for p in self.populations if p.role == "input")
 
-    def quantise_input(self, x: npt.NDArray[np.float32]) -> npt.NDArray[np.int8]:
+    def quantize_input(self, x: npt.NDArray[np.float32]) -> npt.NDArray[np.int8]:
         """Normalised images or frames [..., *shape] as signed integers, rounded half to even."""
         (source,) = self.inputs
         limit = 2 ** (self.input_bits - 1)
@@ -229,7 +229,7 @@ class IntegerNetwork:
         return values.argmax(1).astype(np.int64)
 
     def frames(self, inputs: npt.NDArray[Any]) -> npt.NDArray[np.int8]:
-        """Quantised inputs as [samples, 1 or T, *shape].
+        """Quantized inputs as [samples, 1 or T, *shape].
 
         inputs: integers [samples, *shape], the same at every step, or [samples, T, *shape], a frame per step.
 

@@ -220,7 +220,7 @@ def _after_any_reset(population: Population, after: Interval) -> Interval:
 
 
 def _grown(network: IntegerNetwork, population: Population, now: Interval, growth: Interval, steps: int) -> Interval:
-    """What a state can be within `steps` more steps that add `growth` each, if nothing of it fades."""
+    """What a state can be within `steps` more steps that add `growth` each, if nothing of it leaks."""
     if not steps:
         return now
     _check_exact(network, population, now.peak + steps * growth.peak)

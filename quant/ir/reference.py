@@ -5,7 +5,7 @@ emulator or with any chip. Whoever wants to know what a file `*.int.nir` means r
 all targets and the verdict of `inflor check` call them.
 
     network = inflor.quant.file.read("model.int.nir")
-    states = run(network, network.quantise_input(x)[0])
+    states = run(network, network.quantize_input(x)[0])
     states["neuron1"][t][i].spike    # of neuron i, in row-major order of the population's shape, in step t
 """
 
@@ -126,7 +126,7 @@ def run(network: IntegerNetwork, sample: npt.NDArray[Any]) -> dict[str, list[lis
 
     Args:
         network: with one input.
-        sample: integers [*shape], the same in every step, or [T, *shape], a frame for each; see `quantise_input`.
+        sample: integers [*shape], the same in every step, or [T, *shape], a frame for each; see `quantize_input`.
     """
     frames = network.frames(sample[None])[0]
     sent: dict[str, list[list[int]]] = {p.name: [] for p in network.populations}

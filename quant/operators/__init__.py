@@ -70,5 +70,5 @@ def operator_of(name: str, node: nir.NIRNode, shape: Shape, source: str) -> Oper
     for operator in OPERATORS:
         if isinstance(node, operator.NODES) and (found := operator.from_nir(name, node, shape)) is not None:
             return found
-    what = f"a {type(node).__name__} over {shape} cannot be quantised"
+    what = f"a {type(node).__name__} over {shape} cannot be quantized"
     raise InputError(what, path=source, node=name, mend="flatten its input")

@@ -141,7 +141,7 @@ class Weighted(Operator):
     How its weights can be rounded is a part of it. Each row, `weight[r]`, makes an output channel of its own.
 
     Attributes:
-        weight: [rows, ...]; int64, the mantissa, or float64 while a network is being quantised.
+        weight: [rows, ...]; int64, the mantissa, or float64 while a network is being quantized.
         elementwise: whether each neuron has its own weight alone, `out = weight * in`. `weight` broadcasts against the
             input, and its rows are the channels.
         shared: whether each weight meets several inputs of one sample.

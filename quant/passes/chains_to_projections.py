@@ -32,7 +32,7 @@ def chains_to_projections(graph: Graph) -> FusedGraph:
         if primitive(graph.nodes[source]).integrates:
             raise InputError(
                 f"{graph.source}: node {source!r} ({type(graph.nodes[source]).__name__}): its potential goes on to "
-                f"{target!r}, and between populations only spikes go; quantise the network before `portable`, or put "
+                f"{target!r}, and between populations only spikes go; quantize the network before `portable`, or put "
                 "a neuron that fires behind it"
             )
     names = {name for _, path, _ in chains for name in path if not isinstance(graph.nodes[name], nir.Delay)}

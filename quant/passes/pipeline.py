@@ -21,7 +21,7 @@ from inflor.quant.passes.pools_to_sums import pools_to_sums
 SUMS, CHAINS, ONE_WEIGHTED = (frozenset({p}) for p in ("sum pools", "chains", "one weighted operator"))
 
 ADD_READOUTS = Pass("add readouts", add_readouts)
-"""Before quantisation alone; what it adds is run in float as well."""
+"""Before quantization alone; what it adds is run in float as well."""
 FUSE: tuple[Pass[Any], ...] = (
     Pass("pools to sums", pools_to_sums, ensures=SUMS),
     Pass("chains to projections", chains_to_projections, requires=SUMS, ensures=CHAINS),
@@ -34,7 +34,7 @@ FUSE: tuple[Pass[Any], ...] = (
 )
 """From a graph to populations and projections of one weighted operator each: for float and for integer files."""
 NAME_OPERATORS = Pass("name operators", name_operators, requires=CHAINS)
-"""Before quantisation alone: the names in a file are unique."""
+"""Before quantization alone: the names in a file are unique."""
 
 
 def fuse(graph: Graph) -> FusedGraph:

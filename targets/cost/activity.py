@@ -24,7 +24,7 @@ KEPT = 1 << 28
 
 @dataclass(frozen=True, eq=False)
 class Activity:
-    """A record beside the network that it is of. inputs: quantised, [samples, *shape] or [samples, T, *shape], or None.
+    """A record beside the network that it is of. inputs: quantized, [samples, *shape] or [samples, T, *shape], or None.
 
     Where inputs are None, none of their values is taken to be zero. unpacked: spikes that were read once.
     """

@@ -50,7 +50,7 @@ def estimate(
 
     Args:
         names: of the hardware; None for all there is.
-        inputs: the quantised inputs of the record, [samples, *shape] or [samples, T, *shape], so that those that are
+        inputs: the quantized inputs of the record, [samples, *shape] or [samples, T, *shape], so that those that are
             zero are known; without them none is taken to be.
 
     Raises:

@@ -33,7 +33,7 @@ class States:
 
 
 def run(plan: CpuPlan, inputs: npt.NDArray[np.integer], recorder: Recorder, progress: Progress | None) -> Facts:
-    """Run quantised inputs and hand every batch to the recorder.
+    """Run quantized inputs and hand every batch to the recorder.
 
     inputs: integers [samples, *shape], the same at every step, or [samples, T, *shape], a frame per step.
 
@@ -51,7 +51,7 @@ def run(plan: CpuPlan, inputs: npt.NDArray[np.integer], recorder: Recorder, prog
 
 
 def states(plan: CpuPlan, inputs: npt.NDArray[np.integer]) -> dict[str, States]:
-    """Run quantised inputs and return every state of every population, all in memory: for looking into a run.
+    """Run quantized inputs and return every state of every population, all in memory: for looking into a run.
 
     Raises:
         InputError: as `run`.

@@ -49,7 +49,7 @@ class Histogram:
 def histograms(
     graph: Graph, network: IntegerNetwork, x: npt.NDArray[np.float32], edges: FloatArray
 ) -> tuple[Histogram, ...]:
-    """Run both networks on normalised images and count the potentials of every population that fires.
+    """Run both networks on normalized images and count the potentials of every population that fires.
 
     x: [samples, *shape], or [samples, T, *shape] with a frame per step.
 
@@ -66,7 +66,7 @@ def histograms(
         graph, frames.transpose(0, 1) if in_time else frames, timesteps, keep=(), currents=names, dtype=torch.float64
     )
     found = []
-    found_states = cpu_states(place(network, CpuOptions(), {}), network.quantise_input(x))
+    found_states = cpu_states(place(network, CpuOptions(), {}), network.quantize_input(x))
     for name in names:
         state = found_states.pop(name)
         assert state.spikes is not None

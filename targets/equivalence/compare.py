@@ -111,7 +111,7 @@ class Equivalence:
     def equal(self) -> bool:
         return self.mismatches == 0
 
-    def to_json(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, Any]:
         """Plain data for `--json`."""
         layers = [{**asdict(layer), "agreement": layer.agreement} for layer in self.layers]
         return {**asdict(self), "equal": self.equal, "layers": layers}
@@ -124,7 +124,7 @@ def check(
     options: Mapping[str, Mapping[str, Any]] | None = None,
     progress: Progress | None = None,
 ) -> Equivalence:
-    """Run `network` on every target and compare. inputs: quantised, integers [samples, *shape] or [samples, T, *shape].
+    """Run `network` on every target and compare. inputs: quantized, integers [samples, *shape] or [samples, T, *shape].
 
     options: per target, the options of its `place`.
 

@@ -53,7 +53,7 @@ def place(network: Graph, options: FloatOptions, rates: Rates) -> FloatPlan:
 
 
 def run(plan: FloatPlan, inputs: npt.NDArray[np.float32], recorder: Recorder, progress: Progress | None) -> Facts:
-    """Run normalised images [samples, *shape], or frames [samples, T, *shape].
+    """Run normalized images [samples, *shape], or frames [samples, T, *shape].
 
     The prediction is the largest of what the first Output has at the end, of integrators, or in all, of anything else.
     """

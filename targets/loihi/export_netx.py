@@ -121,13 +121,13 @@ def _neuron(network: IntegerNetwork, population: Population) -> dict[str, int | 
         raise _refusal(network, population, f"has decays of {population.rule.decay_bits} bits; netx has 12")
     for misfit in misfits(population):
         raise _refusal(
-            network, population, f"has {misfit.limit} {misfit.number}, allowed is {misfit.allowed}; quantise it anew"
+            network, population, f"has {misfit.limit} {misfit.number}, allowed is {misfit.allowed}; quantize it anew"
         )
     if population.rule.bias.any() and has_current(population):
         raise _refusal(network, population, "has a bias of its current; that of netx is one of the potential")
     bias = _potential_bias(population)
     if bias is None or bias.min() < RANGES["bias_mant"][0] or bias.max() > RANGES["bias_mant"][1]:
-        what = f"has biases beyond whole units of {RANGES['bias_mant']}; quantise with fewer bits"
+        what = f"has biases beyond whole units of {RANGES['bias_mant']}; quantize with fewer bits"
         raise _refusal(network, population, what)
     current, leak = (_per_channel(network, population, decay, "a decay") for decay in twelve)
     threshold = population.rule.threshold if population.role != "readout" else np.asarray(NEVER)

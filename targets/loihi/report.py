@@ -43,7 +43,7 @@ class Cost:
     broken: tuple[str, ...] = ()
     refused: str = ""
 
-    def to_json(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, Any]:
         """Plain data."""
         return asdict(self)
 
@@ -72,7 +72,7 @@ def describe(plan: LoihiPlan) -> Described:
         names = ", ".join(summary["unproved_states"])
         parts.append(f"not proved to stay within 24 bits, so runs watch them: {names}")
     text = "\n".join(parts)
-    costs = [cost.to_json() for cost in plan.costs]
+    costs = [cost.as_dict() for cost in plan.costs]
     return Described(data={"target": "loihi", **summary, "soft_resets": costs, "table": text}, lines=[text])
 
 

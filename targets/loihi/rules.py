@@ -36,7 +36,7 @@ def broken_rules(network: IntegerNetwork, options: LayoutOptions) -> list[Violat
 
 def input_of_eight_bits(network: IntegerNetwork, population: Population, _: StateRange | None) -> Iterator[Violation]:
     if population.role == "input" and network.input_bits > 8:
-        yield Violation(population.name, "input width", network.input_bits, 8, "quantise the input to 8 bits")
+        yield Violation(population.name, "input width", network.input_bits, 8, "quantize the input to 8 bits")
 
 
 def time_for_every_synapse(
@@ -61,7 +61,7 @@ def decays_of_12_bits(network: IntegerNetwork, population: Population, _: StateR
     for decay in rule.decays:
         if decay.min() < 0 or decay.max() > one:
             worst = int(decay.min() if decay.min() < 0 else decay.max())
-            yield Violation(population.name, "decay", worst, f"0 to {one}", "quantise it anew")
+            yield Violation(population.name, "decay", worst, f"0 to {one}", "quantize it anew")
             return
     if decays(population) is None:
         yield Violation(
@@ -69,7 +69,7 @@ def decays_of_12_bits(network: IntegerNetwork, population: Population, _: StateR
             "bits of its decays",
             rule.decay_bits,
             DECAY_BITS,
-            "quantise it with `decay_bits=12`",
+            "quantize it with `decay_bits=12`",
         )
 
 
@@ -91,7 +91,7 @@ def synaptic_sum_of_24_bits(
 
 def fits_stock_neurons(network: IntegerNetwork, population: Population, _: StateRange | None) -> Iterator[Violation]:
     for misfit in misfits(population):
-        mend = f"quantise with fewer bits, or {USE_MICROCODE}" if misfit.limit == "threshold" else USE_MICROCODE
+        mend = f"quantize with fewer bits, or {USE_MICROCODE}" if misfit.limit == "threshold" else USE_MICROCODE
         yield Violation(population.name, misfit.limit, misfit.number, misfit.allowed, mend)
 
 

@@ -123,7 +123,7 @@ def _refuse_unwatched(network: IntegerNetwork, lowered: Plan) -> None:
 
 
 def run(plan: LoihiPlan, inputs: npt.NDArray[Any], recorder: Recorder, progress: Progress | None) -> Facts:
-    """Run quantised images [samples, *shape], or frames [samples, T, *shape], streamed back to back in a worker."""
+    """Run quantized images [samples, *shape], or frames [samples, T, *shape], streamed back to back in a worker."""
     options = plan.options
     return simulate.simulate(
         plan.network, plan.layout, inputs, recorder, progress, options.exact_lava, options.timeout, options.run_config

@@ -42,7 +42,7 @@ def draw(plan: SpinnakerPlan, path: str | os.PathLike[str]) -> None:
     lines = [_line(chip, link) for chip, link in traffic]
     packets = np.array(list(traffic.values()))
     links = LineCollection(lines, array=packets, cmap="plasma_r", linewidths=2.5, zorder=1)
-    links.set_clim(-0.2 * packets.max(initial=1), packets.max(initial=1))  # the palest colours are hard to see
+    links.set_clim(-0.2 * packets.max(initial=1), packets.max(initial=1))  # the palest colors are hard to see
     axes.add_collection(links)
     at = np.array(machine.chips)
     most = max(len(cores) for cores in machine.cores.values())

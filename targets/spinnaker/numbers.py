@@ -226,10 +226,10 @@ def _ring_buffers(
         shifts.append(shift)
         bounds.append(bound >> spare)
         if largest >> spare > RING_MAX:
-            mend = "quantise with fewer bits"
+            mend = "quantize with fewer bits"
             violations.append(Violation(population.name, f"{kind} weight", largest >> spare, RING_MAX, mend))
         elif bound >> spare > RING_MAX:
-            mend = "quantise with fewer bits; runs count every sum that saturates"
+            mend = "quantize with fewer bits; runs count every sum that saturates"
             limit = f"{kind} sum that one tick may bring to a ring buffer"
             violations.append(Violation(population.name, limit, bound >> spare, RING_MAX, mend, fatal=False))
     return (shifts[0], shifts[1]), (bounds[0], bounds[1]), violations

@@ -53,7 +53,7 @@ def place(network: IntegerNetwork, options: SpinnakerOptions, rates: Rates) -> S
 
 
 def run(plan: SpinnakerPlan, inputs: npt.NDArray[np.integer], recorder: Recorder, progress: Progress | None) -> Facts:
-    """Run quantised images [samples, *shape], or frames [samples, T, *shape], streamed back to back.
+    """Run quantized images [samples, *shape], or frames [samples, T, *shape], streamed back to back.
 
     Raises:
         InputError: inputs of another shape or type.

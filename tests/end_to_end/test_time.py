@@ -153,9 +153,9 @@ def test_a_model_has_conventions_of_its_own(files) -> None:
 
 def test_info_shows_what_is_not_understood(theirs: Path) -> None:
     with h5py.File(theirs, "a") as file:
-        file["node"].create_group("metadata").create_dataset("colour", data="blue")
+        file["node"].create_group("metadata").create_dataset("color", data="blue")
     described = invoke_json("info", theirs, "--from", "snntorch")
-    assert described["other_metadata"] == ["colour"]
+    assert described["other_metadata"] == ["color"]
     row = next(node for node in described["nodes"] if node["name"] == "lif")
     assert row["tau"] == "0.0005"
     assert json.dumps(row)

@@ -10,11 +10,18 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import toy
 from command_line import environment, invoke, invoke_json
+
+from inflor.quant import file as integer_nir
+from inflor.quant.ir.neuron import NeuronRule, Subtract
+from inflor.targets import registry, running
+from inflor.targets.api import UnplaceableError
 
 ROOT = toy.FOLDER.parents[1]
 FILES = sorted(path for path in toy.FOLDER.rglob("*") if path.suffix in (".py", ".toml"))
@@ -81,6 +88,28 @@ def test_it_places_with_its_own_option(model: Path) -> None:
     assert refused.exit_code == 2
     assert "--neurons-per-core" in refused.stderr
     assert "15" in refused.stderr
+
+
+def test_it_refuses_what_breaks_its_limits(model: Path) -> None:
+    network = integer_nir.read(model)
+    first = next(p for p in network.populations if p.role == "spiking")
+    wide = replace(
+        network,
+        projections=tuple(replace(q, exponent=24 if q.target == first.name else 0) for q in network.projections),
+    )
+    with pytest.raises(UnplaceableError, match=r"population 'neuron1': bits \d+, allowed is 32; use fewer"):
+        running.place(registry.find("toy"), wide)
+    large = replace(
+        first,
+        shape=(64 * 128,),
+        rule=NeuronRule(threshold=np.ones((), np.int64), reset=Subtract(np.ones((), np.int64))),
+    )
+    alone = replace(network, populations=(network.inputs[0], large), projections=(), outputs=(large.name,))
+    assert running.place(registry.find("toy"), alone).summary() == {"cores": 64}
+    with pytest.raises(UnplaceableError, match="neurons 8193, allowed is 8192; allow more `neurons_per_core`"):
+        running.place(
+            registry.find("toy"), replace(alone, populations=(network.inputs[0], replace(large, shape=(8193,))))
+        )
 
 
 def test_it_runs_checks_estimates_and_reports(model: Path, tmp_path: Path) -> None:

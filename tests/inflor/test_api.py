@@ -41,10 +41,10 @@ def test_the_whole_path_in_memory(tmp_path: Path) -> None:
     converted = inflor.convert(trained.model_path)
     assert converted.path is None
     data = load("digits")
-    quantised = inflor.quantize(converted.graph, bits=6, calibrate=data, samples=32)
-    assert isinstance(quantised.network, IntegerNetwork)
-    assert quantised.report.bits == 6
-    record = inflor.run(quantised.network, dataset=data, samples=40, spikes=True)
+    quantized = inflor.quantize(converted.graph, bits=6, calibrate=data, samples=32)
+    assert isinstance(quantized.network, IntegerNetwork)
+    assert quantized.report.bits == 6
+    record = inflor.run(quantized.network, dataset=data, samples=40, spikes=True)
     assert record.samples == 40
     assert record.spikes("neuron1").shape == (40, 3, 16)
     assert record.path is None

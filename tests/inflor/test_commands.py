@@ -115,7 +115,7 @@ def test_a_float_run_is_what_the_executor_computes(files: Files) -> None:
     printed = invoke_json("run", files.graph, "--dataset", "digits")
     assert printed["samples"] == TEST_SAMPLES
     graph, data = nir_file.read(files.graph), load("digits")
-    result = execute.run(graph, graph.info.normalise(data.x_test), 4)
+    result = execute.run(graph, graph.info.normalize(data.x_test), 4)
     assert {p["name"]: p["spikes"] for p in printed["populations"] if p["kind"] == "if"} == {
         name: int(spikes.sum()) for name, spikes in result.spikes.items()
     }

@@ -59,7 +59,7 @@ def test_a_dumb_terminal_gets_no_progress(tmp_path: Path) -> None:
     assert shown == ""
 
 
-def test_a_terminal_gets_a_drawn_table_and_no_colour_is_heeded(files: Files) -> None:
+def test_a_terminal_gets_a_drawn_table_and_no_color_is_heeded(files: Files) -> None:
     arguments: list[object] = ["run", files.integers, "--dataset", "digits", "--samples", 5]
     shown, stderr = on_a_terminal(arguments, "stdout")
     assert "─" in shown

@@ -29,7 +29,7 @@ def test_counts_of_a_trained_network_equal_a_loop_over_its_spikes(files: Files, 
     found = invoke_json("estimate", files.integers, "--record", record, "--hardware", "cmos45", "--dataset", "digits")
     network = integer_nir.from_graph(nir_file.read(files.integers))
     data = inflor.load_dataset("digits")
-    x = network.quantise_input(network.info.normalise(data.x_test[:3]))
+    x = network.quantize_input(network.info.normalize(data.x_test[:3]))
     assert (x == x.min()).any()
     loop = Loop(network, records.read(record), x)
     expected = [loop.count(p["name"]) for p in found["counts"]["populations"]]

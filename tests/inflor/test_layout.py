@@ -86,8 +86,8 @@ def test_static_data_of_any_shape_are_run(tmp_path: Path, shape: tuple[int, ...]
     said = ["--layout", "chw"] if shape == (3, 3, 3) else []
     assert counted(network, data, *said) == expected
     assert min(expected) > 0
-    quantised = inflor.quantize(network, calibrate=data, out=tmp_path / "n.int.nir", layout="chw")
-    assert quantised.network.inputs[0].shape == shape
+    quantized = inflor.quantize(network, calibrate=data, out=tmp_path / "n.int.nir", layout="chw")
+    assert quantized.network.inputs[0].shape == shape
     result = invoke("check", tmp_path / "n.int.nir", "--targets", "cpu", "spinnaker", "--dataset", data, *said)
     assert result.exit_code == 0, result.stderr
 

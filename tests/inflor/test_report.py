@@ -18,7 +18,7 @@ from html_page import Element, parse
 import inflor
 from inflor.converter.errors import InputError
 from inflor.page import captions
-from inflor.page.colours import ramp
+from inflor.page.colors import ramp
 from inflor.page.contents import Missing
 from inflor.page.raster import raster
 from inflor.page.render import _tiles
@@ -69,7 +69,7 @@ def made(files: Files, tmp_path_factory: pytest.TempPathFactory) -> Made:
         float_model=files.graph,
         float_record=float_record,
         check=check,
-        quantisation=losses,
+        quantization=losses,
         sample=3,
     )
     return Made(record, float_record, check, losses, page, made)
@@ -146,7 +146,7 @@ def test_the_table_of_populations_has_the_records_counts(made: Made, files: File
         assert row[4].split(" – ")[0] == f"{threshold.min():,}"
 
 
-def test_losses_are_those_of_the_records_and_of_the_quantisation(made: Made) -> None:
+def test_losses_are_those_of_the_records_and_of_the_quantization(made: Made) -> None:
     integer, reference = records.read(made.record), records.read(made.float_record)
     written = {layer["population"]: layer for layer in json.loads(made.losses.read_text())["layers"]}
     for row in made.tree.one("table", id="losses").cells():
@@ -385,7 +385,7 @@ def test_a_record_of_another_version_is_pointed_out(files: Files, made: Made, tm
         (["--check", "CHECK", "--targets", "cpu", "spinnaker"], "give one of them"),
         (["--check", "LOSSES"], "is not what inflor check --json prints"),
         (["--check", "RECORD"], "is no JSON"),
-        (["--quantisation", "CHECK"], "is not what inflor quantize --report writes"),
+        (["--quantization", "CHECK"], "is not what inflor quantize --report writes"),
         (["--float-model", "MODEL"], "takes the one that it was made from"),
         (["--dataset", "mnist", "--data-dir", "."], "mnist"),
         (["--targets", "cpu"], "two or more"),
@@ -441,11 +441,11 @@ def test_a_float_record_must_be_of_a_float_run_on_the_same_samples(files: Files,
         ({"shape": [3]}, "the shape of 'neuron1'"),
     ],
 )
-def test_the_report_of_another_quantisation_is_refused(files: Files, made: Made, change: dict, message: str) -> None:
+def test_the_report_of_another_quantization_is_refused(files: Files, made: Made, change: dict, message: str) -> None:
     losses = json.loads(made.losses.read_text())
     (losses["layers"][0] if change.keys() & {"threshold", "shape"} else losses).update(change)
     with pytest.raises(InputError, match=message):
-        inflor.report(files.integers, made.record, None, quantisation=losses, hardware="cmos45")
+        inflor.report(files.integers, made.record, None, quantization=losses, hardware="cmos45")
 
 
 def test_other_data_of_the_same_name_are_refused_or_pointed_out(files: Files, made: Made) -> None:
@@ -472,19 +472,19 @@ def test_a_name_alone_is_taken_and_what_is_no_file_or_number_is_refused(files: F
 
 
 @pytest.mark.parametrize("number", [1, 2, 4, 9, 40])
-def test_colours_are_readable_on_light_and_dark(number: int) -> None:
-    colours = ramp(number)
-    assert len(set(colours)) == number
-    for colour in colours:
+def test_colors_are_readable_on_light_and_dark(number: int) -> None:
+    colors = ramp(number)
+    assert len(set(colors)) == number
+    for color in colors:
         for ground in ("#ffffff", "#12151b"):
-            assert _contrast(colour, ground) >= 3.0
+            assert _contrast(color, ground) >= 3.0
 
 
 def _contrast(one: str, other: str) -> float:
     """WCAG's contrast ratio."""
     lights = []
-    for colour in (one, other):
-        channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    for color in (one, other):
+        channels = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
         linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
         lights.append(0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2])
     return (max(lights) + 0.05) / (min(lights) + 0.05)

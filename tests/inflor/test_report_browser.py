@@ -76,8 +76,8 @@ def test_every_chart_is_drawn_within_the_width(
     assert shot.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
 
 
-def _light(colour: str) -> int:
-    return sum(int(part) for part in colour[colour.index("(") + 1 : -1].split(",")[:3])
+def _light(color: str) -> int:
+    return sum(int(part) for part in color[color.index("(") + 1 : -1].split(",")[:3])
 
 
 def test_the_raster_is_painted_and_names_the_neuron_under_the_pointer(page: Page, report: Path) -> None:

@@ -35,7 +35,7 @@ DIFFERENT = Equivalence(
 
 
 def test_what_check_prints() -> None:
-    equal, different = verdict(EQUAL.to_json(), "here"), verdict(DIFFERENT.to_json(), "here")
+    equal, different = verdict(EQUAL.as_dict(), "here"), verdict(DIFFERENT.as_dict(), "here")
     assert (equal.equal, equal.targets, equal.samples, equal.compared, equal.mismatches) == (
         True,
         ("cpu", "loihi"),
@@ -83,14 +83,14 @@ CHANGES: dict[str, tuple[dict[str, Any], str]] = {
 def test_what_only_looks_like_it(change: str) -> None:
     changes, message = CHANGES[change]
     with pytest.raises(InputError) as caught:
-        verdict({**EQUAL.to_json(), **changes}, "Read from v.json", "some/v.json")
+        verdict({**EQUAL.as_dict(), **changes}, "Read from v.json", "some/v.json")
     assert str(caught.value).startswith("some/v.json: is not what inflor check --json prints: it ")
     assert message in str(caught.value)
 
 
 @pytest.mark.parametrize("key", ["equal", "targets", "samples", "compared_spikes", "mismatches", "layers"])
 def test_what_is_missing_is_named(key: str) -> None:
-    found = EQUAL.to_json()
+    found = EQUAL.as_dict()
     del found[key]
     with pytest.raises(InputError, match=f"Read from v.json: .* it has no '{key}'"):
         verdict(found, "Read from v.json")
@@ -109,6 +109,6 @@ def test_what_is_missing_is_named(key: str) -> None:
     ],
 )
 def test_a_damaged_first_mismatch(changes: dict[str, Any]) -> None:
-    found = DIFFERENT.to_json()
+    found = DIFFERENT.as_dict()
     with pytest.raises(InputError, match="is not what inflor check"):
         verdict({**found, "first_mismatch": {**found["first_mismatch"], **changes}}, "v.json")

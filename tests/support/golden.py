@@ -50,7 +50,7 @@ def artifacts(name: str, folder: Path) -> Artifacts:
     """Digests of all that a network is turned into; `folder` is for its files.
 
     exported: the file of a trained family, before its weights are replaced. float, integer: the .nir files. report: of
-    the quantisation. float_run, cpu, loihi, spinnaker: records. estimate: of the run on cpu. netx, spynnaker: the files
+    the quantization. float_run, cpu, loihi, spinnaker: records. estimate: of the run on cpu. netx, spynnaker: the files
     of these tools. plan_*: what `inflor place` writes.
     """
     network, found = NETWORKS[name], Artifacts()
@@ -94,7 +94,7 @@ def artifacts(name: str, folder: Path) -> Artifacts:
 def _export(name: str, network: Network, folder: Path, samples: Path, model: Path) -> Digests:
     """Train for an epoch, export with weights and statistics that are drawn, then give the export's layers drawn ones.
 
-    What training makes of weights, and what is left of a normalisation when it is folded, differs from one processor to
+    What training makes of weights, and what is left of a normalization when it is folded, differs from one processor to
     the next or is on no grid.
     """
     _must(

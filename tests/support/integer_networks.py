@@ -78,7 +78,7 @@ def integer_networks(
 
 
 def images(network: IntegerNetwork, count: int, seed: int = 0, frames: bool = False) -> np.ndarray:
-    """Random quantised inputs [count, *shape], or [count, T, *shape]; the ends of the range are among them."""
+    """Random quantized inputs [count, *shape], or [count, T, *shape]; the ends of the range are among them."""
     shape = (network.info.timesteps,) * frames + network.inputs[0].shape
     x = np.random.default_rng(seed).integers(-128, 128, (count, *shape)).astype(np.int8)
     x[0].flat[:2] = (127, -128)[: x[0].size]

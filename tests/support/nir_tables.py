@@ -193,7 +193,7 @@ def refusal(row: str, target: str, run_too: Collection[str] = ("spinnaker",)) ->
         if chosen.available() is None:
             running.place(chosen, integers)
         if target in run_too:
-            found = equivalence.check(integers, ("cpu", target), integers.quantise_input(next(iter(x.values()))[:3]))
+            found = equivalence.check(integers, ("cpu", target), integers.quantize_input(next(iter(x.values()))[:3]))
             return None if found.equal else f"fires other spikes than cpu: {found.first_mismatch}"
     except InputError as error:
         return str(error)

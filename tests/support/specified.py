@@ -9,13 +9,13 @@ from inflor.quant.ir.network import IntegerNetwork
 
 
 def run_all(network: IntegerNetwork, images: np.ndarray) -> dict[str, np.ndarray]:
-    """Quantised images [samples, *shape] -> per population: spikes, or v of a readout, [samples, T, *shape]."""
+    """Quantized images [samples, *shape] -> per population: spikes, or v of a readout, [samples, T, *shape]."""
     results = [run(network, image) for image in images]
     return {name: np.stack([result[name] for result in results]) for name in results[0]}
 
 
 def run(network: IntegerNetwork, image: np.ndarray) -> dict[str, np.ndarray]:
-    """One quantised image [*shape], or frames [T, *shape] -> per population: spikes or readout's v [T, *shape]."""
+    """One quantized image [*shape], or frames [T, *shape] -> per population: spikes or readout's v [T, *shape]."""
     found = reference.run(network, image)
     field = {p.name: "v" if p.role == "readout" else "spike" for p in network.populations}
     return {name: _array(network, name, steps, field[name]) for name, steps in found.items()}

@@ -45,7 +45,7 @@ def test_the_host_rounds_half_to_even_and_clips(network: IntegerNetwork) -> None
     source, *rest = network.populations
     network = replace(network, populations=(replace(source, scale=np.asarray(unit)), *rest))
     values = np.array([0.5, 1.5, -0.5, -2.5, 126.7, 200, -128.4, -300]) * unit
-    assert network.quantise_input(values.astype(np.float32)).tolist() == [0, 2, 0, -2, 127, 127, -128, -128]
+    assert network.quantize_input(values.astype(np.float32)).tolist() == [0, 2, 0, -2, 127, 127, -128, -128]
 
 
 @given(network=NETWORKS)

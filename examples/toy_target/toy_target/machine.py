@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from inflor.quant.ir.network import IntegerNetwork
+from inflor.quant.ir.ranges import prove_no_overflow
 from inflor.quant.operators import unrolled
 from inflor.targets.api import Described, UnplaceableError, Violation
 from inflor.targets.chips.figures import Figure
@@ -15,8 +16,7 @@ from inflor.targets.record.file import RecordedPopulation, batch_of, recorded_po
 from toy_target import ToyOptions
 
 SOURCE = {"source": "A. Toymaker, A chip that does not exist, 2026, table 1", "kind": "claimed", "check": "A"}
-EVENT = Figure(name="toy1.synaptic_event", energy=5e-12, **SOURCE)
-UPDATE = Figure(name="toy1.neuron_update", energy=9e-12, **SOURCE)
+JOULES = {"synaptic_events": 5e-12, "input_events": 5e-12, "neuron_updates": 9e-12}
 
 
 class ToyPlan(NamedTuple):
@@ -30,7 +30,8 @@ class ToyPlan(NamedTuple):
 
 def violations(network, options):
     neurons, room = sum(p.size for p in recorded_populations(network)), 64 * options.neurons_per_core
-    return [Violation("all", "neurons", neurons, room, "allow more `neurons_per_core`")] if neurons > room else []
+    broken = [Violation(r.population, "bits", r.bits_needed, 32, "use fewer") for r in prove_no_overflow(network, 32)]
+    return broken + [Violation("all", "neurons", neurons, room, "allow more `neurons_per_core`")] * (neurons > room)
 
 
 def place(network, options, rates):
@@ -54,8 +55,8 @@ def core_map(network, chip, rates):
 
 
 def energy(case):
-    counted = {"synaptic_events": EVENT, "input_events": EVENT, "neuron_updates": UPDATE}
-    terms = tuple(energy_term(n.replace("_", " "), case.by_population(n), case.samples, f) for n, f in counted.items())
+    figures = {name: Figure(name=f"toy1.{name}", energy=joules, **SOURCE) for name, joules in JOULES.items()}
+    terms = tuple(energy_term(n.replace("_", " "), case.by_population(n), case.samples, f) for n, f in figures.items())
     return Estimate(name="toy1", hardware="toy1", title="Toy 1", terms=terms, notes=case.notes(), mapped=case.mapped)
 
 
@@ -80,7 +81,6 @@ def run(plan, inputs, recorder, progress):
 def step(p, v, a):
     """What the neurons of a population send, and the potentials that they keep."""
     v = np.sign(v) * (np.abs(v) * (4096 - p.rule.decay) >> 12) + a + p.rule.bias
-    if p.role == "readout":
-        return v, v
-    fired = v > p.rule.threshold
-    return fired, np.where(fired, v - p.rule.reset_value if p.rule.reset_kind == "subtract" else 0, v)
+    fired = (v > p.rule.threshold) & (p.role == "spiking")
+    kept = np.where(fired, v - p.rule.reset_value if p.rule.reset_kind == "subtract" else 0, v)
+    return (v if p.role == "readout" else fired), kept

@@ -3,7 +3,7 @@
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
   const ink = "var(--ink)", quiet = "var(--quiet)", line = "var(--line)", paper = "var(--paper)";
-  const colour = new Map((data.populations || []).map((p) => [p.name, p.colour]));
+  const color = new Map((data.populations || []).map((p) => [p.name, p.color]));
   const hint = document.getElementById("hint");
 
   /* Numbers and words */
@@ -53,7 +53,7 @@
       x: { domain: [0, most], label: null, tickFormat: options.share ? shareTick(most) : undefined, ticks: Math.max(2, Math.floor((width - margin) / 90)), grid: true, tickSize: 0 },
       y: { domain: names, label: null, tickSize: 0, tickFormat: fitting(margin), padding: 0.25 },
       marks: [
-        Plot.barX(rows, { x: value, y: "name", fill: (r) => colour.get(r.name) }),
+        Plot.barX(rows, { x: value, y: "name", fill: (r) => color.get(r.name) }),
         options.other ? Plot.tickX(rows.filter((r) => options.other(r) != null), { x: options.other, y: "name", stroke: ink, strokeWidth: 2 }) : null,
         Plot.text(rows, { x: (r) => Math.max(value(r), options.other ? options.other(r) ?? 0 : 0), y: "name", text: (r) => show(r), textAnchor: "start", dx: 6, fill: ink }),
         Plot.ruleX([0], { stroke: line }),
@@ -75,7 +75,7 @@
       x: { domain: [edges[0], edges[edges.length - 1]], label: null, ticks: Math.floor(width / 60), tickSize: 4 },
       y: { domain: [0, most], label: null, ticks: 3, tickFormat: (v) => percent(v, most < 0.02 ? 1 : 0), tickSize: 0, grid: true },
       marks: [
-        Plot.rectY(points, { x1: "x1", x2: "x2", y: "before", fill: colour.get(name), fillOpacity: 0.45 }),
+        Plot.rectY(points, { x1: "x1", x2: "x2", y: "before", fill: color.get(name), fillOpacity: 0.45 }),
         Plot.line(steps, { x: "x", y: "y", stroke: ink, strokeWidth: 1.25 }),
         Plot.ruleX([1], { stroke: ink, strokeDasharray: "3,3" }),
         Plot.text([{ x: 1 }], { x: "x", frameAnchor: "top", dy: -14, text: () => "fires from here →", textAnchor: "start", dx: -2, fill: quiet }),
@@ -178,7 +178,7 @@
       const names = [...new Set(data.costs.terms.map((t) => t.name))];
       return shares(width, data.costs.terms, "name", (t) => d3.hcl((255 + 137.5 * names.indexOf(t.name)) % 360, 42, 42).formatHex(), (t) => t.name);
     },
-    layers: (width) => shares(width, data.costs.layers, "name", (r) => colour.get(r.name) || quiet, (r) => r.name),
+    layers: (width) => shares(width, data.costs.layers, "name", (r) => color.get(r.name) || quiet, (r) => r.name),
     timeline(width) {
       const { blocks, period, latency } = data.timeline, names = data.populations.map((p) => p.name), margin = nameMargin(names, width);
       const last = Math.max(...blocks.map((b) => b.step + b.steps)), cell = (width - margin - 16) / last;
@@ -188,7 +188,7 @@
         x: { domain: [0, last], axis: "top", label: null, ticks: d3.range(0, last + 1, Math.max(1, Math.ceil(last / (width / 48)))), tickSize: 3, tickFormat: (v) => (v === 0 ? "step 0" : String(v)) },
         y: { domain: names, label: null, tickSize: 0, tickFormat: fitting(margin), padding: 0.16 },
         marks: [
-          Plot.barX(blocks, { x1: "step", x2: (b) => b.step + b.steps, y: "name", insetLeft: 0.5, insetRight: 0.5, fill: (b) => colour.get(b.name), fillOpacity: (b) => (b.sample ? 0.38 : 1) }),
+          Plot.barX(blocks, { x1: "step", x2: (b) => b.step + b.steps, y: "name", insetLeft: 0.5, insetRight: 0.5, fill: (b) => color.get(b.name), fillOpacity: (b) => (b.sample ? 0.38 : 1) }),
           cell > 13 && height > 13 && blocks[0].steps === 1 ? Plot.text(blocks, { x: (b) => b.step + 0.5, y: "name", text: (b) => String(b.frame), fill: (b) => (b.sample ? ink : "white") }) : null,
           Plot.ruleX([latency, latency + period], { stroke: ink, strokeDasharray: "3,3" }),
           Plot.text([latency, latency + period], { x: (v) => v, frameAnchor: "bottom", dy: 14, textAnchor: "end", dx: 4, fill: ink, text: (v, i) => (width > 500 ? `answer of ${i ? "the next" : "one sample"}: ${v} steps` : `answer: ${v}`) }),
@@ -222,7 +222,7 @@
       let left = b.x1;
       return b.populations.map((p) => ({ ...b, name: p.name, x1: left, x2: (left += ((b.x2 - b.x1) * p.neurons) / b.neurons) }));
     });
-    const paint = (b) => colour.get(b.name) || quiet;
+    const paint = (b) => color.get(b.name) || quiet;
     const svg = plot({
       width: Math.ceil(unit * totalX) + 4, height: Math.ceil(unit * totalY) + 4, margin: 2,
       x: { domain: [0, totalX], axis: null }, y: { domain: [0, totalY], axis: null },
@@ -242,7 +242,7 @@
     for (const p of data.populations.filter((p) => cores.some((c) => c.populations.some((held) => held.name === p.name)))) {
       const item = document.createElement("li"), swatch = document.createElement("span");
       swatch.className = "swatch";
-      swatch.style.background = p.colour;
+      swatch.style.background = p.color;
       item.append(swatch, p.name);
       list.append(item);
     }
@@ -263,7 +263,7 @@
       canvas.height = down * (height + gap) - gap;
       canvas.style.aspectRatio = folded ? `${canvas.width} / ${canvas.height}` : "auto";
       if (!folded) canvas.style.height = `${Math.min(Math.max(canvas.height, 40), 192)}px`;
-      const columns = canvas.width, context = canvas.getContext("2d"), rgb = d3.rgb(colour.get(band.name)), image = context.createImageData(canvas.width, canvas.height);
+      const columns = canvas.width, context = canvas.getContext("2d"), rgb = d3.rgb(color.get(band.name)), image = context.createImageData(canvas.width, canvas.height);
       const at = (t, n) => (bits[t * stride + (n >> 3)] >> (n & 7)) & 1;
       const pixels = new Uint32Array(image.data.buffer); /* ABGR, as every machine that runs a browser has it */
       const fired = ((255 << 24) | (rgb.b << 16) | (rgb.g << 8) | rgb.r) >>> 0, silent = folded ? ((46 << 24) | (154 << 16) | (138 << 8) | 128) >>> 0 : 0;
@@ -318,7 +318,7 @@
     for (const entry of series) {
       const item = document.createElement("li"), swatch = document.createElement("span");
       swatch.className = "swatch";
-      swatch.style.background = entry.colour;
+      swatch.style.background = entry.color;
       item.append(swatch, entry.name);
       list.append(item);
     }
@@ -338,7 +338,7 @@
         y: { type: "band", domain: labels, label: null, tickSize: 0, tickFormat: first || columns < 4 ? fitting(margin) : () => "" },
         marks: [
           Plot.ruleY(labels, { stroke: "var(--faint)" }),
-          Plot.dot(panel.points, { x: "value", y: "label", r: 4.5, strokeWidth: 2, stroke: (p) => p.colour || "var(--accent)", fill: (p) => (p.ann ? paper : p.colour || "var(--accent)") }),
+          Plot.dot(panel.points, { x: "value", y: "label", r: 4.5, strokeWidth: 2, stroke: (p) => p.color || "var(--accent)", fill: (p) => (p.ann ? paper : p.color || "var(--accent)") }),
           series.length && panel.points.some((p) => p.series) ? null : Plot.text(panel.points, { x: "value", y: "label", text: (p) => show[panel.kind](p.value), textAnchor: "start", dx: 9, fill: ink }),
           Plot.tip(panel.points, Plot.pointer({ x: "value", y: "label", ...tip, title: (p) => `${p.label}\n${p.series ? `${p.series}\n` : ""}${show[panel.kind](p.value)}` })),
         ],

@@ -156,7 +156,7 @@ def _broken(core: Core, limits: Limits) -> tuple[str, int, int, str] | None:
         ("neurons in a core", core.neurons, limits.neurons, "split channels"),
         ("bits of synaptic memory in a core", core.synapse_bits, limits.synapse_bits, "use 6 bits, or fewer inputs"),
         ("axons into a core", core.in_axons, limits.in_axons, "pool before it, or split its inputs over two layers"),
-        ("thresholds in a core", core.thresholds, limits.thresholds, f"quantise per population, or {USE_MICROCODE}"),
+        ("thresholds in a core", core.thresholds, limits.thresholds, f"quantize per population, or {USE_MICROCODE}"),
         ("kinds of synapse in a core", core.formats, limits.formats, "give its projections the same weight bits"),
         ("pairs of decays in a core", core.decays, limits.decays, f"train one decay per layer, or {USE_MICROCODE}"),
     )

@@ -1,6 +1,6 @@
-"""Keys of spikes: population | core | neuron | colour, from the top; each field as wide as its population needs.
+"""Keys of spikes: population | core | neuron | color, from the top; each field as wide as its population needs.
 
-The four colour bits hold the tick modulo 16. A core's key and mask cover 16 * 2**neuron_bits keys.
+The four color bits hold the tick modulo 16. A core's key and mask cover 16 * 2**neuron_bits keys.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ ADDRESS_UNIT = 4
 """Words: addresses of blocks count 16 bytes."""
 ENTRY = np.dtype(
     [("key", "<u4"), ("mask", "<u4"), ("start", "<u4"), ("core", "<u4"), ("neurons", "<u4")]
-)  # start: 13 bits, colour bits: 3, count: 16; core: mask 16, shift 16; neurons: 16, words of a bit field: 16
+)  # start: 13 bits, color bits: 3, count: 16; core: mask 16, shift 16; neurons: 16, words of a bit field: 16
 BASE_BYTES, ENTRY_BYTES, ADDRESS_BYTES = 8, 20, 4
 SYSTEM_DTCM = 8192
 """Stack, heap and globals of the official binaries, rounded up."""
@@ -161,7 +161,7 @@ class Rows:
     mask: IntArray
     first_row: IntArray
     neurons: IntArray
-    colour_bits: IntArray
+    color_bits: IntArray
     piece_row: IntArray
     begin: IntArray
     count: IntArray

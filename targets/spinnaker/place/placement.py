@@ -31,11 +31,11 @@ class Placement:
 
 
 def place_cores(
-    traffic: Any, memory: IntArray, machine: Machine, sdram: int, optimise: bool = True
+    traffic: Any, memory: IntArray, machine: Machine, sdram: int, optimize: bool = True
 ) -> Placement | None:
     """Place all cores; None where they do not fit. traffic: scipy sparse [cores, cores], packets per tick.
 
-    memory: bytes of SDRAM of every core. optimise: False keeps the naive order.
+    memory: bytes of SDRAM of every core. optimize: False keeps the naive order.
     """
     seats = np.array([len(machine.cores[chip]) for chip in machine.chips])
     naive = _fill(np.arange(len(machine.chips)), seats, memory, sdram)
@@ -44,7 +44,7 @@ def place_cores(
     both = (traffic + traffic.T).tocsr()
     before = _cost(traffic, naive, machine)
     best, cost = naive, before
-    if optimise:
+    if optimize:
         centre = np.argsort(machine.distance.sum(1), kind="stable")[0]
         compact = _fill(np.argsort(machine.distance[centre], kind="stable"), seats, memory, sdram)
         for start in (naive, compact):

@@ -129,7 +129,7 @@ class Simulator:
         self._ring[tick % synapses.slots] = 0
         counts = synapses.start[neurons + 1] - synapses.start[neurons]
         delivery = spans(synapses.start[neurons], counts)
-        delivery = delivery[(synapses.colours[delivery] >> (tick & 15)) & 1 == 1]
+        delivery = delivery[(synapses.colors[delivery] >> (tick & 15)) & 1 == 1]
         cores = len(self.plan.neurons)
         packets = np.bincount(synapses.core[delivery] + 1, minlength=cores + 1)[1:]
         load.most_packets = max(load.most_packets, (int(packets.max()), int(packets.argmax()), tick))

@@ -25,15 +25,15 @@ class Synapses:
     """Deliveries of every neuron's packets, by neuron, and the synapses of every row, by row.
 
     Neurons are numbered core by core over all populations. start: [neurons + 1], of each one's deliveries. core, row:
-    of each delivery; row -1 where the core's population table knows no such key. colours: bit c is set where packets
-    of colour c are delivered. row_start: [rows + 1]; ring, delay, weight: per synapse. ring: index in one time slot of
+    of each delivery; row -1 where the core's population table knows no such key. colors: bit c is set where packets
+    of color c are delivered. row_start: [rows + 1]; ring, delay, weight: per synapse. ring: index in one time slot of
     all ring buffers, which start at `ring_base` of each core.
     """
 
     start: IntArray
     core: IntArray
     row: IntArray
-    colours: IntArray
+    colors: IntArray
     row_start: IntArray
     ring: IntArray
     delay: IntArray
@@ -63,12 +63,12 @@ def connect(plan: SpinnakerPlan) -> Synapses:
     delay = ((words & 0xFFFF) >> index_bits) & (slots[owner] - 1)
     delay = np.where(delay == 0, slots[owner], delay)
     ways = plan.ways()
-    start, core, row, colours = _deliveries(plan, ways, rows)
+    start, core, row, colors = _deliveries(plan, ways, rows)
     return Synapses(
         start,
         core,
         row,
-        colours,
+        colors,
         np.concatenate([[0], np.cumsum(length)]),
         ring_base[owner] + (words & ((1 << index_bits) - 1)),
         delay,
@@ -82,14 +82,14 @@ def connect(plan: SpinnakerPlan) -> Synapses:
 
 
 def _deliveries(plan: SpinnakerPlan, ways: Ways, rows: Rows) -> tuple[IntArray, IntArray, IntArray, IntArray]:
-    """Deliveries by neuron: start, core, row and colours."""
+    """Deliveries by neuron: start, core, row and colors."""
     seat = {}
     for core in range(len(plan.neurons)):
         chip, p = plan.placement.at(plan.machine, core)
         seat[(chip, p)] = core
     first = np.concatenate([[0], np.cumsum(plan.neurons)])
     known = [(d, seat.get((d.chip, d.p), -1)) for d in ways.deliveries]
-    neurons, cores, keys, colours = ([np.zeros(0, np.int64)] for _ in range(4))
+    neurons, cores, keys, colors = ([np.zeros(0, np.int64)] for _ in range(4))
     low = COLOURS - 1
     for d, core in known:
         sent = int(plan.keys.key[d.source]) + (np.arange(plan.neurons[d.source]) << COLOUR_BITS)
@@ -98,11 +98,11 @@ def _deliveries(plan: SpinnakerPlan, ways: Ways, rows: Rows) -> tuple[IntArray, 
         cores.append(np.full(len(local), core))
         keys.append(sent[local])
         some = sum(1 << c for c in range(COLOURS) if ((c ^ d.key) & d.mask & low) == 0)
-        colours.append(np.full(len(local), some))
-    neuron, to, key, colour = (np.concatenate(parts) for parts in (neurons, cores, keys, colours))
+        colors.append(np.full(len(local), some))
+    neuron, to, key, color = (np.concatenate(parts) for parts in (neurons, cores, keys, colors))
     order = np.argsort(neuron, kind="stable")
     start = np.searchsorted(neuron[order], np.arange(first[-1] + 1))
-    return start, to[order], _rows_of(to[order], key[order], rows), colour[order]
+    return start, to[order], _rows_of(to[order], key[order], rows), color[order]
 
 
 def _rows_of(core: IntArray, key: IntArray, rows: Rows) -> IntArray:
@@ -112,7 +112,7 @@ def _rows_of(core: IntArray, key: IntArray, rows: Rows) -> IntArray:
     entry = np.searchsorted((rows.table_core << 32) | rows.key, (core << 32) | key, side="right") - 1
     found = (entry >= 0) & (core >= 0)
     entry = np.maximum(entry, 0)
-    local = (key & ~rows.mask[entry] & 0xFFFFFFFF) >> rows.colour_bits[entry]
+    local = (key & ~rows.mask[entry] & 0xFFFFFFFF) >> rows.color_bits[entry]
     found &= (rows.table_core[entry] == core) & ((key & rows.mask[entry]) == rows.key[entry])
     found &= local < rows.neurons[entry]
     return np.where(found, rows.first_row[entry] + local, -1)

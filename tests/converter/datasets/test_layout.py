@@ -142,7 +142,7 @@ def test_frames_are_what_the_network_takes_at_a_step(tmp_path):
 
 @pytest.mark.parametrize("shape", [(4, 3), (2, 4, 3), (2, 1, 4, 3)])
 def test_frames_of_any_shape(tmp_path, shape):
-    """Also those whose last dimension would be the colours of an image."""
+    """Also those whose last dimension would be the colors of an image."""
     x = np.random.default_rng(0).normal(size=(10, 7, *shape))
     np.savez(tmp_path / "a.npz", x_train=x, y_train=np.arange(10) % 2, x_test=x[:4], y_test=np.arange(4) % 2)
     frames = load(tmp_path / "a.npz", frame=shape)

@@ -48,7 +48,7 @@ def small_nodes() -> tuple[dict[str, nir.NIRNode], list[tuple[str, str]]]:
 
 def write_small(path: Path, **changes: nir.NIRNode) -> Path:
     nodes, edges = small_nodes()
-    nir_file.write(path, nodes | changes, edges, ModelInfo(timesteps=7), {"colour": "blue"})
+    nir_file.write(path, nodes | changes, edges, ModelInfo(timesteps=7), {"color": "blue"})
     return path
 
 
@@ -75,7 +75,7 @@ def test_read_gives_back_what_was_written(tmp_path):
     assert list(first.nodes) == list(small_nodes()[0])  # the order of evaluation, not of the alphabet
     assert first.info.timesteps == 7
     assert first.info.known
-    assert first.metadata == {"colour": "blue"}
+    assert first.metadata == {"color": "blue"}
     assert first.nodes["if"].metadata["reset"] == "subtract"
     assert first.nodes["if"].metadata["scale"]["values"].tolist() == [0, 1, 2, 3]
     assert first.nodes["alpha"].weight.dtype == np.int8
@@ -386,7 +386,7 @@ def _binary_name(group, name):
         ("nodes/alpha", lambda g, n: g.create_dataset(n, data=3), ["node 'alpha' has no type"]),
         ("nodes/alpha/bias", lambda g, n: None, ["node 'alpha' (Affine)", "no field 'bias'"]),
         ("nodes/alpha/bias", lambda g, n: g.create_group(n), ["node 'alpha' (Affine)", "'bias' is a group"]),
-        ("nodes/alpha/colour", lambda g, n: g.create_dataset(n, data=3), ["node 'alpha' (Affine)", "'colour'"]),
+        ("nodes/alpha/color", lambda g, n: g.create_dataset(n, data=3), ["node 'alpha' (Affine)", "'color'"]),
         ("nodes/alpha/metadata", lambda g, n: g.create_dataset(n, data=3), ["node 'alpha'", "metadata"]),
         ("nodes", lambda g, n: g.create_dataset(n, data=3), ["no group 'nodes'"]),
         ("type", lambda g, n: g.create_dataset(n, data="IF"), ["'IF', not a NIRGraph"]),

@@ -26,26 +26,26 @@ def test_json_gives_back_the_same_info(timesteps, dt, mean, std, names):
     assert ModelInfo.from_json(info.to_json(), "x.nir") == info
 
 
-def test_normalise_is_per_channel():
+def test_normalize_is_per_channel():
     x = np.arange(2 * 3 * 2 * 2, dtype=np.float64).reshape(2, 3, 2, 2)
     info = ModelInfo(input_mean=(1.0, 2.0, 3.0), input_std=(1.0, 2.0, 4.0))
-    result = info.normalise(x)
+    result = info.normalize(x)
     assert result.dtype == np.float32
     for channel in range(3):
         expected = (x[:, channel] - (1, 2, 3)[channel]) / (1, 2, 4)[channel]
         assert np.array_equal(result[:, channel], expected.astype(np.float32))
-    assert np.array_equal(info.normalise(x.swapaxes(1, 2), channel_axis=2), result.swapaxes(1, 2))
+    assert np.array_equal(info.normalize(x.swapaxes(1, 2), channel_axis=2), result.swapaxes(1, 2))
 
 
-def test_normalise_one_value_for_all_and_flat_features():
+def test_normalize_one_value_for_all_and_flat_features():
     x = np.array([[1.0, 2.0, 3.0]], np.float32)
-    assert np.array_equal(ModelInfo(input_mean=(1.0,), input_std=(2.0,)).normalise(x), [[0.0, 0.5, 1.0]])
-    assert np.array_equal(ModelInfo(input_mean=(1.0, 2.0, 3.0), input_std=(2.0,)).normalise(x), [[0.0, 0.0, 0.0]])
+    assert np.array_equal(ModelInfo(input_mean=(1.0,), input_std=(2.0,)).normalize(x), [[0.0, 0.5, 1.0]])
+    assert np.array_equal(ModelInfo(input_mean=(1.0, 2.0, 3.0), input_std=(2.0,)).normalize(x), [[0.0, 0.0, 0.0]])
 
 
-def test_normalise_refuses_other_channels():
+def test_normalize_refuses_other_channels():
     with pytest.raises(InputError, match=r"scales 3 channels.*\[5, 1, 8, 8\]"):
-        ModelInfo(input_mean=(1.0, 2.0, 3.0)).normalise(np.zeros((5, 1, 8, 8)))
+        ModelInfo(input_mean=(1.0, 2.0, 3.0)).normalize(np.zeros((5, 1, 8, 8)))
 
 
 @pytest.mark.parametrize(
@@ -82,5 +82,5 @@ def test_damaged_json_is_refused_by_name(text):
 
 
 def test_keys_of_later_versions_are_ignored():
-    plain = json.loads(ModelInfo(timesteps=7).to_json()) | {"colour": "blue"}
+    plain = json.loads(ModelInfo(timesteps=7).to_json()) | {"color": "blue"}
     assert ModelInfo.from_json(json.dumps(plain), "x.nir").timesteps == 7

@@ -71,14 +71,14 @@ def refused(made: nir.NIRGraph, *parts: str) -> None:
 
 
 def test_a_valid_graph():
-    valid = validate(graph(nodes(), CHAIN, {"colour": "blue"}), "x.nir")
+    valid = validate(graph(nodes(), CHAIN, {"color": "blue"}), "x.nir")
     assert valid.order == ("input", "fc", "if", "output")
     assert valid.input_shapes == {"input": (2,), "fc": (2,), "if": (3,), "output": (3,)}
     assert valid.output_shapes == {"input": (2,), "fc": (3,), "if": (3,), "output": (3,)}
     assert valid.inputs() == ["input"]
     assert valid.outputs() == ["output"]
     assert valid.recurrent == ()
-    assert valid.metadata == {"colour": "blue"}
+    assert valid.metadata == {"color": "blue"}
     assert not valid.info.known
 
 

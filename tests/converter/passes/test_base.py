@@ -57,6 +57,26 @@ def test_every_graph_is_shown_while_somebody_looks(tmp_path):
     assert dump_name(tmp_path, 3, "merge linear", ".nir") == tmp_path / "03-merge-linear.nir"
 
 
+def test_passes_inside_a_pass_are_a_part_of_it(caplog):
+    """As of a pass that validates what it made."""
+    inner = Pass("rebuild", lambda graph: run_passes(graph, [add("y"), add("z")]))
+    seen: list[tuple[str, str]] = []
+    with caplog.at_level(logging.INFO), dumping(lambda name, graph: seen.append((name, graph.nodes))):
+        run_passes(Letters("x"), [add("a"), inner, add("b")])
+    assert seen == [("add a", "xa"), ("rebuild", "xayz"), ("add b", "xayzb")]
+    assert [text.split(":")[0] for text in caplog.messages] == ["add a", "rebuild", "add b"]
+
+
+def test_a_pass_that_fails_leaves_nothing_behind():
+    seen: list[str] = []
+    fails = Pass[Letters]("fail", lambda graph: Letters(graph.nodes[9]))
+    with pytest.raises(IndexError), dumping(lambda name, graph: seen.append(name)):
+        run_passes(Letters("x"), [add("a"), fails, add("b")])
+    with dumping(lambda name, graph: seen.append(name)):
+        run_passes(Letters("x"), [add("c")])
+    assert seen == ["add a", "add c"]
+
+
 def test_what_dumping_itself_runs_is_not_dumped(tmp_path: Path) -> None:
     """A dumped graph is written as NIR, and writing validates, with passes of its own."""
     graph = build.between(build.pool(nir.AvgPool2d, 2), shape=(2, 4, 4), end=(2, 2, 2))

@@ -218,32 +218,6 @@ def test_rockpool(dt):
     assert plain.any()
 
 
-@pytest.mark.parametrize(
-    ("written", "meant"),
-    [
-        ((1, 6), (6,)),
-        ((1, 1, 6), (6,)),
-        ((6,), (6,)),
-        ((1, 2, 5, 4), (2, 5, 4)),
-        ((2, 6), (2, 6)),
-        ((2, 5, 4), (2, 5, 4)),
-    ],
-)
-def test_a_batch_in_the_shape_of_the_input(written, meant):
-    neuron = nir.IF(np.ones(1), np.ones(1))
-    for framework, expected in (("norse", meant), ("rockpool", meant), ("sinabs", written)):
-        graph = graph_of(neuron)
-        graph.nodes["input"] = nir.Input(np.array(written))
-        assert read(graph, framework=framework).input_shapes["n"] == expected
-
-
-def test_rockpool_with_two_steps():
-    one, other = 0.02 / 1e-3 * math.exp(-1e-3 / 0.02), 0.02 / 2e-3 * math.exp(-2e-3 / 0.02)
-    node = nir.LIF(full(0.02), np.array([one, one, other, other]), full(0), full(1))
-    with pytest.raises(InputError, match=r"x\.nir: its neurons have steps from 0.001 to 0.002.*`dt`"):
-        read(graph_of(node), framework="rockpool")
-
-
 def test_lava_dl_and_nengo():
     rng = np.random.default_rng(2)
     x = rng.normal(0.5, 0.7, (STEPS, 1, N))
@@ -288,26 +262,6 @@ def test_plain_options():
     assert reset_of(read(made, dt=0.01).nodes["n"])[0] == "zero"
 
 
-def test_contradictions():
-    lif = nir.LIF(full(2), full(1), full(0), full(1), full(0))
-    said = graph_of(lif, info=ModelInfo(dt=0.5, integration="exponential"))
-    assert read(said, dt=0.5, integration="exponential", reset="zero").info.dt == 0.5
-    for option, options, part in (
-        ("`dt=1.0`", {"dt": 1.0}, "0.5"),
-        ("`integration='euler'`", {"integration": "euler"}, "exponential"),
-        ("`reset='subtract'`", {"reset": "subtract"}, "zero"),
-        ("`framework='norse'`", {"framework": "norse"}, "inflor"),
-    ):
-        with pytest.raises(InputError, match=rf"x\.nir: its metadata say {part}, which contradicts {option}"):
-            read(said, **options)
-    with pytest.raises(InputError, match=r"x\.nir: snntorch integrates by euler.*`integration='exponential'`"):
-        read(graph_of(lif), framework="snntorch", integration="exponential")
-    lif.metadata = {"reset": "subtract"}
-    with pytest.raises(InputError, match=r"x\.nir: node 'n': its metadata say reset 'subtract'.*`reset='zero'`"):
-        read(graph_of(lif), reset="zero")
-    assert reset_of(read(graph_of(lif), framework="nengo", dt=0.5).nodes["n"])[0] == "subtract"
-
-
 def test_what_does_not_fit():
     short = graph_of(nir.LIF(full(1e-5), full(1), full(0), full(1), full(0)))
     with pytest.raises(InputError, match=r"x\.nir: node 'n' \(LIF\): tau is 1e-05, shorter"):
@@ -316,6 +270,3 @@ def test_what_does_not_fit():
         read(graph_of(nir.Delay(full(0.5))), dt=1.0)
     with pytest.raises(InputError, match=r"x\.nir: node 'n' \(LI\) starts at its v_leak"):
         read(graph_of(nir.LI(full(1e-5), full(1), full(1))), framework="norse")
-    for options, message in (({"dt": 0.0}, "dt is 0.0"), ({"framework": "brian"}, "one of snntorch, norse")):
-        with pytest.raises(InputError, match=message):
-            Conventions(**options)

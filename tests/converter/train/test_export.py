@@ -136,7 +136,7 @@ def test_weights_that_are_not_finite_are_refused():
         to_nir(net, ModelInfo())
     net = network("convnet")
     net.layers["norm2"].running_var[1] = -1.0
-    with pytest.raises(InputError, match=r"convnet: node 'conv2': the normalisation has a variance of -1\.0"):
+    with pytest.raises(InputError, match=r"convnet: node 'conv2': the normalization has a variance of -1\.0"):
         to_nir(net, ModelInfo())
 
 

@@ -197,7 +197,7 @@ def test_metrics_say_what_was_done(tmp_path, few):
     result = train(few, config, tmp_path, progress=lambda now: seen.append(dict(now)))
     metrics = json.loads((tmp_path / "metrics.json").read_text())
     assert metrics == result.metrics
-    assert metrics["config"] == config.to_plain()
+    assert metrics["config"] == config.as_dict()
     assert metrics["finished"]
     assert metrics["device"] == "cpu"
     assert metrics["versions"]["torch"] == torch.__version__
@@ -211,7 +211,7 @@ def test_metrics_say_what_was_done(tmp_path, few):
     assert last == metrics["epochs"][-1]
     network, info = load_model(result.model_path)
     with torch.no_grad():
-        right = network(torch.from_numpy(info.normalise(few.x_test))).argmax(1).numpy() == few.y_test
+        right = network(torch.from_numpy(info.normalize(few.x_test))).argmax(1).numpy() == few.y_test
     assert metrics["test_accuracy"] == right.mean() == evaluate(network, info, few.x_test, few.y_test)
     assert info.dataset == "digits"
     assert info.input_mean == few.mean

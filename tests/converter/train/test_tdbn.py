@@ -23,7 +23,7 @@ def reference(x, gamma, beta, mean, var, alpha, threshold, eps):
     st.integers(0, 2**31),
 )
 @settings(max_examples=30)
-def test_training_normalises_over_time_batch_and_space(steps, batch, channels, space, seed):
+def test_training_normalizes_over_time_batch_and_space(steps, batch, channels, space, seed):
     rng = np.random.default_rng(seed)
     x = rng.normal(2, 3, (steps, batch, channels, *space))
     norm = TDBatchNorm(channels, alpha=0.7, threshold=0.5).double()

@@ -167,7 +167,7 @@ def test_names_that_are_taken_are_not_given_again(tmp_path: Path) -> None:
     integer_nir.write(tmp_path / "names.int.nir", network)
     back = integer_nir.read(tmp_path / "names.int.nir")
     assert [(q.name, q.delay) for q in back.projections] == [(q.name, q.delay) for q in network.projections]
-    inputs = network.quantise_input(x)
+    inputs = network.quantize_input(x)
     before, after = (run_all(n, inputs) for n in (network, back))
     assert all(np.array_equal(before[name], after[name]) for name in ("one", "one_to_two", "w_delay", "two"))
 

@@ -50,8 +50,8 @@ def test_1_inputs_are_rounded_half_to_even_and_clipped() -> None:
         [replace(source(7), scale=np.asarray(0.5)), spiking(size=7)], [ones("input", "n", 7)], 1
     )
     x = np.array([[0.25, 0.75, -0.25, -0.75, 1.25, 1e3, -1e3]], np.float32)
-    assert made.quantise_input(x).tolist() == [[0, 2, 0, -2, 2, 127, -128]]
-    assert replace(made, input_bits=4).quantise_input(x).tolist() == [[0, 2, 0, -2, 2, 7, -8]]
+    assert made.quantize_input(x).tolist() == [[0, 2, 0, -2, 2, 127, -128]]
+    assert replace(made, input_bits=4).quantize_input(x).tolist() == [[0, 2, 0, -2, 2, 7, -8]]
 
 
 def test_2_bytes_of_images_are_divided_by_255_those_of_frames_are_counts(tmp_path: Path) -> None:

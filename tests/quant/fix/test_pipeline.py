@@ -1,4 +1,4 @@
-"""Quantising whole networks: losslessness where nothing needs rounding, exact ratios, and refusals."""
+"""Quantizing whole networks: losslessness where nothing needs rounding, exact ratios, and refusals."""
 
 from __future__ import annotations
 
@@ -237,7 +237,7 @@ def test_recurrent_current_based_networks_keep_their_rates(subtract: bool, leak:
         assert layer.time_constant_error is not None
         assert layer.time_constant_error < 0.005  # half of 1/4096 of a decay that is no less than 1/30
     record = run(network, "cpu", FRAMES, keep_spikes=True)
-    found = states(placed("cpu", network, profile="loihi"), network.quantise_input(FRAMES))
+    found = states(placed("cpu", network, profile="loihi"), network.quantize_input(FRAMES))
     assert record.spikes("cuba").mean() == pytest.approx(report.layers[0].spike_rate_integer)
     assert all(np.abs(s.v).max() < 1 << 23 for s in found.values())
 
@@ -306,7 +306,7 @@ def test_a_path_over_two_closing_edges_takes_two_steps() -> None:
     network, _ = quantize(graph, frames)
     assert {(q.source, q.target): q.delay for q in network.projections}["x", "n"] == 2
     expected = execute.run(graph, frames.swapaxes(0, 1), 8).spikes
-    found = run_all(network, network.quantise_input(frames))
+    found = run_all(network, network.quantize_input(frames))
     for name in ("n", "x"):
         assert expected[name].any()
         assert np.array_equal(found[name], expected[name].numpy().swapaxes(0, 1)), name
@@ -364,7 +364,7 @@ def test_states_that_fade_slowly_stay_within_half_of_24_bits() -> None:
     graph = chain(fire, readout, rng.normal(size=(20, 16)), nir.Linear(rng.uniform(0.1, 1, (5, 20))), 100)
     x = rng.uniform(0, 1, (32, 16)).astype(np.float32)
     network, report = quantize(graph, x)
-    found = states(placed("cpu", network), network.quantise_input(x))["readout"]
+    found = states(placed("cpu", network), network.quantize_input(x))["readout"]
     assert 1 << 20 < np.abs(found.v).max() <= 1 << 22
     layer = report.layers[-1]
     assert layer.narrowed
@@ -418,7 +418,7 @@ def test_fewer_fraction_bits_leave_slow_neurons_finer_weights() -> None:
     assert fine.weight_snr_db > coarse.weight_snr_db + 12
     assert fine.agreement > coarse.agreement
     network = found[1][0]
-    inputs = network.quantise_input(x[:3])
+    inputs = network.quantize_input(x[:3])
     same = equivalence.check(network, ["cpu", "spinnaker"], inputs)
     assert same.equal
     with pytest.raises(InputError, match="`fraction_bits` 17"):

@@ -66,7 +66,7 @@ def test_a_wide_layer_is_rounded_in_blocks() -> None:
 
 
 def test_the_input_unit_puts_a_few_greys_on_the_grid() -> None:
-    """17 greys, normalised: less than a tenth of the squared error that the largest value over 127 makes."""
+    """17 greys, normalized: less than a tenth of the squared error that the largest value over 127 makes."""
     greys = ((np.arange(17) / 16 - 0.305) / 0.376).astype(np.float32)
     x = np.random.default_rng(0).choice(greys, (50, 64))
 

@@ -1,4 +1,4 @@
-"""Operators that say no more than they must are quantised, written, read, run and compared."""
+"""Operators that say no more than they must are quantized, written, read, run and compared."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_two_operators_in_a_file_of_their_own(monkeypatch: pytest.MonkeyPatch, t
     integer_nir.write(tmp_path / "new.int.nir", network)
     network = integer_nir.read(tmp_path / "new.int.nir")
     assert [type(q.operators[0]) for q in network.projections] == [Halves, Repeat, Repeat]
-    inputs = network.quantise_input(x[:3])
+    inputs = network.quantize_input(x[:3])
     records = {name: recorded(name, placed(name, network), inputs) for name in ("cpu", "spinnaker")}
     assert records["cpu"].spikes("b").any()
     assert compare(network, records, inputs).equal

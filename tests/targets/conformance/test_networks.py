@@ -12,13 +12,13 @@ from inflor.quant.ir.features import Feature
 from inflor.quant.ir.network import IntegerNetwork
 from inflor.quant.operators import OPERATORS, Conv, SumPool
 from inflor.targets.conformance.examples import Example, example, examples
-from inflor.targets.conformance.networks import networks, with_two_inputs
+from inflor.targets.conformance.networks import needed_by, networks, with_two_inputs
 
 
 def test_they_are_thirty_and_need_every_feature_alone_and_together() -> None:
     assert len(networks()) == 30
     assert sum(map(uneven, networks())) <= 10
-    needed = frozenset[Feature]().union(*(network.features() for network in networks()))
+    needed = needed_by(networks())
     assert needed == frozenset(Feature) - {Feature.SEVERAL_INPUTS}
     assert Feature.SEVERAL_INPUTS in with_two_inputs().features()
     least = {feature: min(len(n.features()) for n in networks() if feature in n.features()) for feature in needed}

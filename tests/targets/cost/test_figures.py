@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from inflor.targets.chips import figures as module
-from inflor.targets.chips.figures import CHECKS, KINDS, FigureError, figure, figures
+from inflor.targets.chips.figures import CHECKS, KINDS, Figure, FigureError, figure, figures
 from inflor.targets.chips.limits import data, published
+from inflor.targets.cost.terms import energy_term
 
 
 @pytest.fixture
@@ -101,6 +104,20 @@ def test_a_bad_entry_is_refused(entries, entry: dict, message: str) -> None:
     entries({"op": entry})
     with pytest.raises(FigureError, match=message):
         figures()
+
+
+def test_a_target_brings_figures_of_its_own_by_the_same_rules() -> None:
+    own = Figure(name="chip9.event", energy=2e-12, kind="claimed", source="a data sheet", check="A")
+    assert figure(own) is own
+    term = energy_term("events", {"n1": 6, "n2": 2}, 4, own)
+    assert (term.count, term.each, term.energy_joules) == (2.0, 2e-12, pytest.approx(4e-12))
+    assert (term.source, term.kind, term.check) == ("a data sheet", "claimed", "A")
+    assert term.by_population == {"n1": 1.5, "n2": 0.5}
+    for change, message in (({"source": ""}, "source"), ({"kind": "guessed"}, "kind"), ({"energy": -1.0}, "number")):
+        with pytest.raises(FigureError, match=f"chip9.event: .*{message}"):
+            replace(own, **change)
+    with pytest.raises(FigureError, match="not opened"):
+        figure(replace(own, check="C"))
 
 
 def test_a_figure_that_was_not_opened_is_not_used(entries) -> None:

@@ -51,7 +51,7 @@ def test_every_potential_is_counted_where_it_lies(kind: str) -> None:
     neurons = [name for name, node in graph.nodes.items() if type(node).__name__ in ("IF", "LIF")]
     assert list(found) == neurons
     real = execute.run(graph, torch.from_numpy(x), 5, currents=neurons, dtype=torch.float64)
-    states = [specified.states(integers, image) for image in integers.quantise_input(x)]
+    states = [specified.states(integers, image) for image in integers.quantize_input(x)]
     for name, histogram in found.items():
         node, population = graph.nodes[name], integers.by_name[name]
         theta = float(np.ravel(node.metadata.get("threshold", node.v_threshold))[0])

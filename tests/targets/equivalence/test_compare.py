@@ -135,7 +135,7 @@ def test_equal_runs_are_equal():
     assert result.compared_spikes == 3 * 4 * 3 * 75
     assert [layer.name for layer in result.layers] == ["n1", "n2", "n3", "out"]
     assert all(layer.fired for layer in result.layers[:3])
-    plain = result.to_json()
+    plain = result.as_dict()
     assert plain["equal"] is True
     assert plain["layers"][0]["agreement"] == 1.0
 

@@ -137,7 +137,7 @@ def test_what_netx_cannot_express_is_refused(tmp_path):
     with pytest.raises(InputError, match="'n2' has leak 9/4096"):
         netx.write(changed(network, 2, decay=np.array(9)), path)
     back = (SumPool("p", (1, 1), (1, 1), (0, 0)),)
-    again = Projection("n2", "n2", back, exponent=0, delay=1)
+    again = Projection("n2", "n2", back, delay=1)
     with pytest.raises(InputError, match="'n2' is a recurrent map"):
         netx.write(replace(network, projections=(*network.projections, again)), path)
     inhibitory = (Linear("r", np.full((5, 9), -64)),)

@@ -177,7 +177,7 @@ def test_bias_registers_hold_what_they_say_or_are_refused(values):
 @pytest.mark.parametrize(
     ("changes", "limit"),
     [
-        ({"threshold": np.array(1 << 17)}, "threshold 131072, allowed is 0 to 131071; quantise with fewer bits"),
+        ({"threshold": np.array(1 << 17)}, "threshold 131072, allowed is 0 to 131071; quantize with fewer bits"),
         ({"threshold": np.array(-1)}, "threshold -1"),
         ({"drift": np.array(4097)}, "drift 4097"),
         ({"decay": np.array(4097)}, "decay 4097, allowed is 0 to 4096"),

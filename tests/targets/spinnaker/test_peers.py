@@ -316,7 +316,7 @@ def rows_of(table, count, listed, memory):
     entries, addresses = table[: 5 * count].reshape(count, 5).tolist(), table[5 * count : 5 * count + listed].tolist()
     rows = {}
     for key, mask, start, core, neurons in entries:
-        assert start >> 13 & 7 == 4  # colour bits
+        assert start >> 13 & 7 == 4  # color bits
         where = (key, (core >> 16, mask ^ 0xFFFFFFFF, neurons))
         for address in addresses[start & 0x1FFF : (start & 0x1FFF) + (start >> 16)]:
             length, at = (address & 0xFF) + 1, (address >> 8) * 4

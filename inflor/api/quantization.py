@@ -23,7 +23,7 @@ from inflor.quant.ir.network import IntegerNetwork
 
 
 @dataclass(frozen=True)
-class Quantised:
+class Quantized:
     """An integer network and what rounding cost. path: where it was written, None if nowhere."""
 
     network: IntegerNetwork
@@ -49,7 +49,7 @@ def quantize(
     layout: Layout = "auto",
     out: PathLike | None = None,
     progress: Progress | None = None,
-) -> Quantised:
+) -> Quantized:
     """Fix a float graph to integers, calibrated on the train split of a data set; written to `out` if it is given.
 
     bits: of the weights, 2 to 8. granularity: one scale per output channel or per population. samples: most calibration
@@ -62,17 +62,27 @@ def quantize(
     Raises:
         InputError: the graph has no integer form, or the data do not fit it; names both.
     """
-    options = Options(bits, granularity, clip, compensate, correct_bias, samples, seed, decay_bits, fraction_bits)
+    options = Options(
+        bits=bits,
+        granularity=granularity,
+        clip=clip,
+        compensate=compensate,
+        correct_bias=correct_bias,
+        samples=samples,
+        seed=seed,
+        decay_bits=decay_bits,
+        fraction_bits=fraction_bits,
+    )
     source = graph.source if isinstance(graph, Graph) else os.fspath(graph)
     before = {"made_from": source} if isinstance(graph, Graph) else made_from(graph)
     graph = graph if isinstance(graph, Graph) else nir_file.read(graph, conventions)
     if graph.info.stage != "float":
-        raise InputError(f"{source}: is an integer network already; quantise the float file that it was made from")
+        raise InputError(f"{source}: is an integer network already; quantize the float file that it was made from")
     refuse_overwrite(out, source, calibrate)
     data = load_dataset(calibrate, data_dir, graph, layout=layout)
     graph = fitted(graph, data)
     watch = None if progress is None else lambda name, done, total: progress(done, total, name)
-    network, report = stage2.quantize(graph, graph.info.normalise(data.x_train), data.y_train, options, watch)
+    network, report = stage2.quantize(graph, graph.info.normalize(data.x_train), data.y_train, options, watch)
     provenance = {
         **before,
         "calibration": {"dataset": data.name, "split": "train", "samples": report.samples},
@@ -83,4 +93,4 @@ def quantize(
     network = replace(network, info=replace(network.info, provenance=provenance))
     if out is not None:
         integer_nir.write(out, network)
-    return Quantised(network, report, None if out is None else Path(out))
+    return Quantized(network, report, None if out is None else Path(out))

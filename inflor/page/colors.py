@@ -1,4 +1,4 @@
-"""One colour per population, the same in every chart, readable on light and on dark paper."""
+"""One color per population, the same in every chart, readable on light and on dark paper."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ LIGHTNESS = (0.58, 0.64)
 
 
 def ramp(count: int) -> tuple[str, ...]:
-    """`count` colours in order of depth, as #rrggbb."""
-    return tuple(_colour(i / max(count - 1, 1)) for i in range(count))
+    """`count` colors in order of depth, as #rrggbb."""
+    return tuple(_color(i / max(count - 1, 1)) for i in range(count))
 
 
-def _colour(part: float) -> str:
+def _color(part: float) -> str:
     lightness = LIGHTNESS[0] + part * (LIGHTNESS[1] - LIGHTNESS[0])
     chroma = CHROMA
     while True:
         channels = _linear_rgb(lightness, chroma, FIRST_HUE + part * (LAST_HUE - FIRST_HUE))
         if all(-1e-6 <= value <= 1 + 1e-6 for value in channels):
             return "#" + "".join(f"{round(255 * _gamma(value)):02x}" for value in channels)
-        chroma -= 0.005  # outside of sRGB: less of the colour, the same lightness
+        chroma -= 0.005  # outside of sRGB: less of the color, the same lightness
 
 
 def _linear_rgb(lightness: float, chroma: float, hue: float) -> tuple[float, float, float]:
