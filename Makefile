@@ -34,7 +34,7 @@ test: setup lint
 	$(PYTEST) -m "not slow"
 
 test-all: setup lint
-	$(PYTEST)
+	INFLOR_LOIHI_EXAMPLES=25 $(PYTEST)
 	$(VENV)/bin/python tests/fuzz.py 500 0
 
 # The property tests alone, on networks that nobody has seen yet; what fails here becomes a test of its own.

@@ -188,7 +188,7 @@ TEMPLATE = '''"""A spiking network on SpiNNaker, written by inflor.
 
 Stock neurons, one population per core, partition and placement pinned.
 
-    python THIS.py [image.npy]        quantized input: signed integers, of the network's input shape or one per step
+    python THIS.py [image.npy]        quantised input: signed integers, of the network's input shape or one per step
 
 The host computes the current that the input causes, and gives it to the first neurons as i_offset and step currents.
 The population at stage k sees step f at tick f + k; its bias is a current source that starts then. Spikes may differ

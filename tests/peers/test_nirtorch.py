@@ -12,6 +12,8 @@ from torch import nn
 from inflor.converter.primitives.base import primitive
 from inflor.converter.simulate.execute import run
 
+pytestmark = pytest.mark.slow
+
 nirtorch = pytest.importorskip("nirtorch", reason="nirtorch is not installed (make peers)")
 
 

@@ -9,6 +9,8 @@ from peers import ours
 
 from inflor.converter.primitives.base import primitive
 
+pytestmark = pytest.mark.slow
+
 CASES = [(name, case) for name in peers.NAMES if hasattr(peers.module(name), "load") for case in ours.GRAPHS]
 
 

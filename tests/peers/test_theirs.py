@@ -9,6 +9,8 @@ import pytest
 from inflor.converter.nir import file as nir_file
 from inflor.converter.passes.conventions import Conventions
 
+pytestmark = pytest.mark.slow
+
 CASES = [(name, case) for name in peers.NAMES for case in peers.module(name).EXPORTS]
 
 

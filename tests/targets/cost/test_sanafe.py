@@ -33,9 +33,10 @@ SYNAPSES = {
 CORES = 128
 NEVER = 1e12
 
-pytestmark = pytest.mark.skipif(
+NEEDS = pytest.mark.skipif(
     importlib.util.find_spec("sanafe") is None, reason="SANA-FE is not installed: pip install sanafe==2.2.9"
 )
+pytestmark = [NEEDS, pytest.mark.slow]
 
 
 def drawn(seed: int):

@@ -21,7 +21,7 @@ from inflor.targets.loihi.layout.guard import fits_stock_state
 from inflor.targets.loihi.numbers import finest_shift
 from inflor.targets.loihi.plan import SILENCE
 
-EXAMPLES = int(os.environ.get("INFLOR_LOIHI_EXAMPLES", "25"))
+EXAMPLES = int(os.environ.get("INFLOR_LOIHI_EXAMPLES", "12"))
 pytestmark = pytest.mark.usefixtures("lava")
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ from hypothesis import strategies as st
 from on_target import placed, recorded, violated
 
 from inflor.quant.ir.network import Projection
+from inflor.quant.ir.neuron import SetTo, Subtract
 from inflor.quant.operators import Linear
 from inflor.targets.cpu.emulator import states
 from inflor.targets.loihi.numbers import RANGES, bias_registers, misfits
@@ -111,7 +111,7 @@ def drawn_program(rng, name):
     made = small_networks.population(
         name,
         (size,),
-        kind,
+        "readout" if kind == "readout" else "spiking",
         threshold=rng.choice([100, 1 << 16, (1 << 23) - 1], size),
         reset=reset,
         reset_value=rng.choice([-(1 << 22), 50, 1 << 22], size) if reset == "subtract" else 0,
@@ -120,8 +120,7 @@ def drawn_program(rng, name):
         decay=0 if kind == "if" else rng.choice([0, 3, 400, 4096], size),
     )
     current = kind != "if" and rng.random() < 0.6
-    return replace(
-        made,
+    return made.with_rule(
         fraction_bits=int(rng.choice([0, 6])),
         refractory=reset == "zero" or (reset == "subtract" and rng.random() < 0.3),
         current_decay=rng.choice([0, 3, 400, 4096], size) if current else None,
@@ -184,17 +183,16 @@ def test_bias_registers_hold_what_they_say_or_are_refused(values):
         ({"current_decay": np.array(-1)}, "decay -1"),
         ({"decay_bits": 15, "decay": np.array(9)}, "bits of its decays 15, allowed is 12"),
         ({"refractory": True}, "refractory steps 1"),
-        ({"reset": "subtract"}, "soft reset with a leak"),
-        ({"v_reset": np.array(-5)}, "reset of a leaky neuron to 5"),
+        ({"reset": Subtract(np.array(0))}, "soft reset with a leak"),
+        ({"reset": SetTo(np.array(-5))}, "reset of a leaky neuron to 5"),
         ({"fraction_bits": 0}, "leak 500/4096, allowed is none on stock neurons"),
     ],
 )
 def test_what_no_register_holds_is_refused(changes, limit):
     made = [
         small_networks.population("input", (2,), "input"),
-        replace(
-            small_networks.population("n", (2,), "spiking", 40, "zero", 0, decay=300),
-            **{"current_decay": np.array(500), "fraction_bits": 6, **changes},
+        small_networks.population("n", (2,), "spiking", 40, "zero", 0, decay=300).with_rule(
+            **{"current_decay": np.array(500), "fraction_bits": 6, **changes}
         ),
     ]
     network = small_networks.network(made, [Projection("input", "n", (Linear("w", np.eye(2, dtype=np.int64)),))], 3)

@@ -27,6 +27,8 @@ from inflor.targets.spinnaker import export_script as script
 from inflor.targets.spinnaker.options import SpinnakerOptions
 from inflor.targets.spinnaker.report import describe
 
+pytestmark = pytest.mark.slow
+
 
 def pacman_table(chip, table, default):
     from pacman.model.routing_tables import UnCompressedMulticastRoutingTable
