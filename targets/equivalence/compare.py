@@ -160,7 +160,9 @@ def compare(network: IntegerNetwork, records: Mapping[str, Record], inputs: npt.
     wanted = [p for p in network.populations if p.role != "input"]
     populations = [p for p in wanted if p.name in recorded]
     if not populations:
-        raise InputError(f"{network.source}: there is nothing to compare: {', '.join(records)} record no population")
+        raise InputError(
+            f"{network.source}: there is nothing to compare: {', '.join(records)} record no population in common"
+        )
     for population in sorted(populations, key=lambda p: network.depth[p.name]):
         layer, found = _compare_population(network, population, records)
         layers.append(layer)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from small_networks import network, population
 
-from inflor.converter.errors import InputError
+from inflor.converter.errors import InputError, SimulationError
 from inflor.quant.ir.network import Projection
 from inflor.quant.operators import Flatten, Linear, Scale
 from inflor.targets.record.file import Batch, Record, RecordedPopulation, as_recorded, read, recording
@@ -80,6 +80,86 @@ def test_spikes_that_were_not_kept_are_asked_for_in_words(tmp_path: Path) -> Non
         with pytest.raises(InputError, match="spikes"):
             record.spikes("a")
         assert record.counts["a"].sum() == SPIKES.sum()
+
+
+def whole_batch(size: int) -> Batch:
+    """All that is due of so many samples."""
+    spikes = SPIKES[:, :size]
+    return Batch({"a": spikes}, {"a": spikes.sum((0, 2, 3))}, {"out": POTENTIAL[:, :size]}, np.arange(size))
+
+
+NOTHING: dict[str, Any] = {}
+GAPS: dict[str, tuple[dict[str, Any], str]] = {
+    "no spikes": ({"spikes": None}, "did not record spikes of population 'a'"),
+    "spikes of nothing": ({"spikes": NOTHING}, "did not record spikes of population 'a'"),
+    "no counts": ({"counts": NOTHING}, "did not record spike counts of population 'a'"),
+    "no potentials": ({"outputs": NOTHING}, "did not record potentials of population 'out'"),
+    "potentials that are not due": (
+        {"outputs": {"out": POTENTIAL[:, :3], "b": POTENTIAL[:, :3]}},
+        "recorded, without being due, the potentials of population 'b'",
+    ),
+    "counts that are not due": (
+        {"counts": {"a": np.zeros(3, int), "out": np.zeros(3, int)}},
+        "recorded, without being due, the spike counts of population 'out'",
+    ),
+    "a step too few": ({"spikes": {"a": SPIKES[:3, :3]}}, "recorded (3, 3, 3, 5) of population 'a', not (4, 3, 3, 5)"),
+    "samples first": (
+        {"spikes": {"a": SPIKES[:, :3].swapaxes(0, 1)}},
+        "recorded (3, 4, 3, 5) of population 'a', not (4, 3, 3, 5)",
+    ),
+    "a sample too few": ({"spikes": {"a": SPIKES[:, :2]}}, "recorded (4, 2, 3, 5) of population 'a'"),
+    "neurons in a row": ({"spikes": {"a": SPIKES[:, :3].reshape(4, 3, 15)}}, "recorded (4, 3, 15) of population 'a'"),
+    "potentials of the end": ({"outputs": {"out": POTENTIAL[3, :3]}}, "recorded (3, 2) of population 'out'"),
+    "counts of all samples": ({"counts": {"a": SPIKES[:, :3].sum()}}, "counted () of population 'a', not (3,)"),
+    "counts of every step": (
+        {"counts": {"a": SPIKES[:, :3].sum((2, 3))}},
+        "counted (4, 3) of population 'a', not (3,)",
+    ),
+    "predictions of more samples": ({"predictions": np.arange(4)}, "counted (3,) of population 'a', not (4,)"),
+}
+
+
+def record_batches(path: Path | None, *batches: Batch, keep_spikes: bool = True) -> Record:
+    with recording(POPULATIONS, 4, 7, path, keep_spikes, target="toy") as recorder:
+        for batch in batches:
+            recorder.add(batch)
+        return recorder.finish(None, {})
+
+
+@pytest.mark.parametrize("to_file", [False, True])
+@pytest.mark.parametrize("gap", GAPS)
+def test_what_a_target_does_not_deliver_is_an_error(gap: str, to_file: bool, tmp_path: Path) -> None:
+    """It would be compared, and counted, as silence."""
+    changes, message = GAPS[gap]
+    with pytest.raises(SimulationError) as caught:
+        record_batches(tmp_path / "r.h5" if to_file else None, replace(whole_batch(3), **changes), whole_batch(4))
+    assert str(caught.value).startswith("target 'toy': ")
+    assert message in str(caught.value)
+    assert caught.value.exit_code == 4
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("to_file", [False, True])
+@pytest.mark.parametrize("sizes", [(), (3,), (3, 3), (6,)])
+def test_samples_that_are_missing_are_an_error(sizes: tuple[int, ...], to_file: bool, tmp_path: Path) -> None:
+    path = tmp_path / "r.h5" if to_file else None
+    with pytest.raises(SimulationError, match=rf"^target 'toy': recorded {sum(sizes)} of 7 samples$"):
+        record_batches(path, *map(whole_batch, sizes))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("sizes", [(7, 1), (4, 4), (3, 3, 3)])
+def test_samples_that_nobody_gave_are_an_error(sizes: tuple[int, ...]) -> None:
+    with pytest.raises(SimulationError, match=r"^target 'toy': recorded more than 7 samples$"):
+        record_batches(None, *map(whole_batch, sizes))
+
+
+def test_a_run_that_keeps_no_spikes_still_counts_them() -> None:
+    silent = replace(whole_batch(7), spikes=None)
+    record = record_batches(None, silent, keep_spikes=False)
+    np.testing.assert_array_equal(record.counts["a"], SPIKES.sum((0, 2, 3)))
+    with pytest.raises(SimulationError, match="did not record spike counts"):
+        record_batches(None, replace(silent, counts={}), keep_spikes=False)
 
 
 @pytest.mark.parametrize("content", [b"", b"text", b"\x89HDF\r\n\x1a\n" + b"\0" * 64])
