@@ -127,6 +127,7 @@ NAMES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("soft_reset", ["microcode", "stock"])
 @pytest.mark.parametrize("names", NAMES.values(), ids=NAMES)
 def test_names_that_look_like_those_of_relays_and_helpers(names, soft_reset):
@@ -151,6 +152,7 @@ def test_names_that_look_like_those_of_relays_and_helpers(names, soft_reset):
     )
 
 
+@pytest.mark.slow
 def test_own_models_equal_the_stock_ones():
     net, inputs = small_networks.residual(np.random.default_rng(6))
     for options in ({"balance": "delay"}, {"balance": "relay", "soft_reset": "stock"}):
