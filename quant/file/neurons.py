@@ -16,6 +16,7 @@ from inflor.converter.errors import InputError
 from inflor.converter.nir.graph import Graph, reset_of
 from inflor.converter.primitives.base import primitive
 from inflor.converter.primitives.fields import integers, make_node, numbers, positive
+from inflor.quant.ir.features import Feature
 from inflor.quant.ir.network import LARGEST, Population
 from inflor.quant.ir.neuron import MOST, ZERO, NeuronRule, SetTo, Subtract
 from inflor.quant.ir.types import IntArray, Shape
@@ -29,11 +30,17 @@ STATED = {f.name: f for f in fields(NeuronRule) if f.name not in ("threshold", "
 
 
 def neuron_node(p: Population, input_bits: int, bias_in_metadata: bool) -> nir.NIRNode:
-    """The node of a population. bias_in_metadata: no node before it can hold the bias."""
+    """The node of a population. bias_in_metadata: no node before it can hold the bias.
+
+    Raises:
+        InputError: its neurons have no form in a file.
+    """
     metadata: dict[str, Any] = {"scale": np.asarray(p.scale, np.float64)}
     if p.role == "input":
         return make_node(nir.Input, {"input_type": {"input": np.array(p.shape)}}, metadata | {"bits": input_bits})
     rule = p.rule
+    if Feature.NO_RESET in p.features():
+        raise InputError("remembers its potential and has no reset, which a file has no form for", node=p.name)
     metadata |= {"weight_bits": p.weight_bits, **_stated(p)}
     if bias_in_metadata and rule.bias.any():
         metadata["bias"] = _least(p, rule.bias)

@@ -233,3 +233,13 @@ def test_weights_that_would_have_to_be_multiplied_are_refused() -> None:
     graph = integers(w=first, v=second)
     with pytest.raises(InputError, match=r"hand\.int\.nir: x -> w -> v -> sum: .*one node with weights"):
         integer_nir.from_graph(graph)
+
+
+def test_neurons_that_remember_and_never_reset_are_not_written_as_others(tmp_path: Path) -> None:
+    """A file would say that they reset to 0."""
+    fires = small_networks.population("n", (3,), threshold=10).with_rule(reset=None)
+    links = [Projection("input", "n", (Linear("w", np.eye(3, dtype=np.int64)),))]
+    network = small_networks.network([small_networks.population("input", (3,), "input"), fires], links, 4)
+    with pytest.raises(InputError, match="node 'n': remembers its potential and has no reset"):
+        integer_nir.write(tmp_path / "n.int.nir", network)
+    assert not list(tmp_path.iterdir())
