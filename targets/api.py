@@ -232,14 +232,20 @@ class Target:
     profile: Callable[[], Profile] | None = None
 
 
-def deferred(where: str) -> Callable[..., Any]:
-    """A function that is imported when it is first called. where: "package.module:function"."""
-    module, _, name = where.partition(":")
+@dataclass(frozen=True)
+class deferred:  # reads as the function that it stands for
+    """A function that is imported when it is first called, or loaded. where: "package.module:function"."""
 
-    def call(*arguments: Any, **keywords: Any) -> Any:
-        return getattr(importlib.import_module(module), name)(*arguments, **keywords)
+    where: str
 
-    return call
+    def load(self) -> Callable[..., Any]:
+        """Import the function."""
+        module, _, name = self.where.partition(":")
+        found: Callable[..., Any] = getattr(importlib.import_module(module), name)
+        return found
+
+    def __call__(self, *arguments: Any, **keywords: Any) -> Any:
+        return self.load()(*arguments, **keywords)
 
 
 def options_of(target: Target) -> dict[str, Option]:

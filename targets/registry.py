@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from inflor.converter.errors import InputError, MissingPartError
-from inflor.targets.api import Chip, Target, choose
+from inflor.targets.api import Chip, Target, choose, deferred
 
 log = logging.getLogger(__name__)
 GROUP = "inflor.targets"
@@ -115,6 +115,9 @@ def load(name: str) -> Target:
     command = target.available()
     if command is not None:
         raise MissingPartError(f"target {name!r} needs a part that is not installed; install it with: {command}")
+    for function in (target.place, target.run):
+        if isinstance(function, deferred):
+            function.load()  # now, and not while a record is open: an interrupted import changes how Python exits
     return target
 
 

@@ -422,7 +422,7 @@ def test_a_float_record_must_be_of_a_float_run_on_the_same_samples(files: Files,
     turned = replace(digits, x_test=digits.x_test[::-1], y_test=digits.y_test[::-1])
     inflor.run(files.graph, dataset=turned, samples=SAMPLES, out=shuffled)
     for path, message in (
-        (made.record, "is a run on cpu; --float-record takes one of the float network"),
+        (made.record, "is a run on cpu; `float_record` takes one of the float network"),
         (train, "is of the split train, but"),
         (shuffled, "the labels of"),
     ):
