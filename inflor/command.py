@@ -71,7 +71,11 @@ def _repeated(args: Sequence[str], lists: set[str]) -> list[str]:
 
 def _is_file(arg: str) -> bool:
     """Whether an argument is a file rather than a name of a target or of hardware."""
-    return os.sep in arg or "." in arg or os.path.isfile(arg)
+    if os.sep in arg or "." in arg or not os.path.isfile(arg):
+        return os.sep in arg or "." in arg
+    from inflor.targets import registry
+
+    return arg not in registry.targets() and arg not in registry.chips()
 
 
 @contextlib.contextmanager

@@ -26,6 +26,8 @@ AS_TYPED = {
     ("resume", "False"): "without --resume",
 }
 """Arguments of functions whose option has another name."""
+MESSAGES = ("notes", "violations", "warnings", "broken", "refused", "reason", "table", "why", "mend", "missing")
+"""Keys of plain data under which texts for people stand."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,20 @@ def _flag(name: str, value: str) -> str:
 
 def print_json(value: Mapping[str, Any]) -> None:
     """One JSON object on one line. Arrays become lists, paths become texts."""
-    print_line(json.dumps(value, default=_plain, allow_nan=False))
+    print(visible(json.dumps(typed(value), default=_plain, allow_nan=False)), file=sys.stdout)
+
+
+def typed(value: Any, key: str = "") -> Any:
+    """Plain data in which messages name options as they are typed; names and paths stay as they are.
+
+    Args:
+        key: where the value stands.
+    """
+    if isinstance(value, Mapping):
+        return {k: typed(v, str(k)) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [typed(v, key) for v in value]
+    return as_typed(value) if isinstance(value, str) and key in MESSAGES else value
 
 
 def print_line(text: str = "") -> None:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import math
+import operator
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -282,10 +283,13 @@ def _checked(name: str, spec: Option, value: Any) -> Any:
         raise InputError(f"`{name}` {value}: give True or False", option=name)
     if spec.kind in ("whole", "bytes"):
         least = max(spec.least, int(spec.kind == "bytes"))
-        low = isinstance(value, bool) or not isinstance(value, int) or value < least
-        if low or (spec.most is not None and value > spec.most):
-            end = f"at least {least}" if spec.most is None else f"a whole number from {least} to {spec.most}"
-            raise InputError(f"`{name}` {value}: give {end}", option=name)
+        whole = not isinstance(value, bool) and hasattr(value, "__index__")
+        if not whole or value < least or (spec.most is not None and value > spec.most):
+            end = f"of at least {least}" if spec.most is None else f"from {least} to {spec.most}"
+            raise InputError(f"`{name}` {value}: give a whole number {end}", option=name)
+        return operator.index(value)
+    if spec.kind == "text" and not isinstance(value, str):
+        raise InputError(f"`{name}` {value}: give a text", option=name)
     if spec.kind in ("number", "seconds"):
         is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
         if not is_number or (spec.kind == "seconds" and value <= 0):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib.metadata
 import logging
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -14,6 +15,8 @@ from inflor.targets.api import Chip, Target, choose, deferred
 
 log = logging.getLogger(__name__)
 GROUP = "inflor.targets"
+NAME = re.compile(r"[a-z][a-z0-9_]*")
+"""What a target can be called: it becomes a part of options, --NAME.chip."""
 OURS = "inflor"
 """The distribution whose targets nothing can replace."""
 
@@ -63,6 +66,8 @@ def _load(entry: importlib.metadata.EntryPoint) -> Target | Broken:
         return Broken(entry.name, _distribution(entry), f"{type(error).__name__}: {error}")
     if not isinstance(loaded, Target):
         return Broken(entry.name, _distribution(entry), f"{entry.value} is no inflor.targets.api.Target")
+    if not NAME.fullmatch(entry.name):
+        return Broken(entry.name, _distribution(entry), "a target's name has lower case letters, digits and _ only")
     if loaded.name != entry.name:
         return Broken(entry.name, _distribution(entry), f"the target calls itself {loaded.name!r}")
     return loaded

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from inflor.converter.errors import InputError
+from inflor.converter.errors import InputError, SimulationError
 from inflor.converter.nir.graph import Graph
 from inflor.quant.ir.network import IntegerNetwork
 from inflor.targets import registry
 from inflor.targets.api import Plan, Progress, Rates, Target, UnplaceableError, Violation, choose
-from inflor.targets.record.file import Record, recording
+from inflor.targets.record.file import Record, recorded_populations, recording
 
 Options = Mapping[str, Any]
 """Options of a target by name; None stands for the default."""
@@ -40,7 +40,21 @@ def place(
     if isinstance(network, IntegerNetwork) and (missing := unsupported(target, network)):
         raise UnplaceableError(network.source, f"target {target.name!r}", missing)
     plan: Plan = target.place(network, choose(target, options or {}), rates or {})
+    if isinstance(network, IntegerNetwork):
+        _check_promise(target, plan, network)
     return plan
+
+
+def _check_promise(target: Target, plan: Plan, network: IntegerNetwork) -> None:
+    """A plan may record less than all, but nothing that the network does not have, nor as something else."""
+    due = {p.name: p for p in recorded_populations(network)}
+    for p in plan.populations:
+        known = due.get(p.name)
+        if known is None or (p.shape, p.kind == "readout") != (known.shape, known.kind == "readout"):
+            raise SimulationError(
+                f"target {target.name!r}: its plan records population {p.name!r} as {p.kind} of {p.shape}, which the "
+                "network does not have"
+            )
 
 
 def violations(target: Target, network: IntegerNetwork | Graph, options: Options | None = None) -> Sequence[Violation]:
@@ -94,7 +108,8 @@ def run(
             )
         inputs = network.quantize_input(x)
     keep = out is not None if keep_spikes is None else keep_spikes
-    with recording(plan.populations, network.info.timesteps, len(x), out, keep, target) as recorder:
+    whole = isinstance(network, IntegerNetwork)
+    with recording(plan.populations, network.info.timesteps, len(x), out, keep, target, whole) as recorder:
         started = time.perf_counter()
         facts = chosen.run(plan, inputs, recorder, progress)
         seconds = time.perf_counter() - started
@@ -121,7 +136,7 @@ def record(
     progress: Progress | None = None,
 ) -> Record:
     """Run quantized inputs on a placed network and keep every spike in memory."""
-    with recording(plan.populations, network.info.timesteps, len(inputs), target=target.name) as recorder:
+    with recording(plan.populations, network.info.timesteps, len(inputs), target=target.name, whole=True) as recorder:
         facts = target.run(plan, inputs, recorder, progress)
         return recorder.finish(None, {"plan": {**plan.summary(), **facts}})
 

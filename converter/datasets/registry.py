@@ -116,7 +116,7 @@ def _find(name: str, module: str, package: ModuleType) -> Source | None:
         reason = f"{type(error).__name__}: {error}"
         raise InputError(f"data set {name!r} of {_offered_by(added)} cannot be loaded ({reason})") from error
     if not isinstance(found, Source) or found.name != name:
-        raise InputError(f"data set {name!r} of {_offered_by(added)} is no `Source` of that name: {added[0].value}")
+        raise InputError(f"data set {name!r} of {_offered_by(added)} is no Source of that name: {added[0].value}")
     return found
 
 

@@ -87,7 +87,7 @@ def load_checkpoint(path: str | os.PathLike[str]) -> tuple[SpikingNetwork, Model
     _check_keys(content, ("format", "schema", "config", "state_dict"), f"{path}", optional=("training",))
     if content["format"] != FORMAT:
         raise InputError(
-            f"has the format {content['format']!r}, not {FORMAT!r}; give a file of `inflor train`", path=path
+            f"has the format {content['format']!r}, not {FORMAT!r}; give a file of inflor train", path=path
         )
     if content["schema"] != SCHEMA:
         raise InputError(f"has schema {content['schema']!r}, this version reads {SCHEMA}; update inflor", path=path)
@@ -136,9 +136,7 @@ def _check_archive(data: bytes, path: Path) -> None:
             stored = all(entry.compress_type == zipfile.ZIP_STORED for entry in archive.infolist())
             damaged = archive.testzip() if stored else None
     except Exception as error:  # not BadZipFile alone: a damaged directory raises whatever its fields lead to
-        raise InputError(
-            "is no model file, or a truncated one; give a model.pt of `inflor train`", path=path
-        ) from error
+        raise InputError("is no model file, or a truncated one; give a model.pt of inflor train", path=path) from error
     if not stored:
         raise InputError("has compressed entries, which torch never writes; refused", path=path)
     if damaged is not None:
@@ -149,7 +147,7 @@ def _check_keys(value: Any, keys: tuple[str, ...], what: str, optional: tuple[st
     if not isinstance(value, dict):
         raise InputError(f"{what}: is not a dictionary with the keys {', '.join(keys)}")
     if missing := [key for key in keys if key not in value]:
-        raise InputError(f"{what}: lacks {missing[0]!r}; give a file of `inflor train`")
+        raise InputError(f"{what}: lacks {missing[0]!r}; give a file of inflor train")
     if unknown := [key for key in value if key not in (*keys, *optional)]:
         raise InputError(f"{what}: has an unknown entry {unknown[0]!r}")
 

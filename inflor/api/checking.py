@@ -20,7 +20,7 @@ from inflor.targets.equivalence.compare import Equivalence
 
 def check(
     network: IntegerNetwork | PathLike,
-    targets: Sequence[str],
+    targets: str | Sequence[str],
     *,
     dataset: Dataset | PathLike,
     split: str = "test",
@@ -40,6 +40,7 @@ def check(
             target refuses.
         MissingPartError: a target is not installed.
     """
+    targets = (targets,) if isinstance(targets, str) else tuple(targets)
     if samples < 1:
         raise InputError(f"{samples} samples: compare at least 1")
     source = os.fspath(network) if not isinstance(network, IntegerNetwork) else network.source

@@ -16,10 +16,10 @@ from inflor.converter.passes.base import Rewritable, dump_name, dumping
 
 @contextlib.contextmanager
 def dumping_to(folder: str | os.PathLike[str]) -> Iterator[None]:
-    """Write every graph that a pass makes in the block: as .nir where it is a NIR graph, else as text.
+    """Write every graph that a pass makes in the block: as .nir once it is validated, before and after that as text.
 
     Args:
-        folder: made where it is missing; files are numbered in the order of the passes: 03-merge-linear.nir.
+        folder: made where it is missing; files are numbered in the order of the passes: 04-pools-to-sums.nir.
 
     Raises:
         InputError: the folder holds something already, or cannot be made.

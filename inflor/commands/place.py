@@ -45,7 +45,7 @@ def command(
     placed = inflor.place(model, draw=draw, **options, **target_options)
     if out is not None:
         with atomic_path(out) as temporary:
-            temporary.write_text(console.as_typed(json.dumps(placed.description)))
+            temporary.write_text(json.dumps(console.typed(placed.description)))
     if as_json:
         console.print_json({"model": model, "out": out, "drawn": draw, **placed.description})
         return

@@ -149,6 +149,8 @@ def _kept(x: Interval, population: Population, decay: IntArray) -> Interval:
 
 def _state_range(population: Population, arriving: list[Interval], network: IntegerNetwork) -> StateRange:
     rule, shift = population.rule, population.rule.fraction_bits
+    constants = max(map(largest, (rule.v_reset, rule.reset_value, rule.threshold, rule.bias)))
+    _check_exact(network, population, max(2 * constants << shift, largest(rule.drift)))
     bias_low, bias_high = _per_channel(population, rule.bias)
     none = np.zeros(population.shape[0], np.int64)
     current = Interval(
@@ -187,14 +189,15 @@ def _state_range(population: Population, arriving: list[Interval], network: Inte
     current_partial = max(
         int(sum((np.maximum(-a.low, a.high) for a in arriving), none).max(initial=0)),
         current.peak,
-        int(np.abs(rule.bias).max(initial=0)),
+        largest(rule.bias),
     )
     partial = max(
         current_partial << shift,
         reached_u.peak,
         reached.peak,
-        2 * int(np.abs(rule.reset_value).max(initial=0)) << shift,
-        int(np.abs(rule.threshold).max(initial=0)) << shift,
+        2 * largest(rule.reset_value) << shift,
+        largest(rule.threshold) << shift,
+        largest(rule.v_reset) << shift,
     )
     _check_exact(network, population, partial)
     return StateRange(

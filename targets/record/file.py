@@ -103,7 +103,7 @@ class Record:
         elif self.path is not None:
             packed = _stored_spikes(self.path, name, samples)
         else:
-            raise InputError("this run kept no spikes; run it again with spikes=True")
+            raise InputError("this run kept no spikes; run it again, `spikes=True`")
         bits = np.unpackbits(packed, axis=-1, count=population.size, bitorder="little")
         return bits.astype(bool).reshape(*packed.shape[:2], *population.shape)
 
@@ -113,7 +113,7 @@ def _stored_spikes(path: str, name: str, samples: slice) -> npt.NDArray[np.uint8
         with h5py.File(path, "r") as file:
             group = file["populations"][name]
             if "spikes" not in group:
-                raise InputError(f"{path}: was written without spikes; run it again with `spikes=True`")
+                raise InputError(f"{path}: was written without spikes; run it again, `spikes=True`")
             packed: npt.NDArray[np.uint8] = group["spikes"][samples]
             return packed
     except (OSError, KeyError) as error:
@@ -193,10 +193,11 @@ class Recorder:
         path: str | None = None,
         check: Callable[[], None] = lambda: None,
         target: str = "",
+        whole: bool = False,
     ):
         self.populations, self.timesteps, self.samples = tuple(populations), timesteps, samples
         self.keep_spikes, self.done, self._file, self._path = keep_spikes, 0, file, path
-        self._check, self._target = check, target
+        self._check, self._target, self._whole = check, target, whole
         firing = [p for p in self.populations if p.kind not in record_checks.SILENT_KINDS]
         self._counts = {p.name: np.zeros(samples, np.int64) for p in firing}
         self._outputs: dict[str, npt.NDArray[Any]] = {}
@@ -293,6 +294,22 @@ class Recorder:
             shape = (self.timesteps, size, *p.shape)
             if held is not None and held.shape != shape:
                 raise SimulationError(f"{self._who}: recorded {held.shape} of population {p.name!r}, not {shape}")
+            if held is not None:
+                self._refuse_numbers(p, held, batch)
+
+    def _refuse_numbers(self, p: RecordedPopulation, held: npt.NDArray[Any], batch: Batch) -> None:
+        """Spikes that are no spikes, counts that contradict them, and potentials that a record would change."""
+        if p.kind != "readout":
+            if held.dtype != np.bool_:
+                raise SimulationError(f"{self._who}: spikes of population {p.name!r} are {held.dtype}, not bool")
+            if (np.count_nonzero(held, axis=(0, *range(2, held.ndim))) != batch.counts[p.name]).any():
+                raise SimulationError(f"{self._who}: spike counts of population {p.name!r} are not those of its spikes")
+            return
+        if self._whole and not np.issubdtype(held.dtype, np.integer):
+            raise SimulationError(f"{self._who}: potentials of population {p.name!r} are {held.dtype}, not integers")
+        before = self._outputs.get(p.name, held).dtype
+        if held.dtype != before:
+            raise SimulationError(f"{self._who}: potentials of population {p.name!r} are {held.dtype} after {before}")
 
     def _write_rest(self, labels: npt.NDArray[np.int64] | None, run: Mapping[str, Any]) -> None:
         assert self._file is not None
@@ -316,20 +333,22 @@ def recording(
     path: str | os.PathLike[str] | None = None,
     keep_spikes: bool = True,
     target: str = "",
+    whole: bool = False,
 ) -> Iterator[Recorder]:
     """A recorder for one run. With `path`, the file appears there when the block ends without an error.
 
     Args:
         target: who records, for messages.
+        whole: potentials have to be integers.
 
     Raises:
         InputError: the file cannot be written.
     """
     if path is None:
-        yield Recorder(populations, timesteps, samples, keep_spikes, target=target)
+        yield Recorder(populations, timesteps, samples, keep_spikes, target=target, whole=whole)
         return
     with atomic_path(path) as temporary, Spool(temporary) as spool, h5py.File(spool, "w") as file:
-        yield Recorder(populations, timesteps, samples, keep_spikes, file, str(path), spool.check, target)
+        yield Recorder(populations, timesteps, samples, keep_spikes, file, str(path), spool.check, target, whole)
 
 
 def read(path: str | os.PathLike[str]) -> Record:

@@ -78,7 +78,9 @@ def test_names_of_targets_that_are_names_here_too(tmp_path: Path, monkeypatch: p
     monkeypatch.chdir(tmp_path)
     (tmp_path / "loihi").mkdir()
     (tmp_path / "cpu").write_text("a file")
+    (tmp_path / "spinnaker").write_text("a file")
     assert parsed("--targets", "cpu", "loihi", "a.nir") == [["cpu", "loihi"], ["a.nir"], None]
+    assert parsed("--targets", "cpu", "spinnaker", "a.nir") == [["cpu", "spinnaker"], ["a.nir"], None]
 
 
 @given(st.data())

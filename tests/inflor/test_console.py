@@ -131,3 +131,14 @@ def test_a_narrow_terminal_breaks_no_number(files: Files, tmp_path: Path) -> Non
             *(console.brief(getattr(p, name) / 3) for name in COUNTED),
             console.brief(p.memory.shared_bytes / 1000),
         ]
+
+
+def test_messages_name_options_and_names_stay_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    console.print_json(
+        {"model": "a`bits`.nir", "violations": ["use `soft_reset='stock'`"], "why": "run it, `spikes=True`"}
+    )
+    assert json.loads(capsys.readouterr().out) == {
+        "model": "a`bits`.nir",
+        "violations": ["use --soft-reset stock"],
+        "why": "run it, without --no-spikes",
+    }

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from command_line import environment
 from hypothesis import given
@@ -51,10 +52,10 @@ TAKEN: dict[str, list[Any]] = {
 }
 REFUSED: dict[str, list[tuple[Any, str]]] = {
     "level": [(n, "`level` {}: give a whole number from 1 to 9") for n in (0, 10, -1, 2.0, "3", True)],
-    "count": [(n, "`count` {}: give at least 0") for n in (-1, 0.5, "1", False)],
+    "count": [(n, "`count` {}: give a whole number of at least 0") for n in (-1, 0.5, "1", False)],
     "gain": [(n, "`gain` {}: give a number") for n in (math.nan, math.inf, "1", True)],
     "patience": [(n, "`patience` {}: give a positive number") for n in (0, -1, math.inf, math.nan, "1", True)],
-    "room": [(n, "`room` {}: give at least 1") for n in (0, -5, 1.5, "2G", True)],
+    "room": [(n, "`room` {}: give a whole number of at least 1") for n in (0, -5, 1.5, "2G", True)],
     "exact": [(n, "`exact` {}: give True or False") for n in (0, 1, "yes")],
     "mode": [(n, "`mode` {}: choose one of slow, fast") for n in ("quick", "", 1, ["slow"])],
 }
@@ -167,3 +168,8 @@ def test_targets_and_their_options_import_nothing_heavy() -> None:
     assert heavy == []
     assert {"cpu", "float", "loihi", "spinnaker"} <= set(found)
     assert "soft_reset" in found["loihi"]
+
+
+def test_whole_numbers_of_numpy_are_whole_numbers() -> None:
+    chosen = choose(CPU, {"state_bits": np.int64(32)})
+    assert (chosen.state_bits, type(chosen.state_bits)) == (32, int)

@@ -158,3 +158,11 @@ def test_ours_are_there_without_anybody_elses() -> None:
     assert {*OURS} <= {*registry.targets()}
     assert registry.of_chip("loihi2") is registry.find("loihi")
     assert registry.of_chip("cmos45") is None
+
+
+@pytest.mark.parametrize("name", ["my-chip", "Chip", "a.b", "2chips"])
+def test_a_name_that_cannot_be_a_part_of_an_option(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    register(monkeypatch, plugin(replace(OTHER, name=name)), plugin(OTHER))
+    (broken,) = registry.broken()
+    assert (broken.name, broken.reason) == (name, "a target's name has lower case letters, digits and _ only")
+    assert invoke("run", "--help").exit_code == 0

@@ -143,8 +143,8 @@ def test_another_distribution_adds_a_data_set_and_a_kind_of_file(install, tmp_pa
         ("gestures = waving_data:SOURCE", "raise RuntimeError('half installed')", "RuntimeError: half installed"),
         ("gestures = waving_data:SOURCE", "", "AttributeError"),
         ("gestures = not_there:SOURCE", "", "ModuleNotFoundError"),
-        ("gestures = waving_data:OTHER", PLUGIN, "is no `Source` of that name: waving_data:OTHER"),
-        ("gestures = waving_data:TABLE", PLUGIN, "is no `Source` of that name: waving_data:TABLE"),
+        ("gestures = waving_data:OTHER", PLUGIN, "is no Source of that name: waving_data:OTHER"),
+        ("gestures = waving_data:TABLE", PLUGIN, "is no Source of that name: waving_data:TABLE"),
     ],
 )
 def test_one_that_is_broken_is_told_by_its_name_and_stops_no_other(install, entry, content, reason):

@@ -186,3 +186,14 @@ def test_a_product_of_matrices_beyond_int64_is_refused() -> None:
 def test_no_format_holds_more_than_int64() -> None:
     with pytest.raises(OverflowError, match="64 bits"):
         exact_dtype(1 << 63)
+
+
+@pytest.mark.parametrize(("to", "fraction_bits"), [(1 << 48, 16), (1 << 50, 14), (-(1 << 62), 1)])
+def test_a_reset_beyond_int64_is_not_proved_small(to: int, fraction_bits: int) -> None:
+    """v_reset << f wrapped around: 39 and 37 bits were proved."""
+    reset = SetTo(np.array(to))
+    fires = small_networks.population("n", (1,), threshold=3).with_rule(reset=reset, fraction_bits=fraction_bits)
+    links = [Projection("input", "n", (Linear("w", np.array([[1]])),))]
+    network = small_networks.network([small_networks.population("input", (1,), "input"), fires], links, 3)
+    with pytest.raises(InputError, match="'n'"):
+        state_range(network, fires)

@@ -292,3 +292,38 @@ def test_a_record_that_predicts_more_classes_than_the_network_has(tmp_path: Path
         as_recorded(made, record)
     fitting = replace(record, predictions=record.predictions % 2)
     assert as_recorded(made, fitting).info.timesteps == 4
+
+
+def _batch(**changes: object) -> Batch:
+    """Two samples of four steps: a population of two neurons, one of which fires always, and a readout."""
+    spikes = np.zeros((4, 2, 2), np.bool_)
+    spikes[..., 0] = True
+    made = {
+        "spikes": {"a": spikes},
+        "counts": {"a": np.array([4, 4])},
+        "outputs": {"out": np.ones((4, 2, 1), np.int16)},
+        "predictions": np.zeros(2, np.int64),
+    }
+    return Batch(**(made | changes))  # type: ignore[arg-type]
+
+
+FALSE = {
+    "spikes that are numbers": ({"spikes": {"a": np.full((4, 2, 2), 2)}}, "spikes of population 'a' are int64"),
+    "spikes in float": ({"spikes": {"a": np.ones((4, 2, 2))}}, "spikes of population 'a' are float64"),
+    "counts of other spikes": ({"counts": {"a": np.array([4, 99])}}, "spike counts of population 'a' are not those"),
+    "potentials in float": (
+        {"outputs": {"out": np.full((4, 2, 1), 5.7)}},
+        "potentials of population 'out' are float64",
+    ),
+    "another type": ({"outputs": {"out": np.full((4, 2, 1), 70000)}}, "'out' are int64 after int16"),
+}
+
+
+@pytest.mark.parametrize("name", FALSE)
+def test_what_contradicts_itself_or_would_be_changed_is_not_recorded(name: str) -> None:
+    populations = [RecordedPopulation("a", (2,), "if", 1), RecordedPopulation("out", (1,), "readout", 2)]
+    changes, message = FALSE[name]
+    with recording(populations, 4, 4, target="odd", whole=True) as recorder:
+        recorder.add(_batch())
+        with pytest.raises(SimulationError, match=f"target 'odd': .*{message}"):
+            recorder.add(_batch(**changes))
