@@ -106,8 +106,7 @@ def _connectivity(wiring: Wiring) -> Connectivity:
 
 def _load(activity: Activity, core_map: CoreMap, links: list[tuple[Wiring, Connectivity]]) -> Load:
     record = activity.record
-    last = max(core_map.depth[group] for group in core_map.cores)
-    last = max([last, *(core_map.depth[w.source] + 1 for w, _ in links)])
+    last = max([*(core_map.depth[group] for group in core_map.cores), *(core_map.depth[w.source] + 1 for w, _ in links)])
     shape = (record.samples, core_map.per_step * (record.timesteps - 1) + last, core_map.size)
     events, packets = np.zeros(shape, np.int32), np.zeros(shape, np.int32)
     for w, connection in links:
@@ -145,6 +144,8 @@ def _arrivals(activity: Activity, core_map: CoreMap, packets: StepArray) -> None
         if not activity.fires(name):
             continue
         local, used = _local(core)
+        if not any(len(core_map.targets[number]) for number in used):
+            continue  # the answer of the network, which nobody on the chip listens to
         member = scipy.sparse.csr_matrix(
             (np.ones(len(local), np.float32), (np.arange(len(local)), local)), shape=(len(local), len(used))
         )

@@ -35,11 +35,17 @@ def on_chip(network: IntegerNetwork, chip: str, rates: Rates) -> CoreMap:
     if limits(chip).neuron_programs:
         return core_map(place(network, LoihiOptions(chip=chip), rates))
     try:
-        return core_map(place(network, LoihiOptions(chip=chip, soft_reset="stock"), rates))
+        stock = core_map(place(network, LoihiOptions(chip=chip, soft_reset="stock"), rates))
+        why = "with stock neurons the host computes all of the network"
     except InputError as error:
-        note = f"placed with neuron programs, which {chip} does not have, as stock neurons are refused: {error}"
-        made = core_map(place(network, LoihiOptions(chip=chip), rates))
-        return replace(made, notes=(*made.notes, note))
+        stock, why = None, f"stock neurons are refused: {error}"
+    if stock is not None and stock.cores:
+        return stock
+    made = core_map(place(network, LoihiOptions(chip=chip), rates))
+    if not made.cores:
+        made = core_map(place(network, LoihiOptions(chip=chip, first_layer="chip"), rates))
+    note = f"placed with neuron programs and a graded input, which {chip} does not have, as {why}"
+    return replace(made, notes=(*made.notes, note))
 
 
 def core_map(plan: LoihiPlan) -> CoreMap:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import strategies as st
 
@@ -75,6 +77,13 @@ def integer_networks(
     populations.append(_with_current(draw, rng, last) if current else last)
     info = ModelInfo(timesteps=draw(st.integers(1, 8)), stage="integer")
     return IntegerNetwork(tuple(populations), tuple(projections), ("readout",), info, input_bits=8, source="drawn")
+
+
+def without_readout(network: IntegerNetwork) -> IntegerNetwork:
+    """The same network, whose answer is what its last population fires."""
+    kept = tuple(p for p in network.populations if p.role != "readout")
+    projections = tuple(q for q in network.projections if network.by_name[q.target].role != "readout")
+    return replace(network, populations=kept, projections=projections, outputs=(kept[-1].name,))
 
 
 def images(network: IntegerNetwork, count: int, seed: int = 0, frames: bool = False) -> np.ndarray:

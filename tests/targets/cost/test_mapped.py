@@ -11,7 +11,7 @@ from chip_networks import networks, networks_in_time
 from counting import Loop, emulate
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from integer_networks import images, integer_networks
+from integer_networks import images, integer_networks, without_readout
 from on_target import placed, recorded
 from small_networks import residual
 
@@ -55,10 +55,11 @@ def scattered(network, rng: np.random.Generator) -> CoreMap:
     )
 
 
-@given(integer_networks(delays=True, recurrent=True), st.integers(0, 2**32 - 1))
+@given(integer_networks(delays=True, recurrent=True), st.booleans(), st.integers(0, 2**32 - 1))
 @RELAXED
-def test_packets_and_hops_equal_a_loop_over_spikes(network, seed: int) -> None:
+def test_packets_and_hops_equal_a_loop_over_spikes(network, fires: bool, seed: int) -> None:
     rng = np.random.default_rng(seed)
+    network = without_readout(network) if fires else network
     record = emulate(network, images(network, 2))
     core_map, loop = scattered(network, rng), Loop(network, record)
     counted, load = mapped(network, record, core_map)
@@ -102,10 +103,11 @@ def test_loihi_counts_what_the_plan_adds(chip: str, soft_reset: str) -> None:
     assert_as_planned(made, record, plan)
 
 
-@given(networks_in_time(stock=False))
+@given(networks_in_time(stock=False), st.booleans())
 @RELAXED
-def test_loihi_with_delays_and_cycles(drawn) -> None:
+def test_loihi_with_delays_and_cycles(drawn, fires: bool) -> None:
     network, x = drawn
+    network = without_readout(network) if fires else network
     try:
         plan = placed("loihi", network)
     except InputError:
@@ -141,10 +143,11 @@ def _unrolled(kernel):
     return unroll(kernel).weight
 
 
-@given(st.one_of(networks(leaky=False), networks_in_time(stock=False)))
+@given(st.one_of(networks(leaky=False), networks_in_time(stock=False)), st.booleans())
 @RELAXED
-def test_spinnaker_counts_what_its_simulation_met(drawn) -> None:
+def test_spinnaker_counts_what_its_simulation_met(drawn, fires: bool) -> None:
     network, x = drawn
+    network = without_readout(network) if fires else network
     plan = placed("spinnaker", network, neurons_per_core=40)
     record = recorded("spinnaker", plan, x)
     counted, load = mapped(network, record, on_spinnaker(plan))
