@@ -178,8 +178,8 @@ def _about(about: ModelInfo) -> Row:
     """What a model file says about itself; how it was made comes last."""
     if not about.known:
         return {
-            "metadata": "none of inflor; assumed: Euler steps of 1, as many as the data have or 4, unscaled input, "
-            "numbered classes"
+            "timesteps": about.timesteps if about.says_timesteps else None,
+            "assumed": "Euler steps of 1, unscaled input, numbered classes",
         }
     return {
         "timesteps": about.timesteps if about.says_timesteps else None,

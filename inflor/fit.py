@@ -100,12 +100,19 @@ def _in_time(network: Graph | IntegerNetwork, dataset: Dataset) -> ModelInfo:
     if info.known and info.encoding and (info.encoding == FRAMES) != (encoding == FRAMES):
         takes, are = ("frames over time", "single samples") if steps is None else ("single samples", "frames over time")
         raise InputError(f"{network.source} takes {takes}, but those of {dataset.name} are {are}", mend=_mend(network))
+    if steps is None and not info.says_timesteps:
+        raise InputError(
+            f"does not say for how many timesteps it runs, and neither does {dataset.name}, whose samples are single",
+            path=network.source,
+            option="timesteps",
+            mend="give `timesteps`, the number that it was trained with",
+        )
     if steps is None:
         return replace(info, encoding=info.encoding or encoding)
     if info.says_timesteps and info.timesteps != steps:
         raise InputError(
             f"{network.source} runs for {info.timesteps} timesteps, but {dataset.name} has {steps} frames per sample",
-            mend=_mend(network),
+            mend=f"{_mend(network)}, or say `timesteps={steps}`",
         )
     return replace(info, encoding=encoding, timesteps=steps, says_timesteps=True)
 

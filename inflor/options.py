@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from inflor.converter.passes.conventions import Conventions
 
 FILE = click.Path(path_type=Path)
 FRAMEWORKS = ("snntorch", "norse", "spikingjelly", "sinabs", "rockpool", "lava-dl", "nengo")
@@ -124,6 +127,9 @@ class Positive(click.ParamType[float]):
         return number
 
 
+timesteps_option = click.option("--timesteps", type=WHOLE, metavar="T", help="Steps per sample, if not MODEL's.")
+
+
 def time_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """What a float .nir of another framework does not say about time."""
     for option in reversed(
@@ -135,6 +141,7 @@ def time_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option(
                 "--integration", type=click.Choice(INTEGRATIONS), metavar="RULE", help="euler or exponential."
             ),
+            timesteps_option,
             click.option("--reset", type=click.Choice(RESETS), metavar="KIND", help="zero or subtract."),
         )
     ):
@@ -155,3 +162,11 @@ class Seconds(click.ParamType[float]):
         if not 0 < number < 1e9:
             self.fail(f"{value} is not a positive number of seconds.", param, ctx)
         return number
+
+
+def conventions_of(options: dict[str, Any]) -> Conventions:
+    """Take the options of `time_options` out of a command's."""
+    from inflor.converter.passes.conventions import Conventions
+
+    names = ("framework", "dt", "integration", "timesteps", "reset")
+    return Conventions(**{name: options.pop(name) for name in names})

@@ -80,6 +80,7 @@ def run(
     keep_spikes: bool | None = None,
     options: Options | None = None,
     provenance: Mapping[str, Any] | None = None,
+    notes: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> Record:
     """Run normalized images on a target and return the record, written to `out` where given.
@@ -88,6 +89,7 @@ def run(
         x: float32, normalized, [samples, *shape] or a frame per step [samples, T, *shape]; the host rounds it for
             integer targets.
         keep_spikes: keep every spike, in the file or in memory; None keeps them where there is a file.
+        notes: further ones for the reader.
         provenance: plain data that goes into the record's `run`, beside target, seconds, samples_per_second, the plan
             with the facts of the run, and notes for the reader.
 
@@ -122,7 +124,7 @@ def run(
                 "seconds": seconds,
                 "samples_per_second": len(x) / seconds,
                 "plan": about,
-                "notes": _notes(network, x, about),
+                "notes": [*notes, *_notes(network, x, about)],
                 **(provenance or {}),
             },
         )
@@ -144,13 +146,6 @@ def record(
 def _notes(network: IntegerNetwork | Graph, x: npt.NDArray[np.float32], plan: Mapping[str, Any]) -> list[str]:
     """What a person should know who reads the numbers."""
     notes = [f"the mapping breaks a limit of the chip: {violation}" for violation in plan.get("violations", ())]
-    if not network.info.known:
-        notes.append(
-            f"{network.source} says nothing about time or input scaling: {network.info.timesteps} timesteps of "
-            f"{network.info.dt:g} and unscaled input are assumed"
-        )
-    elif not network.info.says_timesteps:
-        notes.append(f"{network.source} does not say for how many steps it runs: {network.info.timesteps} are assumed")
     if isinstance(network, IntegerNetwork):
         half = 2 ** (network.input_bits - 1) + 0.5
         clipped = float((np.abs(x / network.inputs[0].scale) > half).mean())

@@ -132,7 +132,7 @@ def write(
         InputError: the graph is not valid (see `inflor.converter.nir.validate`), or the file cannot be written.
     """
     further = dict(metadata or {})
-    if info.known or info.stage == "integer":  # what was assumed must not come back as what the file says
+    if info.says_anything:
         further[METADATA_KEY] = info.to_json()
     write_graph(path, validate(nir_graph(nodes, edges, further), str(path)))
 

@@ -29,7 +29,8 @@ class Framework:
             say: "one", or "kept", the part that a step keeps.
         shapes_with_batch: whether its shapes of Input and Output have the batch (and time).
         infinite_times: whether it writes a neuron without a leak with an infinite time constant and gain.
-        notes: what its files leave out, for the user.
+        reset_note: that its files leave the reset out, and what is assumed, for the user.
+        notes: what else they leave out.
     """
 
     integration: str
@@ -41,6 +42,7 @@ class Framework:
     gains: Mapping[str, Gain] = field(default_factory=dict)
     shapes_with_batch: bool = False
     infinite_times: bool = False
+    reset_note: str = ""
     notes: tuple[str, ...] = ()
 
 
@@ -56,7 +58,7 @@ FRAMEWORKS: Mapping[str, Framework] = {
         "subtract",
         late_reset=True,
         infinite_times=True,
-        notes=("does not write how a neuron resets: reset_mechanism='subtract' with reset_delay=True is assumed",),
+        reset_note="does not write how a neuron resets: reset_mechanism='subtract' with reset_delay=True is assumed",
     ),
     "norse": Framework(
         "euler",

@@ -92,7 +92,7 @@ class Graph:
     def as_nir(self) -> nir.NIRGraph:
         """The graph as NIR's, with what is known of its time in the metadata."""
         metadata = dict(self.metadata)
-        if self.info.known or self.info.stage == "integer":  # what was assumed must not come back as what the file says
+        if self.info.says_anything:
             metadata[METADATA_KEY] = self.info.to_json()
         return nir_graph(self.nodes, self.edges, metadata)
 

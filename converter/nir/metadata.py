@@ -43,7 +43,7 @@ class ModelInfo:
     said. input_mean, input_std: per channel (or one value for all), in the data set's natural scale; the network's
     input is (x - mean) / std, computed by the host. stage: "float" or "integer". version: of inflor, which wrote it.
     provenance: plain data on where the model came from, e.g. {"made_from": "model.pt", "sha256": ...}. known: False
-    when the file had no such metadata and these are defaults.
+    when the file had no such metadata and these, but for a number of steps, are defaults.
     integration: "euler" or "exponential", see `inflor.converter.primitives.dynamics`. framework: whose conventions the
     graph was read by. says_timesteps: False where timesteps is assumed, and the data say how many there are.
 
@@ -98,9 +98,17 @@ class ModelInfo:
         if len(lengths) > 1:
             raise InputError(f"input_mean has {len(self.input_mean)} values and input_std {len(self.input_std)}")
 
+    @property
+    def says_anything(self) -> bool:
+        """Whether there is anything to be written of it."""
+        return self.known or self.says_timesteps or self.stage == "integer"
+
     def as_dict(self) -> dict[str, Any]:
         """Only dicts, lists, texts and numbers, as JSON and `torch.load(weights_only=True)` take them."""
         plain: dict[str, Any] = {"schema": SCHEMA}
+        if not self.known and self.stage == "float":  # what was assumed must not come back as what the file says
+            said = {"timesteps": self.timesteps} if self.says_timesteps else {}
+            return {**plain, "version": self.version, **said}
         for entry in fields(self):
             value = getattr(self, entry.name)
             plain[entry.name] = list(value) if isinstance(value, tuple) else value
@@ -134,6 +142,7 @@ class ModelInfo:
                 value = plain[entry.name]
                 values[entry.name] = tuple(value) if isinstance(value, list) else value
         values["says_timesteps"] = "timesteps" in plain
+        values["known"] = "dt" in plain or values.get("stage") == "integer"
         try:
             return cls(**values)
         except InputError as error:

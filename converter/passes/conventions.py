@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from inflor.converter.errors import InputError
 from inflor.converter.nir.frameworks import FRAMEWORKS, Reset
 from inflor.converter.nir.graph import Graph, reset_of
-from inflor.converter.nir.metadata import INTEGRATIONS
+from inflor.converter.nir.metadata import INTEGRATIONS, MAX_TIMESTEPS, ModelInfo
 from inflor.converter.primitives.base import primitive
 
 
@@ -21,6 +21,7 @@ class Conventions:
         integration: "euler" or "exponential".
         reset: "zero" or "subtract".
         framework: a name of `inflor.converter.nir.frameworks`.
+        timesteps: steps per sample; unlike the others it may differ from what the file says, and then counts.
 
     Raises:
         InputError: a value is none of these.
@@ -30,10 +31,15 @@ class Conventions:
     integration: str | None = None
     reset: Reset | None = None
     framework: str | None = None
+    timesteps: int | None = None
 
     def __post_init__(self) -> None:
         if self.dt is not None and not (math.isfinite(self.dt) and self.dt > 0):
             raise InputError(f"dt is {self.dt!r}; give a positive number", option="dt")
+        steps = self.timesteps
+        if steps is not None and not (type(steps) is int and 1 <= steps <= MAX_TIMESTEPS):
+            text = f"timesteps is {steps!r}; give a whole number from 1 to {MAX_TIMESTEPS}"
+            raise InputError(text, option="timesteps")
         choices = (("integration", INTEGRATIONS), ("reset", ("zero", "subtract")), ("framework", tuple(FRAMEWORKS)))
         for name, known in choices:
             value = getattr(self, name)
@@ -42,8 +48,31 @@ class Conventions:
 
     @property
     def given(self) -> bool:
-        """Whether the user says anything."""
+        """Whether the user says anything of what a step is."""
         return any(value is not None for value in (self.dt, self.integration, self.reset, self.framework))
+
+
+def in_steps(info: ModelInfo, given: Conventions | None) -> ModelInfo:
+    """What a model says about itself, run for as many steps as the user says."""
+    if given is None or given.timesteps is None:
+        return info
+    return replace(info, timesteps=given.timesteps, says_timesteps=True)
+
+
+def reading_notes(graph: Graph, given: Conventions | None) -> list[str]:
+    """What was assumed to read a graph, for the user, as neither the file nor the conventions say it."""
+    notes = []
+    if given is not None and given.framework is not None:
+        framework = FRAMEWORKS[given.framework]
+        said = (given.reset is None and framework.reset_note,)
+        notes += [f"{given.framework} {note}." for note in (*said, *framework.notes) if note]
+    if not graph.info.known:
+        notes.append(
+            "The file says nothing about a step, input scaling or classes: Euler steps of 1, NIR's reset to v_reset, "
+            "unscaled input and numbered classes are assumed. `framework`, `dt`, `integration` or `reset` say "
+            "otherwise."
+        )
+    return notes
 
 
 def check_agreement(graph: Graph, given: Conventions) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import nir
 
 from inflor.converter.nir.frameworks import FRAMEWORKS
@@ -10,7 +12,7 @@ from inflor.converter.nir.validate import validate
 from inflor.converter.passes import drop_sums, spell_out_resets
 from inflor.converter.passes.base import Pass, run_passes
 from inflor.converter.passes.bound_time_constants import bound_time_constants
-from inflor.converter.passes.conventions import Conventions, check_agreement
+from inflor.converter.passes.conventions import Conventions, check_agreement, in_steps
 from inflor.converter.passes.drop_batch_sizes import drop_batch_sizes
 from inflor.converter.passes.lower_thresholds import lower_thresholds
 from inflor.converter.passes.place_resets import place_resets
@@ -38,6 +40,7 @@ def validate_by(graph: nir.NIRGraph, source: str, given: Conventions) -> Graph:
             Names the node.
     """
     valid = validate(run_passes(graph, before_validation(given)), source)
+    valid = replace(valid, info=in_steps(valid.info, given))
     if not given.given:
         return valid
     if valid.info.known:

@@ -37,7 +37,8 @@ def _timed(graph: Graph, given: Conventions) -> Graph:
     integration = _integration(graph, given, framework)
     dt = given.dt or _dt(graph, framework)
     info = ModelInfo(dt=dt, integration=integration, framework=given.framework or "", encoding="")
-    return replace(graph, info=replace(info, says_timesteps=False))
+    said = graph.info
+    return replace(graph, info=replace(info, timesteps=said.timesteps, says_timesteps=said.says_timesteps))
 
 
 def _integration(graph: Graph, given: Conventions, framework: Framework | None) -> str:

@@ -6,10 +6,11 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from inflor.api.loading import PathLike, Progress, load_dataset, load_network
+from inflor.api.loading import PathLike, Progress, load_dataset, network_of
 from inflor.converter.datasets.dataset import Dataset
 from inflor.converter.datasets.layout import Layout
 from inflor.converter.errors import InputError
+from inflor.converter.passes.conventions import Conventions
 from inflor.fit import fitted
 from inflor.quant.ir.network import IntegerNetwork
 from inflor.targets import registry
@@ -25,6 +26,7 @@ def check(
     dataset: Dataset | PathLike,
     split: str = "test",
     samples: int = 4,
+    timesteps: int | None = None,
     data_dir: PathLike | None = None,
     layout: Layout = "auto",
     progress: Progress | None = None,
@@ -32,6 +34,7 @@ def check(
 ) -> Equivalence:
     """Run the first `samples` of a split on every target and compare every spike of every population.
 
+    timesteps: to run, where it is another number than the network says.
     layout: of the data set's images, "chw" or "hwc"; "auto" takes what alone fits the network.
     options: each goes to those of the targets that have it, e.g. soft_reset to "loihi"; a chip to its own.
 
@@ -44,7 +47,7 @@ def check(
     if samples < 1:
         raise InputError(f"{samples} samples: compare at least 1")
     source = os.fspath(network) if not isinstance(network, IntegerNetwork) else network.source
-    loaded = network if isinstance(network, IntegerNetwork) else load_network(network)
+    loaded = network_of(network, Conventions(timesteps=timesteps))
     if not isinstance(loaded, IntegerNetwork):
         raise InputError(f"{source}: is a float network; make an integer one first with: inflor quantize {source}")
     if not any(population.role == "spiking" for population in loaded.populations):

@@ -9,10 +9,9 @@ from pathlib import Path
 from inflor.api.loading import PathLike, kind_of, load_network, refuse_overwrite
 from inflor.converter.errors import InputError
 from inflor.converter.nir import file as nir_file
-from inflor.converter.nir.frameworks import FRAMEWORKS
 from inflor.converter.nir.graph import Graph
 from inflor.converter.passes.base import run_passes
-from inflor.converter.passes.conventions import Conventions
+from inflor.converter.passes.conventions import Conventions, in_steps, reading_notes
 from inflor.converter.passes.pipelines import for_readers, notes_for_readers
 from inflor.converter.primitives.dynamics import check_time
 from inflor.converter.train import checkpoint, export
@@ -52,22 +51,16 @@ def convert(
     refuse_overwrite(out, model)
     if kind_of(model) == "checkpoint":
         if conventions is not None and conventions.given:
-            raise InputError(f"{os.fspath(model)}: a model.pt says its own conventions; leave the options of time out")
+            raise InputError("says what its step is", path=model, mend="of the options of time, give `timesteps` alone")
         network, info = checkpoint.load_model(model)
         provenance = made_from(model, **({"trained_with": info.version} | dict(info.provenance)))
         graph, notes = export.to_nir(network, replace(info, provenance=provenance))
+        graph = replace(graph, info=in_steps(graph.info, conventions))
     else:
         graph, notes = nir_file.read(model, conventions), []
-        if conventions is not None and conventions.framework is not None:
-            notes += [f"{conventions.framework} {note}." for note in FRAMEWORKS[conventions.framework].notes]
+        notes += reading_notes(graph, conventions)
         if graph.info.stage == "float":
             notes += _time_notes(graph)
-        if not graph.info.known:
-            notes.append(
-                "The file says nothing about time, input scaling or classes: Euler steps of 1, NIR's reset to v_reset, "
-                "unscaled input and numbered classes are assumed. `framework`, `dt`, `integration` or `reset` say "
-                "otherwise."
-            )
     if portable:
         if graph.info.stage == "integer":
             raise InputError(

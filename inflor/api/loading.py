@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -16,7 +17,7 @@ from inflor.converter.datasets.layout import Layout
 from inflor.converter.errors import InputError
 from inflor.converter.nir import file as nir_file
 from inflor.converter.nir.graph import Graph
-from inflor.converter.passes.conventions import Conventions
+from inflor.converter.passes.conventions import Conventions, in_steps
 from inflor.fit import input_shape
 from inflor.quant import file as integer_nir
 from inflor.quant.ir.network import IntegerNetwork
@@ -52,6 +53,20 @@ def load_dataset(
             raise InputError(text, option="layout")
         return dataset
     return datasets.load(dataset, data_dir, frame=None if network is None else input_shape(network), layout=layout)
+
+
+def network_of(network: Network | PathLike, conventions: Conventions | None = None) -> Network:
+    """A network in memory, run for as many steps as the conventions say, or the one of a file.
+
+    Raises:
+        InputError: see `load_network`; or the conventions say what a step is, which a network in memory knows.
+    """
+    if not isinstance(network, Graph | IntegerNetwork):
+        return load_network(network, conventions)
+    if conventions is not None and conventions.given:
+        text = "`conventions` say how a file is to be read, but this network is in memory"
+        raise InputError(text, path=network.source, mend="give the path of its file, or `timesteps` alone")
+    return replace(network, info=in_steps(network.info, conventions))
 
 
 def load_network(path: PathLike, conventions: Conventions | None = None) -> Network:

@@ -6,13 +6,12 @@ import os
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from inflor.api.loading import PathLike, Progress, load_dataset, refuse_overwrite
+from inflor.api.loading import PathLike, Progress, load_dataset, network_of, refuse_overwrite
 from inflor.converter.datasets.dataset import Dataset
 from inflor.converter.datasets.layout import Layout
 from inflor.converter.errors import InputError
-from inflor.converter.nir import file as nir_file
 from inflor.converter.nir.graph import Graph
-from inflor.converter.passes.conventions import Conventions
+from inflor.converter.passes.conventions import Conventions, reading_notes
 from inflor.fit import fitted
 from inflor.provenance import made_from, versions
 from inflor.quant import file as integer_nir
@@ -24,11 +23,19 @@ from inflor.quant.ir.network import IntegerNetwork
 
 @dataclass(frozen=True)
 class Quantized:
-    """An integer network and what rounding cost. path: where it was written, None if nowhere."""
+    """An integer network.
+
+    Attributes:
+        network: what was made.
+        report: what rounding cost.
+        path: where it was written, None if nowhere.
+        notes: what was assumed of the file, for the user.
+    """
 
     network: IntegerNetwork
     report: QuantReport
     path: Path | None
+    notes: tuple[str, ...] = ()
 
 
 def quantize(
@@ -75,22 +82,23 @@ def quantize(
     )
     source = graph.source if isinstance(graph, Graph) else os.fspath(graph)
     before = {"made_from": source} if isinstance(graph, Graph) else made_from(graph)
-    graph = graph if isinstance(graph, Graph) else nir_file.read(graph, conventions)
-    if graph.info.stage != "float":
+    read = network_of(graph, conventions)
+    if not isinstance(read, Graph):
         raise InputError(f"{source}: is an integer network already; quantize the float file that it was made from")
     refuse_overwrite(out, source, calibrate)
-    data = load_dataset(calibrate, data_dir, graph, layout=layout)
-    graph = fitted(graph, data)
+    data = load_dataset(calibrate, data_dir, read, layout=layout)
+    notes = reading_notes(read, conventions)
+    fitting = fitted(read, data)
     watch = None if progress is None else lambda name, done, total: progress(done, total, name)
-    network, report = stage2.quantize(graph, graph.info.normalize(data.x_train), data.y_train, options, watch)
+    network, report = stage2.quantize(fitting, fitting.info.normalize(data.x_train), data.y_train, options, watch)
     provenance = {
         **before,
         "calibration": {"dataset": data.name, "split": "train", "samples": report.samples},
         "options": asdict(options),
         "versions": versions(),
-        "float": dict(graph.info.provenance),
+        "float": dict(fitting.info.provenance),
     }
     network = replace(network, info=replace(network.info, provenance=provenance))
     if out is not None:
         integer_nir.write(out, network)
-    return Quantized(network, report, None if out is None else Path(out))
+    return Quantized(network, report, None if out is None else Path(out), tuple(notes))

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from inflor.api.checking import own_options
-from inflor.api.loading import Network, PathLike, Progress, load_dataset, load_network, refuse_overwrite
+from inflor.api.loading import Network, PathLike, Progress, load_dataset, network_of, refuse_overwrite
 from inflor.converter.datasets.dataset import Dataset
 from inflor.converter.datasets.layout import Layout
 from inflor.converter.errors import InputError
 from inflor.converter.nir.graph import Graph
-from inflor.converter.passes.conventions import Conventions
+from inflor.converter.passes.conventions import Conventions, reading_notes
 from inflor.fit import fitted
 from inflor.provenance import sha256, versions
 from inflor.quant.ir.network import IntegerNetwork
@@ -36,7 +36,8 @@ def run(
     """Run the first `samples` (None: all) of a split on a target; the record is written to `out` if it is given.
 
     target: None means "float" for a float network and "cpu" for an integer one. spikes: keep every one, in the file or
-    in memory; None keeps them where there is a file. conventions: what a float file does not say about time.
+    in memory; None keeps them where there is a file. conventions: what a float file does not say about time;
+    and for how many steps any network is run.
     layout: of the data set's images, "chw" or "hwc"; "auto" takes what alone fits the network.
     options: of the target, e.g. memory (bytes), threads, device, state_bits, overflow for "cpu".
 
@@ -50,7 +51,8 @@ def run(
     about: dict[str, Any] = {}
     if not isinstance(network, Graph | IntegerNetwork):
         about["sha256"] = sha256(network)
-        network = load_network(network, conventions)
+    network = network_of(network, conventions)
+    notes = reading_notes(network, conventions) if isinstance(network, Graph) else []
     data = load_dataset(dataset, data_dir, network, layout=layout)
     network = fitted(network, data)
     images, labels = data.split(split)
@@ -66,5 +68,6 @@ def run(
         keep_spikes=spikes,
         options=own_options(name, options),
         provenance=about,
+        notes=notes,
         progress=None if progress is None else lambda done, total: progress(done, total, "samples"),
     )

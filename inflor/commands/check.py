@@ -18,6 +18,7 @@ from inflor.options import (
     json_option,
     split_option,
     targets_option,
+    timesteps_option,
 )
 from inflor.target_options import TargetCommand
 
@@ -42,6 +43,7 @@ LAYERS = (
 @dataset_option
 @split_option
 @click.option("--samples", type=WHOLE, default=4, show_default=True, metavar="N", help="Compare the first N.")
+@timesteps_option
 @data_options
 @json_option
 def command(

@@ -118,8 +118,10 @@ def command(
     if report is not None:
         _write(report, result.report)
     if as_json:
-        console.print_json({"model": model, "out": result.path, **result.report.as_dict()})
+        console.print_json({"model": model, "out": result.path, **result.report.as_dict(), "notes": result.notes})
         return
+    for note in result.notes:
+        console.print_line(f"note: {note}")
     print_report(result.report)
     console.print_line(f"wrote {result.path}")
     console.print_line(f"next: inflor run {result.path} --dataset {calibrate}")

@@ -9,7 +9,7 @@ import click
 
 from inflor import console
 from inflor.command import Command
-from inflor.options import FILE, SEED, WHOLE, data_options, example, json_option, time_options
+from inflor.options import FILE, SEED, WHOLE, conventions_of, data_options, example, json_option, time_options
 
 
 @click.command(
@@ -42,10 +42,6 @@ def command(
     model: Path,
     record: Path,
     as_json: bool,
-    framework: str | None,
-    dt: float | None,
-    integration: str | None,
-    reset: Any,
     **options: Any,
 ) -> None:
     """Show a run of MODEL (an integer .nir) as one HTML page.
@@ -57,7 +53,7 @@ def command(
     from inflor.page.contents import Missing
 
     options["hardware"] = options["hardware"] or None
-    options["conventions"] = inflor.Conventions(dt, integration, reset, framework)
+    options["conventions"] = conventions_of(options)
     with console.progress("reporting") as progress:
         result = inflor.report(model, record, progress=progress, **options)
     if as_json:

@@ -12,6 +12,7 @@ from inflor.console import Column
 from inflor.options import (
     FILE,
     WHOLE,
+    conventions_of,
     data_options,
     dataset_option,
     example,
@@ -53,10 +54,6 @@ def command(
     as_json: bool,
     out: Path | None,
     no_spikes: bool,
-    framework: str | None,
-    dt: float | None,
-    integration: str | None,
-    reset: Any,
     target_options: dict[str, Any],
     **options: Any,
 ) -> None:
@@ -68,7 +65,7 @@ def command(
     import inflor
     from inflor.summary import summarize
 
-    conventions = inflor.Conventions(dt, integration, reset, framework)
+    conventions = conventions_of(options)
     spikes = False if no_spikes else None
     with console.progress("running") as progress:
         record = inflor.run(

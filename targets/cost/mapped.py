@@ -106,7 +106,8 @@ def _connectivity(wiring: Wiring) -> Connectivity:
 
 def _load(activity: Activity, core_map: CoreMap, links: list[tuple[Wiring, Connectivity]]) -> Load:
     record = activity.record
-    last = max([*(core_map.depth[group] for group in core_map.cores), *(core_map.depth[w.source] + 1 for w, _ in links)])
+    last = max((core_map.depth[group] for group in core_map.cores), default=0)
+    last = max([last, *(core_map.depth[w.source] + 1 for w, _ in links)])
     shape = (record.samples, core_map.per_step * (record.timesteps - 1) + last, core_map.size)
     events, packets = np.zeros(shape, np.int32), np.zeros(shape, np.int32)
     for w, connection in links:

@@ -12,7 +12,9 @@ import pytest
 import torch
 from command_line import invoke, invoke_json
 
+import inflor
 from inflor import options
+from inflor.converter.errors import InputError
 from inflor.converter.nir import file as nir_file
 from inflor.converter.nir.frameworks import FRAMEWORKS
 from inflor.converter.nir.metadata import INTEGRATIONS, ModelInfo
@@ -76,7 +78,8 @@ def test_a_run_on_frames_is_the_executors(theirs: Path, frames: Path, tmp_path: 
     out = tmp_path / "record.h5"
     printed = invoke_json("run", theirs, "--from", "snntorch", "--dataset", frames, "--out", out)
     assert printed["timesteps"] == STEPS
-    assert printed["notes"] == []
+    (note,) = printed["notes"]
+    assert "reset_mechanism='subtract'" in note
     assert [p["depth"] for p in printed["populations"]] == [1, 2]
     kept = record.read(out)
     graph = nir_file.read(theirs, Conventions(framework="snntorch"))
@@ -106,7 +109,7 @@ def test_converted_once_no_option_is_needed(theirs: Path, frames: Path, tmp_path
 
 def test_without_conventions(theirs: Path, frames: Path) -> None:
     assert "tau is 0.0005, shorter than the step dt = 1" in refused("run", theirs, "--dataset", frames)
-    assert "metadata" in invoke_json("info", theirs)
+    assert "Euler steps of 1" in invoke_json("info", theirs)["assumed"]
     notes = " ".join(invoke_json("convert", theirs)["notes"])
     assert "cannot be run yet" in notes
     assert "Euler steps of 1" in notes
@@ -119,9 +122,12 @@ def test_without_conventions(theirs: Path, frames: Path) -> None:
 
 def test_frames_and_images_are_told_apart(theirs: Path, frames: Path, make_npz, tmp_path: Path) -> None:
     still = make_npz((FEATURES,), CLASSES)
-    printed = invoke_json("run", theirs, "--from", "snntorch", "--dataset", still)
-    assert printed["timesteps"] == 4
-    assert any("does not say for how many steps" in note for note in printed["notes"])
+    asked = (
+        "does not say for how many timesteps it runs, and neither does data, whose samples are single; give --timesteps"
+    )
+    assert asked in refused("run", theirs, "--from", "snntorch", "--dataset", still)
+    assert asked in refused("quantize", theirs, "--from", "snntorch", "--calibrate", still)
+    assert invoke_json("run", theirs, "--from", "snntorch", "--timesteps", "6", "--dataset", still)["timesteps"] == 6
 
     def said(name: str, **info: object) -> Path:
         graph = nir_file.read(theirs, Conventions(framework="snntorch"))
@@ -136,6 +142,46 @@ def test_frames_and_images_are_told_apart(theirs: Path, frames: Path, make_npz, 
     assert invoke_json("run", right, "--dataset", frames)["timesteps"] == 7
 
 
+def test_a_number_of_steps_is_written_and_can_be_changed(theirs: Path, frames: Path, make_npz, tmp_path: Path) -> None:
+    still, said, known = make_npz((FEATURES,), CLASSES), tmp_path / "said.nir", tmp_path / "known.nir"
+    assert invoke_json("convert", theirs, "--timesteps", "6", "--out", said)["timesteps"] == 6
+    read = nir_file.read(said).info
+    assert (read.timesteps, read.says_timesteps, read.known) == (6, True, False)  # the rest is as unknown as before
+    assert invoke_json("convert", said, "--from", "snntorch", "--out", known)["timesteps"] == 6
+    read = nir_file.read(known).info
+    assert (read.timesteps, read.says_timesteps, read.known, read.dt) == (6, True, True, 1e-4)
+    assert invoke_json("run", known, "--dataset", still)["timesteps"] == 6
+    assert invoke_json("run", known, "--dataset", still, "--timesteps", "8")["timesteps"] == 8
+    assert "runs for 6 timesteps, but frames has 7 frames per sample" in refused("run", known, "--dataset", frames)
+    assert invoke_json("run", known, "--dataset", frames, "--timesteps", "7")["timesteps"] == 7
+    integers = tmp_path / "known.int.nir"
+    assert invoke_json("quantize", known, "--timesteps", "5", "--calibrate", still, "--out", integers)["timesteps"] == 5
+    assert nir_file.read(integers).info.timesteps == 5
+    both = ("check", integers, "--targets", "cpu", "spinnaker", "--dataset", still)
+    five, nine = invoke_json(*both), invoke_json(*both, "--timesteps", "9")
+    assert five["compared_spikes"] * 9 == nine["compared_spikes"] * 5 > 0
+    assert nine["equal"]
+    assert "is not a whole number of at least 1" in invoke("run", known, "--dataset", still, "--timesteps", "0").stderr
+
+
+def test_a_network_in_memory_knows_what_a_step_is(theirs: Path, make_npz) -> None:
+    graph, still = nir_file.read(theirs, Conventions(framework="snntorch")), make_npz((FEATURES,), CLASSES)
+    assert inflor.run(graph, dataset=still, conventions=Conventions(timesteps=3)).timesteps == 3
+    with pytest.raises(InputError, match="this network is in memory"):
+        inflor.run(graph, dataset=still, conventions=Conventions(dt=1.0, timesteps=3))
+    with pytest.raises(InputError, match=r"timesteps is 2\.5"):
+        Conventions(timesteps=2.5)  # type: ignore[arg-type]
+
+
+def test_every_reader_says_what_was_assumed(theirs: Path, frames: Path, tmp_path: Path) -> None:
+    """And not what was given."""
+    asked = (theirs, "--from", "snntorch")
+    for command in (("run", *asked, "--dataset"), ("quantize", *asked, "--out", tmp_path / "i.nir", "--calibrate")):
+        assert any("reset_mechanism='subtract'" in note for note in invoke_json(*command, frames)["notes"])
+        assert invoke_json(*command, frames, "--reset", "zero")["notes"] == []
+        assert "is assumed" in " ".join(invoke(*command, frames).stdout.split())
+
+
 def test_a_framework_that_is_not_known(theirs: Path, frames: Path, tmp_path: Path) -> None:
     """Provenance only: what it does is said by the nodes."""
     graph = nir_file.read(theirs, Conventions(framework="snntorch"))
@@ -146,9 +192,10 @@ def test_a_framework_that_is_not_known(theirs: Path, frames: Path, tmp_path: Pat
 
 
 def test_a_model_has_conventions_of_its_own(files) -> None:
-    assert "a model.pt says its own conventions" in refused(
-        "convert", files.model, "--dt", "1", "--out", files.folder / "x"
-    )
+    out = files.folder / "x.nir"
+    assert "says what its step is" in refused("convert", files.model, "--dt", "1", "--out", out)
+    assert invoke_json("convert", files.model, "--timesteps", "9", "--out", out)["timesteps"] == 9
+    assert nir_file.read(out).info.timesteps == 9
 
 
 def test_info_shows_what_is_not_understood(theirs: Path) -> None:

@@ -72,7 +72,7 @@ def test_quantize_reports_every_population(files: Files, tmp_path: Path) -> None
     assert [layer["population"] for layer in printed["layers"]] == ["neuron1", "neuron2", "readout"]
     assert (printed["bits"], printed["granularity"], printed["samples"]) == (4, "population", 50)
     written = json.loads(report.read_text())
-    assert written == {key: value for key, value in printed.items() if key not in ("model", "out")}
+    assert written == {key: value for key, value in printed.items() if key not in ("model", "out", "notes")}
     network = integer_nir.read(tmp_path / "four.int.nir")
     assert all(
         p.weight_bits == 4 and np.unique(p.rule.threshold).size == 1 for p in network.populations if p.kind == "if"

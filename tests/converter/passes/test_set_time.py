@@ -45,7 +45,7 @@ def test_the_step(given, dt, integration):
     assert (graph.info.dt, graph.info.integration) == (dt, integration)
     assert graph.info.framework == given.get("framework", "")
     assert graph.info.known
-    assert not graph.info.says_timesteps
+    assert (graph.info.timesteps, graph.info.says_timesteps) == (6, True)
 
 
 def test_another_integration_than_the_frameworks():
