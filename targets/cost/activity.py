@@ -108,10 +108,16 @@ class Activity:
 
     @cached_property
     def sees_frames(self) -> bool:
-        """The network takes an input of its own at every step, or has a memory: each step is a pass of its own."""
-        network = self.network
-        frames = self.inputs is not None and self.inputs.shape[1:] != network.inputs[0].shape
-        return frames or network.info.encoding == FRAMES or any(map(network.is_recurrent, network.projections))
+        """The network takes an input of its own at every step, or has a memory: each step is a pass of its own.
+
+        Where the inputs are known, an image that is repeated as frames is one image.
+        """
+        network, inputs = self.network, self.inputs
+        frames = network.info.encoding == FRAMES
+        if inputs is not None:
+            in_time = inputs.shape[1:] != network.inputs[0].shape
+            frames = in_time and bool((inputs != inputs[:, :1]).any())
+        return frames or any(map(network.is_recurrent, network.projections))
 
     @cached_property
     def connections(self) -> dict[int, Connectivity]:

@@ -291,14 +291,15 @@ def test_a_recurrent_network_is_estimated() -> None:
 
 
 def test_an_ann_sees_every_frame() -> None:
-    """Of frames over time a pass each, of one image one: known from the file, or from the inputs."""
+    """Of frames over time a pass each, of one image one, repeated or not: known from the file, or from the inputs."""
     made, x = residual(np.random.default_rng(5), timesteps=4)
     record, one = emulate(made, x), macs_of_one_pass(made) * 4.6 * PJ + 168 * 0.9 * PJ
     frames = replace(made, info=replace(made.info, encoding="frames"))
     for network_, inputs, passes in (
         (made, x, 1),
         (frames, None, 4),
-        (made, np.repeat(x[:, None], 4, axis=1), 4),
+        (made, np.stack([x, x, x, -x], axis=1), 4),
+        (frames, np.repeat(x[:, None], 4, axis=1), 1),
     ):
         found = estimate(network_, record, ["cmos45"], inputs).estimate("ann_fp32")
         assert found.energy_joules == pytest.approx(passes * one, rel=1e-9)
