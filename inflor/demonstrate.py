@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,17 +11,14 @@ from typing import Any, TypeAlias, TypeVar
 
 import inflor
 from inflor.api.loading import Progress
+from inflor.api.stages import BITS, TARGETS, Files, make, write_json
 from inflor.converter.datasets.load import load
-from inflor.converter.files import atomic_path
 from inflor.converter.train.loop import TrainResult
-from inflor.provenance import sha256
 from inflor.summary import summarize
 from inflor.targets.equivalence.compare import Equivalence
 from inflor.targets.record.file import Record
 
-DATASET, TIMESTEPS, BITS = "digits", 4, 8
-TARGETS, COMPARED = ("cpu", "spinnaker"), 4
-"""What is compared spike for spike, and on how many samples: targets that need nothing to be installed."""
+DATASET, TIMESTEPS, COMPARED = "digits", 4, 4
 THREADS = 1
 """Of the training: sums of floats depend on it, and the demo's weights are not to depend on the number of cores."""
 
@@ -90,8 +86,14 @@ def demo(
     """
     out = Path(out)
     data = load(DATASET)
-    names = ("model.pt", "model.nir", "model.int.nir", "quant.json", "float.h5", "cpu.h5", "check.json", "report.html")
-    trained, graph, integers, losses, float_record, cpu_record, verdict, page = (out / name for name in names)
+    trained, graph, page = (out / name for name in ("model.pt", "model.nir", "report.html"))
+    files = Files(
+        integers=out / "model.int.nir",
+        losses=out / "quant.json",
+        float_record=out / "float.h5",
+        record=out / "cpu.h5",
+        verdict=out / "check.json",
+    )
     began, commands = time.perf_counter(), []
 
     def step(label: str, command: str, work: Callable[[Progress | None], T]) -> T:
@@ -112,52 +114,38 @@ def demo(
         ),
     )
     conversion = step("converting", f"convert {trained} --out {graph}", lambda progress: inflor.convert(trained, graph))
-    quantized = step(
-        "quantizing",
-        f"quantize {graph} --bits {BITS} --calibrate {DATASET} --out {integers} --report {losses}",
-        lambda progress: inflor.quantize(graph, bits=BITS, calibrate=data, out=integers, progress=progress),
-    )
-    _write(losses, quantized.report.as_dict())
-    in_float = step(
-        "running in float",
-        f"run {graph} --target float --dataset {DATASET} --out {float_record}",
-        lambda progress: inflor.run(graph, dataset=data, target="float", out=float_record, progress=progress),
-    )
-    in_integers = step(
-        "running in integers",
-        f"run {integers} --target cpu --dataset {DATASET} --out {cpu_record}",
-        lambda progress: inflor.run(integers, dataset=data, target="cpu", out=cpu_record, progress=progress),
-    )
-    equivalence = step(
-        "comparing targets",
-        f"check {integers} --targets {' '.join(TARGETS)} --dataset {DATASET} --samples {COMPARED} --json > {verdict}",
-        lambda progress: inflor.check(integers, TARGETS, dataset=data, samples=COMPARED, progress=progress),
-    )
-    _write(verdict, {"model": str(integers), "sha256": sha256(integers), **equivalence.as_dict()})
+    made = make(graph, data, files, step, bits=BITS, targets=TARGETS, compared=COMPARED)
+    assert made.quantized is not None
+    assert made.in_float is not None
+    assert made.equivalence is not None
     shown = step(
         "reporting",
-        f"report {integers} --record {cpu_record} --float-model {graph} --float-record {float_record} "
-        f"--check {verdict} --quantization {losses} --out {page}",
+        f"report {files.integers} --record {files.record} --float-model {graph} --float-record {files.float_record} "
+        f"--check {files.verdict} --quantization {files.losses} --out {page}",
         lambda progress: inflor.report(
-            integers,
-            cpu_record,
+            files.integers,
+            files.record,
             page,
             float_model=graph,
-            float_record=float_record,
-            check=verdict,
-            quantization=losses,
+            float_record=files.float_record,
+            check=files.verdict,
+            quantization=files.losses,
             dataset=data,
             progress=progress,
         ),
     )
     seconds = time.perf_counter() - began
     result = DemoResult(
-        out, seconds, tuple(commands), training, conversion, quantized, in_float, in_integers, equivalence, shown
+        out=out,
+        seconds=seconds,
+        commands=tuple(commands),
+        training=training,
+        conversion=conversion,
+        quantized=made.quantized,
+        in_float=made.in_float,
+        in_integers=made.in_integers,
+        equivalence=made.equivalence,
+        page=shown,
     )
-    _write(out / "demo.json", result.as_dict())
+    write_json(out / "demo.json", result.as_dict())
     return result
-
-
-def _write(path: Path, plain: Mapping[str, Any]) -> None:
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(plain, indent=2) + "\n", encoding="utf-8")

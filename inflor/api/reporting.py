@@ -13,6 +13,7 @@ import numpy as np
 from inflor.api.estimating import names_of
 from inflor.api.loading import PathLike, Progress, refuse_overwrite
 from inflor.api.report_inputs import ReportInputs
+from inflor.api.stages import BITS, TARGETS, make_beside
 from inflor.converter.datasets.dataset import Dataset
 from inflor.converter.datasets.layout import Layout
 from inflor.converter.errors import InputError
@@ -25,13 +26,15 @@ from inflor.page.raster import Raster, raster
 from inflor.page.render import page
 from inflor.provenance import versions
 from inflor.quant.ir.network import IntegerNetwork
+from inflor.targets.cost.estimate import known_hardware
 from inflor.targets.cost.result import CostReport
 from inflor.targets.record.file import Record
+from inflor.targets.registry import find
 
 
 def report(
     network: PathLike,
-    record: PathLike,
+    record: PathLike | None = None,
     out: PathLike | None = "report.html",
     *,
     float_model: PathLike | None = None,
@@ -39,6 +42,9 @@ def report(
     check: PathLike | None = None,
     targets: str | Sequence[str] = (),
     check_samples: int = 2,
+    bits: int = BITS,
+    samples: int | None = None,
+    split: str = "test",
     quantization: PathLike | Mapping[str, Any] | None = None,
     dataset: Dataset | PathLike | None = None,
     data_dir: PathLike | None = None,
@@ -50,12 +56,15 @@ def report(
 ) -> Report:
     """Everything about a run of an integer network, written to `out` as one HTML page if it is given.
 
-    record: of a run of `network`. float_model: the network before quantization; it is run on the record's data for
-    membrane potentials and, without float_record (a record of it), for accuracy and spikes. check: what `inflor check
-    --json` printed; or targets: two or more, which are then compared on `check_samples` samples. quantization: what
-    `inflor quantize --report` wrote. dataset: that of the record; not needed for digits. layout: of its images,
-    "chw" or "hwc"; "auto" takes what alone fits the network. sample: whose spikes are drawn. hardware: to estimate and,
-    where it has cores, to draw; None to estimate all there is and to draw what is drawn by default
+    network: an integer one, or the float one that it is to be made from. record: of a run of it. Without a record,
+    what is missing is made with `dataset` and kept beside the page: the integer network of `bits`, runs in float and
+    in integers on `samples` of a split (None: all), and what `targets` fire (cpu and spinnaker if none are given; one
+    that cannot run it is left out, with a warning). float_model: the network before quantization; it is run on the
+    record's data for membrane potentials and, without float_record (a record of it), for accuracy and spikes. check:
+    what `inflor check --json` printed; or targets: two or more, which are then compared on `check_samples` samples.
+    quantization: what `inflor quantize --report` wrote. dataset: that of the record; not needed for digits. layout:
+    of its images, "chw" or "hwc"; "auto" takes what alone fits the network. sample: whose spikes are drawn. hardware:
+    to estimate and, where it has cores, to draw; None to estimate all there is and to draw what is drawn by default
     (`Chip.by_default`). conventions: what the float file does not say about time.
 
     Raises:
@@ -63,15 +72,46 @@ def report(
             or hardware.
     """
     for needed in (network, record):
-        if not isinstance(needed, str | os.PathLike):
+        if not isinstance(needed, str | os.PathLike | None):
             raise InputError(f"report reads files: give the path of one, not a {type(needed).__name__}")
-    if not isinstance(sample, int | np.integer):
-        raise InputError(f"`sample` {sample}: is no whole number")
+    if not isinstance(sample, int | np.integer) or sample < 0:
+        raise InputError(f"`sample` {sample}: is no whole number from 0 on", option="sample")
     targets, hardware = names_of(targets), None if hardware is None else names_of(hardware)
-    given = ReportInputs(network, record, dataset, data_dir, layout, progress)
     refuse_overwrite(out, network, record, float_model, float_record, check, quantization, dataset)
     if check is not None and targets:
         raise InputError("`check` and `targets`: give one of them, a verdict or targets to compare now")
+    made = None
+    known_hardware(hardware)
+    for name in targets:
+        find(name)
+    if record is None:
+        if float_record is not None or check is not None or quantization is not None:
+            text = "`float_record`, `check` and `quantization` are of a run"
+            raise InputError(text, option="record", mend="give its `record` too")
+        made = make_beside(
+            network,
+            out,
+            dataset,
+            data_dir,
+            layout,
+            sample=sample,
+            conventions=conventions,
+            progress=progress,
+            bits=bits,
+            split=split,
+            samples=samples,
+            targets=targets or TARGETS,
+            compared=check_samples,
+        )
+        files = made.files
+        float_model = float_model if made.quantized is None else network
+        float_record = None if made.quantized is None else files.float_record
+        quantization = None if made.quantized is None else files.losses
+        check = None if made.equivalence is None else files.verdict
+        network, record, targets = files.integers, files.record, ()
+        dataset, data_dir, layout = made.data, None, "auto"
+    given = ReportInputs(network, record, dataset, data_dir, layout, progress)
+    given.warnings += () if made is None else made.left_out
     given.say("reading")
     before, reference, why = given.float_side(float_model, float_record, conventions)
     losses = given.losses(quantization)
@@ -94,6 +134,7 @@ def report(
         notes=tuple(map(str, given.record.run.get("notes", ()))),
     )
     found = _with_populations(given, found, reference, losses, costed, why)
+    found = replace(found, made=() if made is None else made.paths)
     if out is None:
         return found
     given.say("writing")

@@ -117,7 +117,7 @@ class Costs:
 @dataclass(frozen=True)
 class Report:
     """One page. title: of the network. populations: a row each, in order of depth. warnings: what a reader must know
-    first; notes: what he may want to know. path: where the page was written.
+    first; notes: what he may want to know. made: files that were made for it. path: where the page was written.
     """
 
     title: str
@@ -133,6 +133,7 @@ class Report:
     timeline: Timeline
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    made: tuple[str, ...] = field(default=(), compare=False)
     path: str | None = field(default=None, compare=False)
 
     def as_dict(self) -> dict[str, Any]:

@@ -33,6 +33,19 @@ def hardware() -> dict[str, Chip]:
     return {**registry.chips(), **REFERENCES}
 
 
+def known_hardware(names: Sequence[str] | None) -> tuple[str, ...]:
+    """The hardware of these names, each once; all that there is for None.
+
+    Raises:
+        InputError: one is unknown.
+    """
+    known = hardware()
+    for name in names or ():
+        if name not in known:
+            raise InputError(f"unknown hardware {name}{registry.meant(name, known)}", option="hardware")
+    return tuple(known if names is None else dict.fromkeys(names))
+
+
 def title(name: str) -> str:
     """What hardware is called in a report."""
     known = hardware()
@@ -56,13 +69,9 @@ def estimate(
     Raises:
         InputError: the record is of another network or has no spikes; hardware that there is none of.
     """
-    known = hardware()
-    names = list(dict.fromkeys(known if names is None else names))
+    names = known_hardware(names)
     if not names:
-        raise InputError(f"no hardware; choose from {', '.join(known)}", option="hardware")
-    for name in names:
-        if name not in known:
-            raise InputError(f"unknown hardware {name}{registry.meant(name, known)}", option="hardware")
+        raise InputError(f"no hardware; choose from {', '.join(hardware())}", option="hardware")
     activity = Activity(_as_recorded(network, record, inputs), record, inputs)
     updates = count_updates(activity)
     counts = count(activity, updates)
@@ -78,7 +87,7 @@ def estimate(
                 case = count_on(placed[name], activity, counts, updates)
             except InputError as error:
                 case = Case(activity=activity, counts=counts, reason=f"not placed on {name} ({error})")
-        made += [model(case) for model in known[name].models]
+        made += [model(case) for model in hardware()[name].models]
     found = metrics(activity, counts, sum(updates.changed.values()))
     warnings = _unlike(updates.unlike, inputs is not None)
     notes = () if inputs is not None else ("None of the graded input values is known to be zero: all of them count.",)

@@ -121,7 +121,7 @@ def _stored_spikes(path: str, name: str, samples: slice) -> npt.NDArray[np.uint8
 
 
 def as_recorded(network: IntegerNetwork, record: Record) -> IntegerNetwork:
-    """The network as it ran for a record of it: with the record's timesteps, where it says none of its own.
+    """The network as it ran for a record of it: with the record's timesteps.
 
     Raises:
         InputError: the record is of another network; says what differs. Or it predicts a class that there is not.
@@ -132,13 +132,10 @@ def as_recorded(network: IntegerNetwork, record: Record) -> IntegerNetwork:
     )
     info = network.info
     odd = sorted({name for name, _ in mine.items() ^ theirs.items()})
-    if odd or (info.says_timesteps and record.timesteps != info.timesteps):
-        what = (
-            f"population {', '.join(map(repr, odd))}" if odd else f"{record.timesteps} timesteps, not {info.timesteps}"
-        )
+    if odd:
         raise InputError(
             f"{record.path or 'the record'}: is no record of {network.source or 'this network'}; they differ in "
-            f"{what}; make one: run {network.source or 'it'} with `out`"
+            f"population {', '.join(map(repr, odd))}; make one: run {network.source or 'it'} with `out`"
         )
     classes, largest = network.by_name[network.outputs[0]].size, int(record.predictions.max(initial=0))
     if largest >= classes:

@@ -12,6 +12,7 @@ from command_line import Files, invoke, invoke_json
 import inflor
 from inflor.converter.datasets.load import load
 from inflor.converter.errors import InputError
+from inflor.converter.passes.conventions import Conventions
 
 STEPS = 4
 CLASSES = 3
@@ -75,7 +76,7 @@ def save(path: Path, x: np.ndarray) -> Path:
 
 
 def counted(network: Path, data: Path, *more: object) -> list[int]:
-    found = invoke_json("run", network, "--dataset", data, *more)["populations"]
+    found = invoke_json("run", network, "--timesteps", STEPS, "--dataset", data, *more)["populations"]
     return [p["spikes"] for p in found if p["kind"] not in ("input", "readout")]
 
 
@@ -86,7 +87,9 @@ def test_static_data_of_any_shape_are_run(tmp_path: Path, shape: tuple[int, ...]
     said = ["--layout", "chw"] if shape == (3, 3, 3) else []
     assert counted(network, data, *said) == expected
     assert min(expected) > 0
-    quantized = inflor.quantize(network, calibrate=data, out=tmp_path / "n.int.nir", layout="chw")
+    quantized = inflor.quantize(
+        network, calibrate=data, out=tmp_path / "n.int.nir", layout="chw", conventions=Conventions(timesteps=STEPS)
+    )
     assert quantized.network.inputs[0].shape == shape
     result = invoke("check", tmp_path / "n.int.nir", "--targets", "cpu", "spinnaker", "--dataset", data, *said)
     assert result.exit_code == 0, result.stderr

@@ -24,6 +24,7 @@ from inflor.page.raster import raster
 from inflor.page.render import _tiles
 from inflor.page.words import between, count, percent, quantity, size
 from inflor.quant import file as integer_nir
+from inflor.targets import registry
 from inflor.targets.record import file as records
 from inflor.targets.record.file import Record, RecordedPopulation
 
@@ -408,11 +409,99 @@ def test_a_float_network_and_a_record_of_another_are_refused(files: Files, made:
     assert result.exit_code == 2
     assert "is a float network" in result.stderr
     network = integer_nir.read(files.integers)
-    longer = files.folder / "longer.int.nir"
-    integer_nir.write(longer, replace(network, info=replace(network.info, timesteps=7)))
-    result = invoke("report", longer, "--record", made.record)
+    other = files.folder / "other.int.nir"
+    last = replace(network.populations[-1], name="last")
+    links = tuple(replace(q, target="last") if q.target == network.outputs[0] else q for q in network.projections)
+    populations = (*network.populations[:-1], last)
+    integer_nir.write(other, replace(network, populations=populations, projections=links, outputs=("last",)))
+    result = invoke("report", other, "--record", made.record)
     assert result.exit_code == 2
     assert "is no record of" in result.stderr
+
+
+def test_one_command_from_a_float_network_to_the_page(files: Files, tmp_path: Path) -> None:
+    """What is not given is made, and is what the commands make one by one."""
+    page = tmp_path / "all.html"
+    how = ("--dataset", "digits", "--samples", 30, "--bits", 4, "--targets", "cpu", "spinnaker", "--out", page)
+    result = invoke("report", files.graph, *how)
+    assert result.exit_code == 0, result.stderr
+    names = ["all.int.nir", "all.quant.json", "all.float.h5", "all.cpu.h5", "all.check.json"]
+    assert f"and beside it {', '.join(names)}" in result.stdout
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted([*names, "all.html"])
+    by_hand = tmp_path / "hand.int.nir"
+    assert invoke("quantize", files.graph, "--bits", 4, "--calibrate", "digits", "--out", by_hand).exit_code == 0
+    found, record = integer_nir.read(tmp_path / names[0]), records.read(tmp_path / names[3])
+    assert [p.weight_bits for p in found.populations] == [p.weight_bits for p in integer_nir.read(by_hand).populations]
+    assert inflor.run(by_hand, dataset="digits", samples=30).predictions.tolist() == record.predictions.tolist()
+    shown = invoke_json("report", files.graph, *how)
+    assert shown["accuracy"]["integer"] == record.accuracy
+    assert shown["verdict"]["targets"] == ["cpu", "spinnaker"]
+    assert shown["verdict"]["equal"]
+    assert shown["made"] == [str(tmp_path / name) for name in names]
+    assert not isinstance(shown["costs"], str)
+    assert {"potentials", "raster"} <= shown.keys()
+
+
+def test_an_integer_network_is_run_for_its_page(files: Files, tmp_path: Path) -> None:
+    page = tmp_path / "i.html"
+    shown = invoke_json(
+        "report", files.integers, "--dataset", "digits", "--samples", 10, "--timesteps", 6, "--out", page
+    )
+    assert [Path(name).name for name in shown["made"]] == ["i.cpu.h5", "i.check.json"]
+    assert records.read(tmp_path / "i.cpu.h5").timesteps == 6
+    assert shown["verdict"]["compared"] == 6 * 2 * sum(
+        p.size for p in integer_nir.read(files.integers).populations if p.role == "spiking"
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ((), "give the data with --dataset"),
+        (("--dataset", "digits", "--check", "x.json"), "give its --record too"),
+        (("--dataset", "digits", "--targets", "cpu", "toaster"), "unknown target 'toaster'"),
+        (("--dataset", "digits", "--hardware", "toaster"), "unknown hardware toaster"),
+        (("--dataset", "digits", "--samples", 3, "--sample", 3), "the data to be run have the samples 0 to 2"),
+        (("--dataset", "digits", "--bits", 9), "is not a whole number from 2 to 8"),
+    ],
+)
+def test_what_a_page_from_one_command_needs(files: Files, tmp_path: Path, given: tuple, message: str) -> None:
+    result = invoke("report", files.graph, *given, "--out", tmp_path / "page.html")
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_page_does_not_write_over_its_network(files: Files, tmp_path: Path) -> None:
+    """The files beside report.html have its name: report.int.nir may be the network itself."""
+    mine = tmp_path / "report.int.nir"
+    mine.write_bytes(Path(files.graph).read_bytes())
+    result = invoke("report", mine, "--dataset", "digits", "--samples", 5, "--out", tmp_path / "report.html")
+    assert result.exit_code == 2
+    assert "is the input itself" in result.stderr
+    assert mine.read_bytes() == Path(files.graph).read_bytes()
+
+
+def test_a_target_that_cannot_run_it_is_left_out_and_named(files: Files, tmp_path: Path, monkeypatch) -> None:
+    found = dict(registry.targets())
+    loihi = found["loihi"]
+    missing = replace(loihi, available=lambda: "pip install everything")
+    monkeypatch.setattr(registry, "_found", lambda: ({**found, "loihi": missing}, ()))
+    how = (
+        "--dataset",
+        "digits",
+        "--samples",
+        5,
+        "--targets",
+        "cpu",
+        "loihi",
+        "spinnaker",
+        "--out",
+        tmp_path / "p.html",
+    )
+    shown = invoke_json("report", files.graph, *how)
+    assert shown["verdict"]["targets"] == ["cpu", "spinnaker"]
+    assert any(w.startswith("loihi is not compared: ") and "pip install everything" in w for w in shown["warnings"])
 
 
 def test_a_float_record_must_be_of_a_float_run_on_the_same_samples(files: Files, made: Made, tmp_path: Path) -> None:
