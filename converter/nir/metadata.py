@@ -23,6 +23,8 @@ SCHEMA = 1
 STAGES = ("float", "integer")
 INTEGRATIONS = ("euler", "exponential")
 MAX_TIMESTEPS = 1_000_000
+RECTIFIED = "membrane_potential_rectifier"
+"""Provenance of a network that was trained with one."""
 FRAMES = "frames"
 """The encoding of a network that takes an input of its own at every step."""
 
@@ -108,7 +110,7 @@ class ModelInfo:
         plain: dict[str, Any] = {"schema": SCHEMA}
         if not self.known and self.stage == "float":  # what was assumed must not come back as what the file says
             said = {"timesteps": self.timesteps} if self.says_timesteps else {}
-            return {**plain, "version": self.version, **said}
+            return {**plain, "known": False, "version": self.version, **said}
         for entry in fields(self):
             value = getattr(self, entry.name)
             plain[entry.name] = list(value) if isinstance(value, tuple) else value
@@ -142,7 +144,7 @@ class ModelInfo:
                 value = plain[entry.name]
                 values[entry.name] = tuple(value) if isinstance(value, list) else value
         values["says_timesteps"] = "timesteps" in plain
-        values["known"] = "dt" in plain or values.get("stage") == "integer"
+        values["known"] = plain.get("known", True) is True
         try:
             return cls(**values)
         except InputError as error:

@@ -10,6 +10,7 @@ from inflor.api.loading import PathLike, kind_of, load_network, refuse_overwrite
 from inflor.converter.errors import InputError
 from inflor.converter.nir import file as nir_file
 from inflor.converter.nir.graph import Graph
+from inflor.converter.nir.metadata import RECTIFIED
 from inflor.converter.passes.base import run_passes
 from inflor.converter.passes.conventions import Conventions, in_steps, reading_notes
 from inflor.converter.passes.pipelines import for_readers, notes_for_readers
@@ -53,7 +54,8 @@ def convert(
         if conventions is not None and conventions.given:
             raise InputError("says what its step is", path=model, mend="of the options of time, give `timesteps` alone")
         network, info = checkpoint.load_model(model)
-        provenance = made_from(model, **({"trained_with": info.version} | dict(info.provenance)))
+        trained = {"trained_with": info.version} | ({RECTIFIED: True} if network.neuron.mpr else {})
+        provenance = made_from(model, **(trained | dict(info.provenance)))
         graph, notes = export.to_nir(network, replace(info, provenance=provenance))
         graph = replace(graph, info=in_steps(graph.info, conventions))
     else:

@@ -85,8 +85,6 @@ def potentials(found: Potentials) -> str:
     text = f"Membrane potentials before the reset, over {plural(found.samples, 'sample')}. "
     if any(row["rectified"] for row in found.rows):
         text += "The rectifier moves them away from the threshold, to 0 and 2 thresholds, and none across it. "
-    else:
-        text += "These neurons have no rectifier (it was made for soft reset by twice the threshold). "
     worst = max(found.rows, key=lambda row: row["error"], default=None)
     if worst is not None:
         text += (

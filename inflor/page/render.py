@@ -23,7 +23,8 @@ LIBRARIES = ("d3.min.js", "plot.umd.min.js")
 LICENCES = ("d3.LICENSE", "plot.LICENSE")
 
 _RATES = (("area", "bar: integers"), ("tick", "line: float"))
-_POTENTIALS = (
+_POTENTIALS = (("area", "filled: float"), ("line", "outline: integers"))
+_RECTIFIED = (
     ("area", "filled: float, before the rectifier"),
     ("line", "outline: behind the rectifier, or in integers"),
 )
@@ -52,8 +53,12 @@ def page(report: Report) -> str:
         thinned=_thinned(report.raster),
         facts=[(name.replace("_", " "), value) for name, value in report.run["facts"].items()],
         rate_legend=_RATES if any(p.get("rate_float") is not None for p in report.populations) else (),
-        potential_legend=_POTENTIALS,
+        potential_legend=_RECTIFIED if _rectified(report.potentials) else _POTENTIALS,
     )
+
+
+def _rectified(found: Potentials | Missing) -> bool:
+    return isinstance(found, Potentials) and any(row["rectified"] for row in found.rows)
 
 
 def render(template: str, data: Mapping[str, Any], **values: Any) -> str:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 
 from inflor.converter.nir.graph import Graph
+from inflor.converter.nir.metadata import RECTIFIED
 from inflor.converter.primitives.dynamics import dynamics
 from inflor.converter.simulate import execute
 from inflor.converter.simulate.stepping import potentials
@@ -22,16 +23,14 @@ from inflor.targets.cpu.options import CpuOptions
 from inflor.targets.cpu.plan import place
 
 FloatArray = npt.NDArray[np.float64]
-SRIF_RESET = 2.0
-"""Reset value over threshold of the neuron that the rectifier was made for."""
 
 
 @dataclass(frozen=True, eq=False)
 class Histogram:
     """Neuron-steps of one population, counted per bin: int64 [bins], and how many lie beyond either end.
 
-    before: float potentials. rectified: the same behind the membrane-potential rectifier; None where the neuron's
-    reset is not the one it was made for. integer: integer potentials times their unit. beyond: share of `before`
+    before: float potentials. rectified: the same behind the membrane-potential rectifier; None where the
+    network was not trained with it. integer: integer potentials times their unit. beyond: share of `before`
     outside the edges. error: root mean square of integer less float potential, in thresholds. same: share of
     neuron-steps in which both fire or both do not.
     """
@@ -81,7 +80,7 @@ def histograms(
             population.broadcast(population.scale) / 2.0**population.rule.fraction_bits / step.threshold
         )
         rectified = None
-        if step.reset == "subtract" and np.allclose(step.reset_value, SRIF_RESET * step.threshold):
+        if graph.info.provenance.get(RECTIFIED) is True:
             unit = torch.from_numpy(before * MPR_THRESHOLD)
             rectified = _count(mpr(unit).numpy() / MPR_THRESHOLD, edges)
         outside = (before < edges[0]) | (before >= edges[-1])

@@ -36,7 +36,7 @@ def on_chip(network: IntegerNetwork, chip: str, rates: Rates) -> CoreMap:
         return core_map(place(network, LoihiOptions(chip=chip), rates))
     try:
         stock = core_map(place(network, LoihiOptions(chip=chip, soft_reset="stock"), rates))
-        why = "with stock neurons the host computes all of the network"
+        why = "with stock neurons the host computes all of it"
     except InputError as error:
         stock, why = None, f"stock neurons are refused: {error}"
     if stock is not None and stock.cores:
@@ -44,7 +44,7 @@ def on_chip(network: IntegerNetwork, chip: str, rates: Rates) -> CoreMap:
     made = core_map(place(network, LoihiOptions(chip=chip), rates))
     if not made.cores:
         made = core_map(place(network, LoihiOptions(chip=chip, first_layer="chip"), rates))
-    note = f"placed with neuron programs and a graded input, which {chip} does not have, as {why}"
+    note = f"placed with neuron programs, which {chip} does not have, as {why}"
     return replace(made, notes=(*made.notes, note))
 
 

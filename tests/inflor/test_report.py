@@ -17,6 +17,7 @@ from html_page import Element, parse
 
 import inflor
 from inflor.converter.errors import InputError
+from inflor.converter.nir import file as nir_file
 from inflor.page import captions
 from inflor.page.colors import ramp
 from inflor.page.contents import Missing
@@ -417,6 +418,22 @@ def test_a_float_network_and_a_record_of_another_are_refused(files: Files, made:
     result = invoke("report", other, "--record", made.record)
     assert result.exit_code == 2
     assert "is no record of" in result.stderr
+
+
+def test_no_rectifier_is_told_of_where_none_was_trained_with(files: Files, tmp_path: Path) -> None:
+    """A soft reset by twice the threshold was taken for one: it is that of snnTorch with beta = 0.5."""
+    graph = nir_file.read(files.graph)
+    assert graph.info.provenance["membrane_potential_rectifier"] is True
+    foreign = tmp_path / "foreign.nir"
+    nir_file.write(foreign, graph.nodes, graph.edges, replace(graph.info, provenance={}))
+    pages = {}
+    for model in (files.graph, foreign):
+        page = tmp_path / f"{Path(model).stem}.html"
+        assert invoke("report", model, "--dataset", "digits", "--samples", 5, "--out", page).exit_code == 0
+        pages[page.stem] = parse(page.read_text("utf-8")).one("main").text
+    assert "rectifier" in pages["model"]
+    assert "rectifier" not in pages["foreign"]
+    assert "filled: float" in pages["foreign"]
 
 
 def test_one_command_from_a_float_network_to_the_page(files: Files, tmp_path: Path) -> None:

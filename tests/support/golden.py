@@ -24,12 +24,17 @@ import torch
 from command_line import invoke
 from golden_networks import NETWORKS, Draw, Network, data, graph
 
+from inflor.converter.nir.metadata import RECTIFIED
+
 GOLDEN = Path(__file__).resolve().parents[1] / "end_to_end" / "golden.json"
 REFUSED = "refused"
 BAD_INPUT = 2
 DIGITS = 12
-VARYING = ("version", "versions", "trained_with", "sha256", "network", "batch")
-"""Keys that say from what file and by which version something was made, and how much memory it was made in."""
+VARYING = ("version", "versions", "trained_with", "sha256", "network", "batch", RECTIFIED)
+"""Keys that say from what file and by which version something was made, and how much memory it was made in; and one
+that the files of the first version did not have."""
+ASSUMED = 4
+"""Steps that the first version took where neither the file nor the data said a number."""
 PATHS = ("model", "record")
 """The same, of what --json prints."""
 TIMED = re.compile(r".*seconds|samples_per_second|os_processes")
@@ -66,9 +71,10 @@ def artifacts(name: str, folder: Path) -> Artifacts:
     portable = folder / "portable.nir"
     made = _do("convert", model, "--portable", "--out", portable)
     found["portable"] = file_digests(portable) if made else REFUSED
-    found["float_run"] = _record(model, "float", samples, 8, folder, network.exact)
+    steps = () if network.says_time or network.frames else ("--timesteps", ASSUMED)
+    found["float_run"] = _record(model, "float", samples, 8, folder, network.exact, more=steps)
     out = ("--out", integers, "--report", report)
-    if not _do("quantize", model, "--calibrate", samples, "--samples", 16, *network.quantize, *out):
+    if not _do("quantize", model, "--calibrate", samples, "--samples", 16, *steps, *network.quantize, *out):
         return found | {"integer": REFUSED}
     found["integer"] = file_digests(integers)
     found["report"] = plain_digests(report.read_text(), folder)

@@ -13,7 +13,7 @@ import specified
 import torch
 from nir_by_hand import ByHand
 
-from inflor.converter.nir.metadata import METADATA_KEY, ModelInfo
+from inflor.converter.nir.metadata import METADATA_KEY, RECTIFIED, ModelInfo
 from inflor.converter.nir.validate import validate
 from inflor.converter.simulate import execute
 from inflor.converter.train import export
@@ -29,7 +29,8 @@ EDGES = np.round(np.arange(-60, 101) * 0.05, 2)
 def _networks(kind: str):
     torch.manual_seed(0)
     network = SpikingNetwork(build("mlp", (1, 4, 4), 3, channels=8), NeuronConfig.preset(kind), timesteps=5).eval()
-    graph, _ = export.to_nir(network, ModelInfo(timesteps=5))
+    about = {RECTIFIED: True} if network.neuron.mpr else {}
+    graph, _ = export.to_nir(network, ModelInfo(timesteps=5, provenance=about))
     x = torch.rand(12, 1, 4, 4).numpy() * 2
     integers, _ = quantize(graph, x, options=Options(samples=12))
     return graph, integers, x
