@@ -34,9 +34,17 @@ def check(
 ) -> Equivalence:
     """Run the first `samples` of a split on every target and compare every spike of every population.
 
-    timesteps: to run, where it is another number than the network says.
-    layout: of the data set's images, "chw" or "hwc"; "auto" takes what alone fits the network.
-    options: each goes to those of the targets that have it, e.g. soft_reset to "loihi"; a chip to its own.
+    Args:
+        network: an integer one, in memory or the path of its file.
+        targets: two or more names.
+        dataset: in memory, or its name, or the path of a file.
+        split: "train" or "test".
+        samples: the first of them.
+        timesteps: to run, where it is another number than the network says.
+        data_dir: the folder of data sets that do not come with the package.
+        layout: of images, "chw" or "hwc"; "auto" takes what alone fits the network.
+        progress: called with how much is done.
+        options: each goes to those of the targets that have it, e.g. `soft_reset`; "loihi.chip" to that one alone.
 
     Raises:
         InputError: a float network or one without spikes, fewer than two targets, an option that none has, or what a

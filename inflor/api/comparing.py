@@ -36,11 +36,18 @@ def compare(
     layout: Layout = "auto",
     progress: Progress | None = None,
 ) -> Comparison:
-    """Run integer networks on the same first `samples` (None: all) of a split, and estimate what each costs.
+    """Run integer networks on the same samples of a split, and estimate what each costs.
 
-    layout: of the data set's images, "chw" or "hwc"; "auto" takes what alone fits the networks.
-    hardware: to estimate; None for what is compared by default (`Chip.by_default`). out: a page (.html) or the plot
-    alone (.png, .svg).
+    Args:
+        networks: the paths of integer networks.
+        dataset: in memory, or its name, or the path of a file.
+        split: "train" or "test".
+        samples: the first of them; None for all.
+        hardware: to estimate; None for what is compared by default (`Chip.by_default`).
+        out: a page (.html) or the plot alone (.png, .svg).
+        data_dir: the folder of data sets that do not come with the package.
+        layout: of images, "chw" or "hwc"; "auto" takes what alone fits the networks.
+        progress: called with how much is done.
 
     Raises:
         InputError: fewer than two networks, a float one, data that do not fit one of them, unknown hardware, or another

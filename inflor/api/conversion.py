@@ -41,9 +41,13 @@ def convert(
 ) -> Conversion:
     """A model.pt as a float NIR graph, or a .nir file validated; written to `out` if it is given.
 
-    conventions: what a .nir of another framework does not say about time; what is written says it. portable: say soft
-    resets in plain NIR and leave integrators at the end out, for readers that know nothing of our metadata. step: write
-    times in a unit in which a step is so long, for readers that know one step only.
+    Args:
+        model: the path of a model.pt or of a .nir.
+        out: the .nir to write.
+        conventions: what a .nir of another framework does not say about time; what is written says it.
+        portable: say soft resets in plain NIR and leave integrators at the end out, for readers that know nothing of
+            our metadata.
+        step: write times in a unit in which a step is so long, for readers that know one step only.
 
     Raises:
         InputError: the file is damaged, not a valid network, contradicts the conventions, or `out` is the file itself;

@@ -31,9 +31,14 @@ def estimate(
 ) -> CostReport:
     """What the run of a record costs: exact counts, and energy and latency by published figures.
 
-    hardware: names; None for all there is. dataset: what the record was made with, so that input values that are zero
-    are known; else none is taken to be. layout: of its images, "chw" or "hwc"; "auto" takes what alone fits the
-    network.
+    Args:
+        network: an integer one, in memory or the path of its file.
+        record: a run of it, in memory or the path of its file.
+        hardware: names; None for all there is.
+        dataset: what the record was made with, so that input values that are zero are known; else none is taken to be.
+        data_dir: the folder of data sets that do not come with the package.
+        layout: of images, "chw" or "hwc"; "auto" takes what alone fits the network.
+        progress: called with how much is done.
 
     Raises:
         InputError: a float network, a record of another network or without spikes, unknown hardware, or another data

@@ -39,9 +39,14 @@ def place(
     draw: PathLike | None = None,
     **options: Any,
 ) -> Placed:
-    """Place an integer network on a target's cores. record: a run of it, whose spike rates weigh the traffic.
+    """Place an integer network on a target's cores.
 
-    draw: where to draw the board. options: those of the target.
+    Args:
+        network: in memory, or the path of its file.
+        target: one that has cores.
+        record: the path of a run of it, whose spike rates weigh the traffic.
+        draw: where to draw the board.
+        options: those of the target.
 
     Raises:
         InputError: a float network, an option that the target does not have, a target that places nothing, or no fit.

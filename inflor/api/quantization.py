@@ -59,12 +59,23 @@ def quantize(
 ) -> Quantized:
     """Fix a float graph to integers, calibrated on the train split of a data set; written to `out` if it is given.
 
-    bits: of the weights, 2 to 8. granularity: one scale per output channel or per population. samples: most calibration
-    images used. clip: choose the step by output error instead of by the largest weight. compensate: let
-    the roundings of one output make up for each other. correct_bias: make the mean current of every channel what it was
-    in float. decay_bits: of what leaky and current-based neurons lose per step, 8 to 24.
-    fraction_bits: of their states, 0 to 16; 6 as in Loihi's stock neurons, fewer for finer weights of slow neurons.
-    layout: of the data set's images, "chw" or "hwc"; "auto" takes what alone fits the network.
+    Args:
+        graph: a float network, or the path of its file.
+        conventions: what the file does not say about time, and the number of steps.
+        calibrate: the data set whose train split chooses the numbers.
+        bits: of the weights, 2 to 8.
+        granularity: one scale per output "channel", or per "population".
+        samples: most calibration samples used.
+        clip: choose the step of the weights by the output's error instead of by the largest weight.
+        compensate: let the roundings of one output make up for each other.
+        correct_bias: make the mean current of every channel what it was in float.
+        decay_bits: of what leaky and current-based neurons lose per step, 8 to 24.
+        fraction_bits: of their states, 0 to 16; 6 as in Loihi's stock neurons, fewer for finer weights of slow neurons.
+        seed: draws the samples.
+        data_dir: the folder of data sets that do not come with the package.
+        layout: of images, "chw" or "hwc"; "auto" takes what alone fits the network.
+        out: the file to write.
+        progress: called with how much is done.
 
     Raises:
         InputError: the graph has no integer form, or the data do not fit it; names both.

@@ -56,16 +56,32 @@ def report(
 ) -> Report:
     """Everything about a run of an integer network, written to `out` as one HTML page if it is given.
 
-    network: an integer one, or the float one that it is to be made from. record: of a run of it. Without a record,
-    what is missing is made with `dataset` and kept beside the page: the integer network of `bits`, runs in float and
-    in integers on `samples` of a split (None: all), and what `targets` fire (cpu and spinnaker if none are given; one
-    that cannot run it is left out, with a warning). float_model: the network before quantization; it is run on the
-    record's data for membrane potentials and, without float_record (a record of it), for accuracy and spikes. check:
-    what `inflor check --json` printed; or targets: two or more, which are then compared on `check_samples` samples.
-    quantization: what `inflor quantize --report` wrote. dataset: that of the record; not needed for digits. layout:
-    of its images, "chw" or "hwc"; "auto" takes what alone fits the network. sample: whose spikes are drawn. hardware:
-    to estimate and, where it has cores, to draw; None to estimate all there is and to draw what is drawn by default
-    (`Chip.by_default`). conventions: what the float file does not say about time.
+    Without a record, what is missing is made with `dataset` and kept beside the page: the integer network, runs in
+    float and in integers, and what targets fire.
+
+    Args:
+        network: the path of an integer network, or without a record of the float one that it is to be made from.
+        record: the path of a run of it, with its spikes.
+        out: the page; None to write none.
+        float_model: the network before quantization; it is run on the record's data for membrane potentials and,
+            without float_record, for accuracy and spikes.
+        float_record: a run of it.
+        check: what `inflor check --json` printed.
+        targets: two or more, compared now; without a record cpu and spinnaker if none are given, and one that cannot
+            run the network is left out, with a warning.
+        check_samples: that they are compared on.
+        bits: of the weights, where the network is quantized.
+        samples: that are run, the first of the split; None for all.
+        split: "train" or "test".
+        quantization: what `inflor quantize --report` wrote.
+        dataset: that of the record (not needed for digits), or what to run.
+        data_dir: the folder of data sets that do not come with the package.
+        layout: of images, "chw" or "hwc"; "auto" takes what alone fits the network.
+        sample: whose spikes are drawn.
+        hardware: to estimate and, where it has cores, to draw; None to estimate all there is and to draw what is drawn
+            by default (`Chip.by_default`).
+        conventions: what a float file does not say about time, and the number of steps.
+        progress: called with how much is done.
 
     Raises:
         InputError: a file is damaged, belongs to another network or was made of other data; an unknown sample, target

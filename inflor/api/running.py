@@ -35,11 +35,19 @@ def run(
 ) -> Record:
     """Run the first `samples` (None: all) of a split on a target; the record is written to `out` if it is given.
 
-    target: None means "float" for a float network and "cpu" for an integer one. spikes: keep every one, in the file or
-    in memory; None keeps them where there is a file. conventions: what a float file does not say about time;
-    and for how many steps any network is run.
-    layout: of the data set's images, "chw" or "hwc"; "auto" takes what alone fits the network.
-    options: of the target, e.g. memory (bytes), threads, device, state_bits, overflow for "cpu".
+    Args:
+        network: in memory, or the path of its file.
+        dataset: in memory, or its name, or the path of a file.
+        split: "train" or "test".
+        samples: the first of them; None for all.
+        target: None for "float" where the network is a float one, else "cpu".
+        out: the record's file.
+        spikes: keep every one, in the file or in memory; None keeps them where there is a file.
+        data_dir: the folder of data sets that do not come with the package.
+        layout: of images, "chw" or "hwc"; "auto" takes what alone fits the network.
+        conventions: what a float file does not say about time, and for how many steps any network is run.
+        progress: called with how much is done.
+        options: of the target, e.g. `state_bits` of "cpu"; see `inflor targets NAME`.
 
     Raises:
         InputError: the data do not fit the network (names both), or the target refuses it. MissingPartError: the target

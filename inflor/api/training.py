@@ -33,10 +33,19 @@ def train(
 ) -> TrainResult:
     """Train a network and write model.pt, metrics.json and checkpoint.pt to the folder `out`.
 
-    dataset: a name, the path of an .npz, or the data itself. layout: of its images, "chw" or "hwc"; "auto" refuses an
-    .npz whose images could be either. model: a name of `inflor.converter.train.networks.NETWORKS`. neuron: a kind
-    ("srif", "if", "lif") or a whole configuration. settings: fields of `inflor.converter.train.config.TrainConfig`
-    (timesteps, epochs, batch_size, learning_rate, optimizer, seed, ...); those left out are what works for the data.
+    Args:
+        dataset: in memory, or its name, or the path of a file.
+        model: a name of `inflor.converter.train.networks.NETWORKS`.
+        out: the folder to write to.
+        resume: go on from its checkpoint.pt.
+        data_dir: the folder of data sets that do not come with the package.
+        layout: of images, "chw" or "hwc"; "auto" refuses those that could be either.
+        neuron: a kind ("srif", "if", "lif") or a whole configuration.
+        surrogate: the gradient of a spike.
+        threads: of the CPU; None for all.
+        progress: called with how much is done.
+        settings: fields of `inflor.converter.train.config.TrainConfig` (timesteps, epochs, batch_size, learning_rate,
+            optimizer, seed, ...); those left out are what works for the data.
 
     Raises:
         InputError: see `inflor.converter.train.loop.train`.
