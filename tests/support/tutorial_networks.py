@@ -43,6 +43,7 @@ class Tutorial:
         trained: samples that it is trained on.
         epochs: passes over them.
         forward: (module, x [B, ...]) -> logits [B, 10], as its tutorial reads it.
+        learn: the same of what is trained, where that is read otherwise.
         options: of `inflor import`, beside the steps.
         train: what is trained where that is not the module that is imported.
     """
@@ -58,6 +59,7 @@ class Tutorial:
     batch: int = 100
     rate: float = 2e-3
     forward: Callable[[nn.Module, Tensor], Tensor]
+    learn: Callable[[nn.Module, Tensor], Tensor] | None = None
     options: tuple[str, ...] = ()
     train: Callable[[ModuleType], nn.Module] | None = None
 
@@ -95,6 +97,11 @@ def _recorded(net: nn.Module, x: Tensor) -> Tensor:
     """The first of what it returns, [T, B, 10], summed."""
     out = net(x)
     return (out[0] if isinstance(out, tuple) else out).sum(0)
+
+
+def _membranes(net: nn.Module, x: Tensor) -> Tensor:
+    """What the tutorials' losses see: the mean potential of the last layer."""
+    return net(x.transpose(0, 1))[1].mean(0)
 
 
 def _time_first(net: nn.Module, x: Tensor) -> Tensor:
@@ -142,13 +149,17 @@ def _sinabs(steps: int) -> Callable[[nn.Module, Tensor], Tensor]:
     def forward(net: nn.Module, x: Tensor) -> Tensor:
         import sinabs
 
-        if isinstance(net[-1], nn.ReLU):
+        if isinstance(net[-1], nn.Linear):
             return net(x)
         sinabs.reset_states(net)
         sinabs.set_batch_size(net, len(x))
         return net(x.unsqueeze(1).repeat(1, steps, 1, 1, 1).flatten(0, 1)).unflatten(0, (len(x), steps)).sum(1)
 
     return forward
+
+
+def _rockpool_mean(net: Any, x: Tensor) -> Tensor:
+    return _rockpool(net, x) * (8 / x.shape[1])
 
 
 def _rockpool(net: Any, x: Tensor) -> Tensor:
@@ -268,13 +279,15 @@ TUTORIALS = {
         train=lambda file: file.ann,
     ),
     "rockpool_lif": Tutorial(
-        title="Rockpool LIFTorch, an image row by row",
+        title="Rockpool LIFTorch, rate-coded spikes",
         file="rockpool_lif",
         name="net",
         framework="rockpool",
-        data="rows",
-        steps=28,
+        data="rate",
+        steps=25,
+        rate=1e-3,
         forward=_rockpool,
+        learn=_rockpool_mean,
     ),
 }
 
@@ -345,10 +358,11 @@ def trained(name: str, seed: int = 0) -> nn.Module:
     y = torch.from_numpy(found["y_train"][: tutorial.trained])
     optimizer = torch.optim.Adam(_parameters(learns), lr=tutorial.rate)
     learns.train()
+    logits = tutorial.learn or tutorial.forward
     for _ in range(tutorial.epochs):
         for chosen in torch.split(torch.randperm(len(x)), tutorial.batch):
             optimizer.zero_grad()
-            loss = nn.functional.cross_entropy(tutorial.forward(learns, x[chosen]), y[chosen])
+            loss = nn.functional.cross_entropy(logits(learns, x[chosen]), y[chosen])
             loss.backward()
             optimizer.step()
     if learns is not module:
@@ -358,8 +372,8 @@ def trained(name: str, seed: int = 0) -> nn.Module:
 
 
 def _parameters(net: Any) -> list[nn.Parameter]:
-    found = net.parameters()
-    return list(found if not isinstance(found, dict) else net.parameters().astorch())
+    """Rockpool gives a tree of them, time constants too, whose gradients grow without bound here."""
+    return list(net.parameters("weights").astorch() if type(net).__module__.startswith("rockpool") else net.parameters())
 
 
 def predictions(name: str, module: nn.Module, count: int = TESTED) -> np.ndarray:

@@ -13,11 +13,15 @@ ann = nn.Sequential(
     nn.AvgPool2d(2),
     nn.Flatten(),
     nn.Linear(32 * 4 * 4, 10),
-    nn.ReLU(),
 )
 
 
 def net():
     return sinabs.from_torch.from_model(
-        ann, input_shape=(1, 28, 28), batch_size=1, spike_fn=sinabs.activation.SingleSpike
+        ann,
+        input_shape=(1, 28, 28),
+        batch_size=1,
+        add_spiking_output=True,
+        spike_fn=sinabs.activation.SingleSpike,
+        min_v_mem=None,
     ).spiking_model

@@ -16,11 +16,12 @@ class Net(nn.Module):
     def forward(self, spk_in):
         mem1 = self.lif1.init_leaky()
         mem2 = self.lif2.init_leaky()
-        spk2_rec = []
+        spk2_rec, mem2_rec = [], []
         for step in range(spk_in.shape[0]):
             cur1 = self.fc1(spk_in[step])
             spk1, mem1 = self.lif1(cur1, mem1)
             cur2 = self.fc2(spk1)
             spk2, mem2 = self.lif2(cur2, mem2)
             spk2_rec.append(spk2)
-        return torch.stack(spk2_rec)
+            mem2_rec.append(mem2)
+        return torch.stack(spk2_rec), torch.stack(mem2_rec)

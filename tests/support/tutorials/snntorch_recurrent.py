@@ -16,9 +16,10 @@ class Net(nn.Module):
     def forward(self, x):
         spk1, syn1, mem1 = self.lif1.init_rsynaptic()
         spk2, mem2 = self.lif2.init_rleaky()
-        spk2_rec = []
+        spk2_rec, mem2_rec = [], []
         for step in range(x.size(0)):
             spk1, syn1, mem1 = self.lif1(self.fc1(x[step]), spk1, syn1, mem1)
             spk2, mem2 = self.lif2(self.fc2(spk1), spk2, mem2)
             spk2_rec.append(spk2)
-        return torch.stack(spk2_rec, dim=0)
+            mem2_rec.append(mem2)
+        return torch.stack(spk2_rec, dim=0), torch.stack(mem2_rec, dim=0)
