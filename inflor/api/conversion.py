@@ -11,6 +11,7 @@ from inflor.converter.errors import InputError
 from inflor.converter.nir import file as nir_file
 from inflor.converter.nir.frameworks import FRAMEWORKS
 from inflor.converter.nir.graph import Graph
+from inflor.converter.passes import refuse_max_pools
 from inflor.converter.passes.base import run_passes
 from inflor.converter.passes.conventions import Conventions
 from inflor.converter.passes.pipelines import for_readers, notes_for_readers
@@ -68,6 +69,7 @@ def convert(
                 "unscaled input and numbered classes are assumed. `framework`, `dt`, `integration` or `reset` say "
                 "otherwise."
             )
+    notes = [*notes, *refuse_max_pools.notes(graph)]
     if portable:
         if graph.info.stage == "integer":
             raise InputError(

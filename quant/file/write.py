@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import combinations
 
 import nir
 import numpy as np
 
+from inflor.converter.errors import InputError
 from inflor.converter.nir.graph import Edge
 from inflor.converter.primitives.fields import make_node
+from inflor.converter.primitives.pool import max_pool
 from inflor.quant.file.neurons import neuron_node
 from inflor.quant.ir.network import IntegerNetwork, Population, Projection
-from inflor.quant.operators import IntArray, Operator, Shape, Weighted
+from inflor.quant.operators import Flatten, IntArray, Operator, Shape, Weighted
 
 Nodes = dict[str, nir.NIRNode]
 
@@ -31,6 +34,7 @@ def nodes_of(network: IntegerNetwork) -> tuple[Nodes, list[Edge], list[Edge]]:
 
     for population in network.populations:
         incoming = network.incoming[population.name]
+        pools = {group.name: unique(group.name) for group in population.groups}
         carrier = _bias_carrier(population, incoming)
         for projection in incoming:
             previous, shape = projection.source, network.by_name[projection.source].shape
@@ -45,9 +49,20 @@ def nodes_of(network: IntegerNetwork) -> tuple[Nodes, list[Edge], list[Edge]]:
                 nodes[operator.name] = _operator_node(operator, shape, projection.exponent, bias)
                 edges.append((previous, operator.name))
                 previous, shape = operator.name, operator.output_shape(shape)
-            edges.append((previous, population.name))
+            edges.append((previous, pools.get(projection.group, population.name)))
             if back:
                 closing.append(edges[-1])
+        for group in population.groups:
+            entry = pools[group.name]
+            if len(group.windows.kernel) != 2:
+                raise InputError("NIR has no pool of one dimension", node=population.name, mend="give its map a second")
+            nodes[entry] = max_pool(group.windows)
+            if group.pooled != population.shape:
+                flat = unique(f"{group.name}_flatten")
+                nodes[flat] = _flatten_node(group.pooled, population.shape, flat)
+                edges.append((entry, flat))
+                entry = flat
+            edges.append((entry, population.name))
         nodes[population.name] = neuron_node(population, network.input_bits, carrier is None)
     for index, name in enumerate(network.outputs):
         output = unique("output" if index == 0 else f"output_{index}")
@@ -56,16 +71,30 @@ def nodes_of(network: IntegerNetwork) -> tuple[Nodes, list[Edge], list[Edge]]:
     return nodes, edges, closing
 
 
+def _flatten_node(shape: Shape, flat: Shape, name: str) -> nir.NIRNode:
+    """The Flatten that makes `flat` of `shape`."""
+    for start, end in combinations(range(len(shape)), 2):
+        flatten = Flatten(name, start, end)
+        if flatten.output_shape(shape) == flat:
+            return flatten.to_nir(shape)
+    raise InputError(f"no flatten makes {flat} of the pooled {shape}", node=name)
+
+
 def _delay_node(shape: Shape, steps: int, dt: float) -> nir.NIRNode:
     return make_node(nir.Delay, {"delay": np.full(shape, steps * dt, np.float64)}, {})
 
 
 def _bias_carrier(population: Population, incoming: tuple[Projection, ...]) -> Projection | None:
-    """The first projection whose last operator is a NIR node with a bias that fits."""
+    """The first projection whose last operator is a NIR node with a bias that fits.
+
+    What is added to a whole channel before a maximum is added to the maximum.
+    """
     per_channel = population.rule.bias.size in (1, population.shape[0])
     for projection in incoming:
         last = projection.operators[-1] if projection.operators else None
-        if last is not None and per_channel and last.adds_bias(population.shape):
+        shape = population.arriving(projection.group)
+        fits = per_channel and (shape[0] == population.shape[0] or population.rule.bias.size == 1)
+        if last is not None and fits and last.adds_bias(shape):
             return projection
     return None
 
