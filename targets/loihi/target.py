@@ -15,6 +15,7 @@ from inflor.quant.ir.ranges import state_ranges
 from inflor.targets.api import Facts, Progress, Rates, UnplaceableError, Violation
 from inflor.targets.loihi.layout.groups import plan
 from inflor.targets.loihi.layout.guard import unproved
+from inflor.targets.loihi.layout.joins import accumulators
 from inflor.targets.loihi.limits import limits
 from inflor.targets.loihi.options import LoihiOptions
 from inflor.targets.loihi.place.cores import Mapping
@@ -74,6 +75,11 @@ class LoihiPlan:
             "timesteps": self.layout.active,
             "neurons": roles,
             "connections": len(self.layout.synapses),
+            "accumulators": {
+                g.name: accumulators(self.layout.synapses, g.name)
+                for g in self.layout.groups
+                if g.population.groups and g.role in ("program", "encoder")
+            },
             "on_host": [g.name for g in self.layout.groups if g.role == "encoder"],
             "cores": self.mapping.totals(),
             "violations": [str(v) for v in self.mapping.violations],
