@@ -103,14 +103,14 @@ def reset(rule: NeuronRule, v: int) -> int:
 
 
 def current(bias: int, arriving: Sequence[Synapses | Ports], sent: Mapping[str, Sequence[Sequence[int]]], t: int) -> int:
-    """What arrives at one neuron in step t: the sum of its bias, of its synapses and of its groups of ports.
-
-    A group gives the largest sum of any of its ports, whatever the signs.
+    """The input a of one neuron in step t: its bias, and all that arrives.
 
     Args:
-        bias: of this neuron.
-        arriving: what it receives, from each of its projections or through each of its groups of ports.
-        sent: by population, what each of its neurons has sent in every step, from 0.
+        bias: of the neuron; it acts in every step from the first.
+        arriving: one entry for each projection into the population that has no group, and one for each group of its
+            input ports, of which the largest counts, whatever the signs.
+        sent: by population, what each neuron sent in each step so far: spikes, or the values of the graded input.
+        t: the step, from 0.
     """
     a = bias
     for part in arriving:
@@ -123,7 +123,7 @@ def current(bias: int, arriving: Sequence[Synapses | Ports], sent: Mapping[str, 
 
 
 def received(synapses: Synapses, sent: Mapping[str, Sequence[Sequence[int]]], t: int) -> int:
-    """What arrives through one projection in step t: nothing until its delay is over."""
+    """What arrives through one projection in step t. Before the sample nothing was sent."""
     if t < synapses.delay:
         return 0
     return sum(weight * sent[synapses.source][t - synapses.delay][sender] for sender, weight in synapses.weights)
