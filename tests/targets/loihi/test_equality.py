@@ -12,11 +12,14 @@ import specified
 from chip_networks import networks, networks_in_time
 from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
+from integer_networks import images
 from on_target import observed, placed, recorded
+from pooled import pooled_networks
 
 from inflor.quant.ir.network import Projection
 from inflor.quant.ir.ranges import state_ranges
 from inflor.quant.operators import Linear
+from inflor.targets.conformance import pooled
 from inflor.targets.loihi.layout.guard import fits_stock_state
 from inflor.targets.loihi.numbers import finest_shift
 from inflor.targets.loihi.plan import SILENCE
@@ -61,6 +64,36 @@ def test_drawn_networks(data):
     if exact_lava:  # refused where Lava's own neurons could wrap in silence
         exact_lava = all(fits_stock_state(net.by_name[name], state) for name, state in state_ranges(net).items())
     record, _ = simulated(net, inputs, exact_lava=exact_lava, **options)
+    assert_equal(record, specified.run_all(net, inputs))
+
+
+def test_a_network_with_maxima():
+    """Two groups of ports, one with two projections, sums beside it, ports that are masked, biases."""
+    net = pooled.pooled_networks(0)[-1]
+    inputs = images(net, 2) // 8
+    record, plan = simulated(net, inputs)
+    assert_equal(record, specified.run_all(net, inputs))
+    assert plan.summary()["accumulators"] == {"n1": 6, "n2": 10}
+
+
+@pytest.mark.slow
+@few
+@given(pooled_networks(), st.sampled_from(("auto", "relay", "delay")), st.booleans())
+def test_drawn_networks_with_maxima(net, balance, exact_lava):
+    """Windows that overlap, padding beside negative currents, several projections into a group."""
+    if exact_lava:
+        exact_lava = all(fits_stock_state(net.by_name[name], state) for name, state in state_ranges(net).items())
+    inputs = images(net, 2)
+    record, _ = simulated(net, inputs, balance=balance, exact_lava=exact_lava)
+    assert_equal(record, specified.run_all(net, inputs))
+
+
+@pytest.mark.slow
+@few
+@given(pooled_networks(in_time=True), st.booleans())
+def test_drawn_networks_with_maxima_in_time(net, frames):
+    inputs = images(net, 3, frames=frames)
+    record, _ = simulated(net, inputs)
     assert_equal(record, specified.run_all(net, inputs))
 
 
