@@ -84,9 +84,7 @@ class Scales:
     exact: bool
 
 
-def target_rows(
-    operators: Sequence[Operator], shape: Shape, channels_of: IntArray | None = None
-) -> IntArray:
+def target_rows(operators: Sequence[Operator], shape: Shape, channels_of: IntArray | None = None) -> IntArray:
     """Which row of a chain's weights feeds each channel of its target, int64 [C].
 
     Args:

@@ -102,7 +102,9 @@ def reset(rule: NeuronRule, v: int) -> int:
             return v
 
 
-def current(bias: int, arriving: Sequence[Synapses | Ports], sent: Mapping[str, Sequence[Sequence[int]]], t: int) -> int:
+def current(
+    bias: int, arriving: Sequence[Synapses | Ports], sent: Mapping[str, Sequence[Sequence[int]]], t: int
+) -> int:
     """The input a of one neuron in step t: its bias, and all that arrives.
 
     Args:

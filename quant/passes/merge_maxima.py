@@ -1,6 +1,7 @@
 """A maximum of maxima becomes one maximum over larger windows.
 
-Before: Conv2d -> SumPool2d (max 2 x 2) -> SumPool2d (max 2 x 2) -> lif          After: Conv2d -> SumPool2d (max 4 x 4) -> lif
+Before: Conv2d -> SumPool2d (max 2 x 2) -> SumPool2d (max 2 x 2) -> lif
+After:  Conv2d -> SumPool2d (max 4 x 4) -> lif
 
 Only where the larger windows hold the very places that the two hold together; other pairs stay as they are.
 """

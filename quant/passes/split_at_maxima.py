@@ -53,7 +53,7 @@ def split_at_maxima(graph: Graph, paths: Iterable[Path]) -> tuple[list[Split], d
         InputError: a maximum leads to something that does not commute with it; names both.
     """
     found: list[tuple[tuple[str, ...], Scale | None, _Key | None]] = []
-    for source, path, target in paths:
+    for _, path, target in paths:
         at = next((i for i, name in enumerate(path) if is_max_pool(graph.nodes[name])), None)
         if at is None:
             found.append((path, None, None))
@@ -113,8 +113,8 @@ def _by_channel(graph: Graph, pool: str, name: str) -> np.ndarray:
     by_channel = values.reshape(pooled[0], -1)
     if not (by_channel > 0).all():
         raise InputError(
-            f"{graph.where(name)}: scales the maximum of {pool!r} by {by_channel.min():g}; only a factor above 0 leaves "
-            "the largest the largest; put it before the pool"
+            f"{graph.where(name)}: scales the maximum of {pool!r} by {by_channel.min():g}; only a factor above 0 "
+            "leaves the largest the largest; put it before the pool"
         )
     if (by_channel != by_channel[:, :1]).any():
         raise InputError(

@@ -99,7 +99,9 @@ def synaptic_sum_of_24_bits(
 
 def fits_stock_neurons(network: IntegerNetwork, population: Population, _: StateRange | None) -> Iterator[Violation]:
     for misfit in misfits(population):
-        yield Violation(population.name, misfit.limit, misfit.number, misfit.allowed, MENDS.get(misfit.limit, USE_MICROCODE))
+        yield Violation(
+            population.name, misfit.limit, misfit.number, misfit.allowed, MENDS.get(misfit.limit, USE_MICROCODE)
+        )
 
 
 def silent_without_help(network: IntegerNetwork) -> Iterator[Violation]:

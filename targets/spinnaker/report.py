@@ -212,7 +212,8 @@ def _population(plan: SpinnakerPlan, index: int) -> dict[str, Any]:
         "limited_by": "input ports"
         if lowered.ports.count > 1 and cut.cores * int(cut.sizes.max()) <= 1.25 * sum(cut.sizes)
         else "neurons per core"
-        if cut.cores * int(cut.sizes.max()) <= 1.25 * sum(cut.sizes) else "tile shape",
+        if cut.cores * int(cut.sizes.max()) <= 1.25 * sum(cut.sizes)
+        else "tile shape",
         "packets_heard": cut.heard,
         "packets_heard_by_tile": dict(cut.other or {}),
         "unit_bits": lowered.neurons.unit,

@@ -96,9 +96,7 @@ def _to_map(rng: np.random.Generator, name: str, shape: tuple, target: tuple) ->
     if shape == target:
         return (SumPool(f"{name}_sum", (1, 1), (1, 1), (0, 0)), _conv(rng, name, 2, 2, 7))
     stride = tuple(-(-n // m) for n, m in zip(shape[1:], target[1:], strict=True))
-    padding = tuple(
-        (1, (m - 1) * s + 3 - n - 1) for n, m, s in zip(shape[1:], target[1:], stride, strict=True)
-    )
+    padding = tuple((1, (m - 1) * s + 3 - n - 1) for n, m, s in zip(shape[1:], target[1:], stride, strict=True))
     return (Conv(name, rng.integers(-7, 8, (2, 2, 3, 3)), stride, padding, (1, 1), 1),)
 
 

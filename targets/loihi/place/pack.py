@@ -157,7 +157,9 @@ def _split(group: Group, fans: list[_Fan], limits: Limits, each: int) -> tuple[l
     assert finest is not None
     name, number, allowed, mend = finest
     blocks = product(_blocks(channels, channels), _blocks(rows, rows))
-    return [_core(group, fans, c, r, limits, each) for c, r in blocks], Violation(group.name, name, number, allowed, mend)
+    return [_core(group, fans, c, r, limits, each) for c, r in blocks], Violation(
+        group.name, name, number, allowed, mend
+    )
 
 
 def _counts(length: int) -> list[int]:
@@ -195,7 +197,21 @@ def _core(
     formats = len({(f.bits, f.index_bits, f.synapses.kind, f.synapses.exponent, f.synapses.delay) for f in arriving})
     decays = _different(group, channels, *both) if group.role in STOCK else 1
     neurons = (channels[1] - channels[0]) * (rows[1] - rows[0]) * width
-    return Core(group.name, channels, rows, neurons, synapses, bits, axons, 0, thresholds, decays, formats, loads, each * neurons)
+    return Core(
+        group.name,
+        channels,
+        rows,
+        neurons,
+        synapses,
+        bits,
+        axons,
+        0,
+        thresholds,
+        decays,
+        formats,
+        loads,
+        each * neurons,
+    )
 
 
 def _different(group: Group, channels: tuple[int, int], *values: Counts) -> int:

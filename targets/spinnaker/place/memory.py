@@ -76,9 +76,7 @@ def dtcm_bytes(memory: CoreMemory, neuron_words: int, spike_buffer: int) -> int:
     return SYSTEM_DTCM + ring + 4 * neuron_words + memory.table_bytes + rows + 4 * spike_buffer
 
 
-def pack(
-    target: Partition, arriving: list[Arriving], keys: Keys, slots: int, type_bits: int = 1
-) -> list[CoreMemory]:
+def pack(target: Partition, arriving: list[Arriving], keys: Keys, slots: int, type_bits: int = 1) -> list[CoreMemory]:
     """The memory of every core of one population."""
     bits = target.neuron_bits
     blocks = [_blocks(part, target, bits, type_bits, slots) for part in arriving]
