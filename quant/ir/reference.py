@@ -21,6 +21,10 @@ from inflor.quant.ir.neuron import NeuronRule, SetTo, Subtract
 from inflor.quant.operators import unrolled
 
 
+Sent = Mapping[str, Sequence[Sequence[int]]]
+"""By population, what each neuron sent in each step so far: spikes, or the values of the graded input."""
+
+
 class State(NamedTuple):
     """One neuron after a step, in finest units (1 / 2**fraction_bits of a unit of the weights). Every sample starts so.
 
@@ -102,16 +106,14 @@ def reset(rule: NeuronRule, v: int) -> int:
             return v
 
 
-def current(
-    bias: int, arriving: Sequence[Synapses | Ports], sent: Mapping[str, Sequence[Sequence[int]]], t: int
-) -> int:
+def current(bias: int, arriving: Sequence[Synapses | Ports], sent: Sent, t: int) -> int:
     """The input a of one neuron in step t: its bias, and all that arrives.
 
     Args:
         bias: of the neuron; it acts in every step from the first.
         arriving: one entry for each projection into the population that has no group, and one for each group of its
             input ports, of which the largest counts, whatever the signs.
-        sent: by population, what each neuron sent in each step so far: spikes, or the values of the graded input.
+        sent: what every neuron sent so far.
         t: the step, from 0.
     """
     a = bias
@@ -124,7 +126,7 @@ def current(
     return a
 
 
-def received(synapses: Synapses, sent: Mapping[str, Sequence[Sequence[int]]], t: int) -> int:
+def received(synapses: Synapses, sent: Sent, t: int) -> int:
     """What arrives through one projection in step t. Before the sample nothing was sent."""
     if t < synapses.delay:
         return 0

@@ -1,8 +1,8 @@
 """What each core holds, packed to the byte as sPyNNaker 1!7.4.1 lays it out: population table and synaptic rows.
 
 Row: words 0, number of synapses, 0, then one word per synapse,
-`weight << 16 | delay << (n_bits + t_bits) | type << n_bits | neuron`, padded to the longest row of its block. A delay equal
-to the number of time slots is written as 0, which the ring buffer takes for the same slot one turn later.
+`weight << 16 | delay << (n_bits + t_bits) | type << n_bits | neuron`, padded to the longest row of its block. A delay
+equal to the number of time slots is written as 0, which the ring buffer takes for the same slot one turn later.
 Population table: one entry of five words per source core, sorted by key, then the address list. There is one block of
 rows per source core, delay and input port, one after the other in the address list, and an entry's core mask is 0.
 """

@@ -1,4 +1,4 @@
-"""The accumulators of a neuron program, or compartments joined by MAX: the largest of the sums that arrive at a neuron."""
+"""The accumulators of a neuron program, or compartments joined by MAX: the largest of the sums at a neuron."""
 
 from __future__ import annotations
 
