@@ -37,7 +37,7 @@ def notes(graph: Graph) -> list[str]:
         return []
     return [
         f"NIR has no max pool: {', '.join(names)} say it in their metadata (`combine: max`). A reader that ignores "
-        "these computes the sum instead."
+        "these computes the sum instead, or refuses the shapes where there are `dilation` and `ceil_mode`."
     ]
 
 

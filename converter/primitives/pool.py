@@ -48,14 +48,14 @@ def windows_of(node: nir.NIRNode) -> Windows:
 
 
 def max_pool(windows: Windows, **metadata: Any) -> nir.NIRNode:
-    """The node that takes the maximum over these windows."""
+    """The node that takes the maximum over these windows, in the form of a checked one."""
     values = {"kernel_size": windows.kernel, "stride": windows.stride, "padding": windows.padding}
     metadata[COMBINE] = "max"
     if windows.dilation != ONES:
-        metadata[DILATION] = np.array(windows.dilation)
+        metadata[DILATION] = windows.dilation
     if windows.ceil_mode:
         metadata[CEIL_MODE] = True
-    return make_node(nir.SumPool2d, {name: np.array(value) for name, value in values.items()}, metadata)
+    return make_node(nir.SumPool2d, values, metadata)
 
 
 def _check(node: nir.NIRNode, where: str) -> None:

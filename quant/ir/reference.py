@@ -20,7 +20,6 @@ from inflor.quant.ir.network import IntegerNetwork, Projection
 from inflor.quant.ir.neuron import NeuronRule, SetTo, Subtract
 from inflor.quant.operators import unrolled
 
-
 Sent = Mapping[str, Sequence[Sequence[int]]]
 """By population, what each neuron sent in each step so far: spikes, or the values of the graded input."""
 
