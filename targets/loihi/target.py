@@ -67,6 +67,11 @@ class LoihiPlan:
         roles: dict[str, int] = {}
         for group in self.layout.groups:
             roles[group.role] = roles.get(group.role, 0) + group.size
+        accumulating = {
+            g.name: accumulators(self.layout.synapses, g.name)
+            for g in self.layout.groups
+            if g.population.groups and g.role == "program"
+        }
         return {
             "chip": self.chip,
             "soft_reset": self.layout.options.soft_reset,
@@ -75,16 +80,12 @@ class LoihiPlan:
             "timesteps": self.layout.active,
             "neurons": roles,
             "connections": len(self.layout.synapses),
-            "accumulators": {
-                g.name: accumulators(self.layout.synapses, g.name)
-                for g in self.layout.groups
-                if g.population.groups and g.role in ("program", "encoder")
-            },
+            **({"accumulators": accumulating} if accumulating else {}),
             "on_host": [g.name for g in self.layout.groups if g.role == "encoder"],
             "cores": self.mapping.totals(),
             "violations": [str(v) for v in self.mapping.violations],
             "unproved_states": unproved(self.layout, state_ranges(self.network)),
-            "unpublished_limits": list(self.mapping.unpublished),
+            "unpublished_limits": [*self.mapping.unpublished, *(["accumulators"] if accumulating else [])],
             "balanced": [
                 {"projection": b.projection, "steps": b.steps, "by": b.by, "reason": b.reason}
                 for b in self.layout.balances

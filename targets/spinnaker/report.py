@@ -222,7 +222,7 @@ def _population(plan: SpinnakerPlan, index: int) -> dict[str, Any]:
         "ring_buffer_shifts": list(lowered.shifts),
         "largest_ring_sums": list(lowered.bound),
         "delay_slots": lowered.slots,
-        "input_ports": lowered.ports.count,
+        **({"input_ports": lowered.ports.count} if lowered.ports.joined else {}),
         "sdram_bytes": int(sum(4 * len(m.rows) + m.table_bytes for m in memories)),
         "row_sources": int(max(len(m.entries) for m in memories)),
     }

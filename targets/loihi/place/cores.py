@@ -58,7 +58,15 @@ class Mapping:
 
     def totals(self) -> dict[str, Any]:
         """Sums over cores, as plain data."""
-        names = ("neurons", "compartments", "synapses", "synapse_bits", "in_axons", "out_axons")
+        several = any(core.compartments != core.neurons for core in self.cores)
+        names = (
+            "neurons",
+            *(("compartments",) if several else ()),
+            "synapses",
+            "synapse_bits",
+            "in_axons",
+            "out_axons",
+        )
         return {
             "cores": len(self.cores),
             "chips": self.chips,

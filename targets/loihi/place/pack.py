@@ -77,7 +77,10 @@ def _chip_violations(plan: Plan, limits: Limits) -> list[Violation]:
             mend = "use `chip='loihi2'`, or feed the input to the first layer only"
             found.append(Violation(group.name, "payload bits of a spike", 8, limits.graded_bits, mend))
         if group.role == "program" and not limits.neuron_programs:
-            found.append(Violation(group.name, "neuron programs", 1, 0, "use `soft_reset='stock'`"))
+            mend = "use `soft_reset='stock'`"
+            if group.population.groups:  # which stock neurons are not either
+                mend = "use `chip='loihi2'`, or put the pool behind the neuron (the maximum of spikes)"
+            found.append(Violation(group.name, "neuron programs", 1, 0, mend))
     for synapses in (s for s in plan.synapses if s.target not in on_host):
         bits = _mantissa_bits(synapses, limits)
         if limits.exponent is not None and bits > MANTISSA_BITS:
