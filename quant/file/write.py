@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable
 from dataclasses import replace
-from itertools import combinations
 
 import nir
 import numpy as np
@@ -14,6 +15,7 @@ from inflor.converter.primitives.fields import make_node
 from inflor.converter.primitives.pool import max_pool
 from inflor.quant.file.neurons import neuron_node
 from inflor.quant.ir.network import IntegerNetwork, Population, Projection
+from inflor.quant.ir.ports import Group
 from inflor.quant.operators import Flatten, IntArray, Operator, Shape, Weighted
 
 Nodes = dict[str, nir.NIRNode]
@@ -34,7 +36,8 @@ def nodes_of(network: IntegerNetwork) -> tuple[Nodes, list[Edge], list[Edge]]:
 
     for population in network.populations:
         incoming = network.incoming[population.name]
-        pools = {group.name: unique(group.name) for group in population.groups}
+        pools = {group.name: _pool_nodes(population, group, unique) for group in population.groups}
+        leading = {name: list(itertools.pairwise([*made, population.name])) for name, made in pools.items()}
         carrier = _bias_carrier(population, incoming)
         for projection in incoming:
             previous, shape = projection.source, network.by_name[projection.source].shape
@@ -49,20 +52,12 @@ def nodes_of(network: IntegerNetwork) -> tuple[Nodes, list[Edge], list[Edge]]:
                 nodes[operator.name] = _operator_node(operator, shape, projection.exponent, bias)
                 edges.append((previous, operator.name))
                 previous, shape = operator.name, operator.output_shape(shape)
-            edges.append((previous, pools.get(projection.group, population.name)))
+            edges.append((previous, next(iter(pools.get(projection.group, [population.name])))))
             if back:
                 closing.append(edges[-1])
-        for group in population.groups:
-            entry = pools[group.name]
-            if len(group.windows.kernel) != 2:
-                raise InputError("NIR has no pool of one dimension", node=population.name, mend="give its map a second")
-            nodes[entry] = max_pool(group.windows)
-            if group.pooled != population.shape:
-                flat = unique(f"{group.name}_flatten")
-                nodes[flat] = _flatten_node(group.pooled, population.shape, flat)
-                edges.append((entry, flat))
-                entry = flat
-            edges.append((entry, population.name))
+            edges += leading.pop(projection.group, [])  # here, so that a reader finds the projections in this order
+        for made in pools.values():
+            nodes |= made
         nodes[population.name] = neuron_node(population, network.input_bits, carrier is None)
     for index, name in enumerate(network.outputs):
         output = unique("output" if index == 0 else f"output_{index}")
@@ -71,9 +66,24 @@ def nodes_of(network: IntegerNetwork) -> tuple[Nodes, list[Edge], list[Edge]]:
     return nodes, edges, closing
 
 
+def _pool_nodes(population: Population, group: Group, unique: Callable[[str], str]) -> Nodes:
+    """The nodes that a group of input ports becomes, in their order.
+
+    Raises:
+        InputError: NIR has none for it.
+    """
+    if len(group.windows.kernel) != 2:
+        raise InputError("NIR has no pool of one dimension", node=population.name, mend="give its map a second")
+    nodes: Nodes = {unique(group.name): max_pool(group.windows)}
+    if group.pooled != population.shape:
+        flat = unique(f"{group.name}_flatten")
+        nodes[flat] = _flatten_node(group.pooled, population.shape, flat)
+    return nodes
+
+
 def _flatten_node(shape: Shape, flat: Shape, name: str) -> nir.NIRNode:
     """The Flatten that makes `flat` of `shape`."""
-    for start, end in combinations(range(len(shape)), 2):
+    for start, end in itertools.combinations(range(len(shape)), 2):
         flatten = Flatten(name, start, end)
         if flatten.output_shape(shape) == flat:
             return flatten.to_nir(shape)

@@ -19,6 +19,7 @@ from inflor.converter.nir.validate import validate
 from inflor.converter.primitives.fields import changed
 from inflor.quant import file
 from inflor.quant.ir.network import IntegerNetwork
+from inflor.quant.operators import Conv
 from inflor.targets.conformance.pooled import pooled_networks as examples
 
 
@@ -27,18 +28,17 @@ from inflor.targets.conformance.pooled import pooled_networks as examples
 def test_drawn_networks_come_back(network: IntegerNetwork) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "n.int.nir")
-        try:
-            file.write(path, network)
-        except InputError as error:
-            assert "NIR has no padding" in str(error)
-            return
+        convs = [op for q in network.projections for op in q.operators if isinstance(op, Conv)]
+        if not all(conv.symmetric for conv in convs):
+            return  # NIR has no word for that
+        file.write(path, network)
         again = file.read(path)
         file.write(Path(folder, "again.int.nir"), again)
         twice = file.read(Path(folder, "again.int.nir"))
     assert [p.groups for p in again.populations] == [p.groups for p in network.populations]
-    assert [(q.group, q.exponent, q.delay) for q in again.projections] == [
-        (q.group, q.exponent, q.delay) for q in network.projections
-    ]
+    facts = [[(q.name, q.group, q.exponent, q.delay) for q in n.projections] for n in (network, again, twice)]
+    assert sorted(facts[0]) == sorted(facts[1])  # those of one group stand together in a file
+    assert facts[1] == facts[2]
     assert [p.groups for p in twice.populations] == [p.groups for p in again.populations]
     (image,) = images(network, 1)
     due, got = specified.run(network, image), specified.run(again, image)
@@ -53,5 +53,5 @@ def test_what_an_integer_file_may_not_say_is_refused(tmp_path: Path) -> None:
     assert str(graph.nodes["pool1"].metadata["combine"]) == "max"
     assert list(graph.nodes).index("pool1") < list(graph.nodes).index("n1")
     product = changed(graph.nodes["pool1"], {}, {"combine": "product"})
-    with pytest.raises(InputError, match="'pool1'.*metadata 'combine' is 'product'; it is 'sum' or 'max'"):
+    with pytest.raises(InputError, match=r"'pool1'.*metadata 'combine' is 'product'; it is 'sum' or 'max'"):
         validate(nir_graph({**graph.nodes, "pool1": product}, graph.edges, graph.as_nir().metadata), "n.int.nir")

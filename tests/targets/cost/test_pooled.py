@@ -97,7 +97,7 @@ def test_loihi_1_has_a_compartment_for_every_port() -> None:
 
 def test_synapses_are_those_of_the_ports() -> None:
     """Also where the chip stores kernels, whose places outside of a port's own window are none."""
-    network, inputs = small()
+    network, _ = small()
     spikes = np.ones((1, 1, 72))
     for chip in ("loihi1", "loihi2"):
         mapping = placed("loihi", network, chip=chip).mapping
@@ -108,9 +108,7 @@ def test_synapses_are_those_of_the_ports() -> None:
 
 def test_stock_neurons_and_exports_refuse_by_name(tmp_path) -> None:
     network, _ = small()
-    with pytest.raises(
-        InputError, match=r"'n2': input ports joined by their maximum 9, allowed is 1.*put the pool beh"
-    ):
+    with pytest.raises(InputError, match=r"'n2': input ports joined by their maximum 9, allowed is 1.*put the pool"):
         placed("loihi", network, soft_reset="stock")
     with pytest.raises(InputError, match="'n2': input ports joined by their maximum there, allowed is none"):
         placed("spinnaker", network, neurons="stock")
