@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from inflor.converter.errors import InputError
 from inflor.quant.operators import IntArray
 from inflor.targets.spinnaker.layout.partition import Partition
 from inflor.targets.spinnaker.place.keys import COLOUR_BITS, FULL, Keys
@@ -24,6 +25,8 @@ Words = npt.NDArray[np.uint32]
 HEADER = 3
 """Words of a row before its synapses."""
 MOST_SYNAPSES = 256
+MOST_ADDRESSES = 1 << 13
+"""Blocks of rows of a core: 13 bits say where an entry's begin."""
 ADDRESS_UNIT = 4
 """Words: addresses of blocks count 16 bytes."""
 ENTRY = np.dtype(
@@ -91,13 +94,18 @@ def pack(target: Partition, arriving: list[Arriving], keys: Keys, slots: int, ty
                 address.append((at // ADDRESS_UNIT) << 8 | (lengths[i] - 1))
                 rows.append(block)
                 at += len(block)
-        made.append(replace(_core(pieces, rows, address, bits, slots), type_bits=type_bits))
+        made.append(replace(_core(target.name, pieces, rows, address, bits, slots), type_bits=type_bits))
     return made
 
 
 def _core(
-    pieces: list[tuple[int, int, int]], rows: list[Words], address: list[int], bits: int, slots: int
+    name: str, pieces: list[tuple[int, int, int]], rows: list[Words], address: list[int], bits: int, slots: int
 ) -> CoreMemory:
+    if len(pieces) > MOST_ADDRESSES:
+        raise InputError(
+            f"population {name!r}: a core receives from {len(pieces)} blocks of rows (one for each source core, delay and "
+            f"input port), allowed are {MOST_ADDRESSES}; pool over smaller windows, or use fewer delays"
+        )
     order = sorted(range(len(pieces)), key=lambda i: pieces[i][0])
     blocks = Counter(pieces)
     entries = np.zeros(len(blocks), ENTRY)
