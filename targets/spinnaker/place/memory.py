@@ -103,8 +103,8 @@ def _core(
 ) -> CoreMemory:
     if len(pieces) > MOST_ADDRESSES:
         raise InputError(
-            f"population {name!r}: a core receives from {len(pieces)} blocks of rows (one for each source core, delay and "
-            f"input port), allowed are {MOST_ADDRESSES}; pool over smaller windows, or use fewer delays"
+            f"population {name!r}: a core receives from {len(pieces)} blocks of rows (one for each source core, delay "
+            f"and input port), allowed are {MOST_ADDRESSES}; pool over smaller windows, or use fewer delays"
         )
     order = sorted(range(len(pieces)), key=lambda i: pieces[i][0])
     blocks = Counter(pieces)
