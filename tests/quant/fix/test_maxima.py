@@ -26,6 +26,7 @@ from inflor.quant.fix.pipeline import Options, quantize
 from inflor.quant.ir.network import IntegerNetwork, Population
 from inflor.quant.passes.pipeline import fuse
 from inflor.targets import registry, running
+from inflor.targets.equivalence.compare import check
 
 STEPS = 6
 OVERLAPPING = Windows(kernel=(3, 3), stride=(2, 2), padding=(1, 1), dilation=(1, 1))
@@ -129,3 +130,29 @@ def test_the_mean_current_is_that_of_the_maxima() -> None:
     made = torch.nn.functional.conv2d(x, torch.from_numpy(operator.weight).float(), padding=1)
     due = torch.nn.functional.max_pool2d(made, 3, 2, 1).double().mean((0, 2, 3)).numpy()
     np.testing.assert_allclose(mean_current([projection], [x], population), due, rtol=1e-5)
+
+
+def test_an_image_that_is_pooled_and_paths_beside_a_pool(tmp_path: Path) -> None:
+    """The Input straight into a pool, then a strided path past a pool, and two paths into it; equal on SpiNNaker."""
+    rng = np.random.default_rng(7)
+    beside = conv(rng, 6, 2)
+    beside.stride = 2
+    nodes = {"input": nir.Input(np.array([2, 10, 10])), "image": max_pool(SQUARE), "lif0": lif((2, 5, 5), True)}
+    nodes |= {"conv1": conv(rng, 6, 2), "twin": conv(rng, 6, 2), "pool1": max_pool(OVERLAPPING), "beside": beside}
+    flatten = make_node(nir.Flatten, {"input_type": {"input": np.array([6, 3, 3])}, "start_dim": 0, "end_dim": 2}, {})
+    fc = nir.Affine(rng.normal(size=(4, 54)), rng.normal(size=4))
+    nodes |= {"lif1": lif((6, 3, 3), True), "flat": flatten, "fc": fc, "out": nir.I(np.ones(4))}
+    nodes["output"] = nir.Output(np.array([4]))
+    edges = [("input", "image"), ("image", "lif0"), ("lif0", "conv1"), ("lif0", "twin"), ("conv1", "pool1")]
+    edges += [("twin", "pool1"), ("pool1", "lif1"), ("lif0", "beside"), ("beside", "lif1")]
+    edges += [("lif1", "flat"), ("flat", "fc"), ("fc", "out"), ("out", "output")]
+    metadata = {METADATA_KEY: ModelInfo(timesteps=STEPS).to_json()}
+    graph = validate(nir_graph(nodes, edges, metadata), "beside.nir")
+    x = np.random.default_rng(1).normal(size=(300, 2, 10, 10)).astype(np.float32)
+    network, _ = quantize(graph, x[:128])
+    assert {q.group for q in network.incoming["lif1"]} == {"", "pool1"}
+    assert [q.group for q in network.incoming["lif0"]] == ["image"]
+    due = execute.run(graph, torch.from_numpy(x[128:]), STEPS).potentials["out"][-1].argmax(1).numpy()
+    assert (predicted(network, x[128:]) == due).mean() > 0.95
+    file.write(tmp_path / "n.int.nir", network)
+    assert check(file.read(tmp_path / "n.int.nir"), ("cpu", "spinnaker"), network.quantize_input(x[:3])).equal
