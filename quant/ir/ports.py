@@ -23,6 +23,8 @@ from inflor.quant.operators.conv import Conv
 
 COMBINES = ("max",)
 """What a group may do with its ports. A sum needs no group, and no target has a product yet."""
+MOST_PORTS = 1 << 27
+"""Ports of a population that are listed, a gigabyte of places; the emulator does without a list."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,12 +66,21 @@ class Group:
 
         Returns:
             int64 [ports, *shape], -1 where a port is masked; no neuron has masked ports alone.
+
+        Raises:
+            InputError: there are too many to be listed.
         """
+        if self.count * prod(shape) > MOST_PORTS:
+            raise InputError(
+                f"node {self.name!r}: the windows of its {prod(shape)} neurons have {self.count} places each, more "
+                f"than {MOST_PORTS} together, which are not laid out one by one; use smaller windows or larger strides"
+            )
         return _ports(self).reshape(self.count, *shape)
 
     def channels(self, shape: Shape) -> IntArray:
         """The channel of the map that each channel of a population of this shape reads, int64 [channels]."""
-        return np.asarray(self.ports(shape).reshape(self.count, shape[0], -1).max((0, 2)) // prod(self.shape[1:]))
+        first = np.arange(shape[0], dtype=np.int64) * prod(shape[1:])  # neuron of each channel, in row-major order
+        return first // prod(self.pooled[1:])
 
     def selection(self) -> Conv:
         """What picks every port's place, as a convolution of the map: [C * ports, *windows], 0 where masked.

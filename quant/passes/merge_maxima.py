@@ -17,6 +17,9 @@ from inflor.converter.nir.graph import Graph
 from inflor.converter.primitives.pool import is_max_pool, max_pool, windows_of
 from inflor.converter.primitives.windows import Windows
 
+MOST_PLACES = 1 << 22
+"""Places of all windows along a dimension that are compared; pools with more are not merged."""
+
 
 def merge_maxima(graph: Graph) -> Graph:
     """The graph with one max pool in the place of two that follow each other, as often as there are two."""
@@ -63,6 +66,8 @@ def _both(first: Windows, second: Windows, shape: tuple[int, ...]) -> Windows | 
         ceil_mode=first.ceil_mode or second.ceil_mode,
     )
     if found.pooled(shape) != outer:
+        return None
+    if any(outer[axis + 1] * found.kernel[axis] > MOST_PLACES for axis in dimensions):
         return None
     for axis in dimensions:
         inside = first.places(axis, shape[axis + 1])

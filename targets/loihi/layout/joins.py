@@ -18,6 +18,9 @@ from inflor.quant.operators import IntArray, Operator, Shape, unrolled
 from inflor.targets.loihi.layout.linear import Kernel, Linear_, Matrix, compose
 from inflor.targets.loihi.plan import Synapses
 
+MOST_PICKED = 1 << 24
+"""Weights of the convolution that picks the ports' places; where there were more, the connection is a matrix."""
+
 
 def joined_shape(shape: Shape, ports: int) -> Shape:
     """The shape of all ports of neurons of this shape: port k of channel c is in channel c * ports + k."""
@@ -26,7 +29,7 @@ def joined_shape(shape: Shape, ports: int) -> Shape:
 
 def compose_ports(operators: tuple[Operator, ...], source: Shape, ports: Ports, shape: Shape) -> Linear_:
     """What a chain brings to every port of neurons of this shape, as a convolution if it is one, else as a matrix."""
-    if ports.pooled == shape:
+    if ports.pooled == shape and ports.count**2 * shape[0] <= MOST_PICKED:
         found = compose((*operators, ports.selection()), source)
         if isinstance(found, Kernel) and shape[0] % found.groups == 0:  # a group of channels has all ports of its own
             return found

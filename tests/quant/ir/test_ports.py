@@ -115,3 +115,14 @@ def test_a_network_is_checked(network: IntegerNetwork) -> None:
         changed = replace(network, populations=(first, replace(n1, groups=groups), *others))
         with pytest.raises(ValueError, match=message):
             check_network(changed)
+
+
+def test_more_ports_than_can_be_listed_are_refused_and_emulated() -> None:
+    """A file may say windows of a thousand places over a large map."""
+    wide = Windows(kernel=(64, 64), stride=(1, 1), padding=(32, 32), dilation=(1, 1))
+    group = Group(name="wide", shape=(1, 200, 200), windows=wide)
+    assert group.channels(group.pooled).tolist() == [0]
+    with pytest.raises(InputError, match="'wide': the windows of its 40401 neurons have 4096 places each, more than"):
+        group.ports(group.pooled)
+    x = torch.arange(40000.0).reshape(1, 1, 200, 200)
+    assert wide.maximum(x)[0, 0, -1, -1] == 39999
