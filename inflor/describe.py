@@ -17,7 +17,8 @@ from inflor.converter.passes.conventions import Conventions
 from inflor.converter.primitives.base import primitive
 from inflor.converter.train import checkpoint
 from inflor.quant import file as integer_nir
-from inflor.quant.ir.network import IntegerNetwork, Population
+from inflor.quant.ir.network import IntegerNetwork, Population, Projection
+from inflor.quant.ir.ports import Group
 from inflor.quant.ir.ranges import state_ranges
 from inflor.quant.operators import weighted
 from inflor.summary import summarize
@@ -142,7 +143,7 @@ def _integer(path: PathLike, network: IntegerNetwork) -> Description:
                 "name": q.name,
                 "from": q.source,
                 "to": q.target,
-                "chain": " > ".join(map(str, q.operators)),
+                "chain": " > ".join(map(str, (*q.operators, *_pool(network, q)))),
                 "weights": None if operator is None else operator.weight.shape,
                 "range": None if operator is None else _ends(operator.weight),
                 "zeros": None if operator is None else int((operator.weight == 0).sum()),
@@ -156,6 +157,12 @@ def _integer(path: PathLike, network: IntegerNetwork) -> Description:
         {**_size(path), **facts, **_about(network.info)},
         {"populations": populations, "projections": tuple(projections)},
     )
+
+
+def _pool(network: IntegerNetwork, projection: Projection) -> tuple[Group, ...]:
+    """The group of input ports that a projection leads to, where it leads to one."""
+    group = network.by_name[projection.target].group(projection.group)
+    return () if group is None else (group,)
 
 
 def _reset(population: Population) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -76,6 +76,7 @@ class CoreMap:
         links: links that each packet of a core crosses, int64 [cores, directions]; with multicast.
         targets: the cores that each core's packets reach; with multicast.
         boards: 0 where a chip is alone.
+        compartments: that the chip updates for each neuron of a group, 1 where it does not say.
         notes: what a reader must know of the placement.
     """
 
@@ -98,6 +99,7 @@ class CoreMap:
     links: IntArray | None = None
     targets: tuple[IntArray, ...] | None = None
     boards: int = 0
+    compartments: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     @property

@@ -9,7 +9,7 @@ import nir
 from inflor.converter.nir.frameworks import FRAMEWORKS
 from inflor.converter.nir.graph import Graph
 from inflor.converter.nir.validate import validate
-from inflor.converter.passes import drop_sums, spell_out_resets
+from inflor.converter.passes import drop_sums, refuse_max_pools, spell_out_resets
 from inflor.converter.passes.base import Pass, run_passes
 from inflor.converter.passes.bound_time_constants import bound_time_constants
 from inflor.converter.passes.conventions import Conventions, check_agreement, in_steps
@@ -88,7 +88,9 @@ def for_readers(portable: bool, step: float | None) -> list[Pass[Graph]]:
         portable: for readers that know nothing of our metadata.
         step: for readers that know one step only, which is so long in the unit of their times.
     """
-    passes = [spell_out_resets.spell_out_resets(), drop_sums.drop_sums()] if portable else []
+    passes: list[Pass[Graph]] = []
+    if portable:
+        passes = [refuse_max_pools.refuse_max_pools(), spell_out_resets.spell_out_resets(), drop_sums.drop_sums()]
     return passes if step is None else [*passes, retime(step)]
 
 
@@ -96,6 +98,7 @@ def notes_for_readers(graph: Graph) -> list[str]:
     """What a portable form of the graph changes, for the user.
 
     Raises:
-        InputError: a soft reset has no form in plain NIR; names the node.
+        InputError: a soft reset or a max pool has no form in plain NIR; names the node.
     """
+    refuse_max_pools.refused(graph)
     return spell_out_resets.notes(graph) + drop_sums.notes(graph)

@@ -11,6 +11,7 @@ from inflor.converter.errors import InputError
 from inflor.converter.nir import file as nir_file
 from inflor.converter.nir.graph import Graph
 from inflor.converter.nir.metadata import RECTIFIED
+from inflor.converter.passes import refuse_max_pools
 from inflor.converter.passes.base import run_passes
 from inflor.converter.passes.conventions import Conventions, in_steps, reading_notes
 from inflor.converter.passes.pipelines import for_readers, notes_for_readers
@@ -67,6 +68,7 @@ def convert(
         notes += reading_notes(graph, conventions)
         if graph.info.stage == "float":
             notes += _time_notes(graph)
+    notes = [*notes, *refuse_max_pools.notes(graph)]
     if portable:
         if graph.info.stage == "integer":
             raise InputError(

@@ -11,7 +11,8 @@ neurons' metadata:
     refractory                      where the step after a spike is lost
     bias                            where no linear node can hold it: per neuron, or behind a pool
 
-and in a weighted node's metadata its `exponent`, in the graph's `recurrent` the edges that close cycles.
+A maximum of currents is a SumPool2d before the neuron, whose metadata say `combine`, `dilation` and `ceil_mode`, as in
+the float file. In a weighted node's metadata stands its `exponent`, in the graph's `recurrent` what closes cycles.
 """
 
 from __future__ import annotations
@@ -66,7 +67,9 @@ def from_graph(graph: Graph) -> IntegerNetwork:
     fused = fuse(graph)
     extra = graph.metadata.get("inflor_integer", {})
     projections = tuple(read_projection(graph, q) for q in fused.projections)
-    populations = tuple(read_population(graph, name, fused.bias[name]) for name in fused.populations)
+    populations = tuple(
+        read_population(graph, name, fused.bias[name], fused.groups.get(name, ())) for name in fused.populations
+    )
     outputs = _read_outputs(graph, {p.name: p for p in populations})
     input_bits = extra.get("input_bits", 8) if isinstance(extra, Mapping) else 8
     input_bits = whole_number(input_bits, f"{graph.source}: metadata 'input_bits'", 1, 8)

@@ -19,6 +19,7 @@ from inflor.converter.primitives.fields import integers, make_node, numbers, pos
 from inflor.quant.ir.features import Feature
 from inflor.quant.ir.network import LARGEST, Population
 from inflor.quant.ir.neuron import MOST, ZERO, NeuronRule, SetTo, Subtract
+from inflor.quant.ir.ports import Group
 from inflor.quant.ir.types import IntArray, Shape
 from inflor.quant.operators.arrays import least_shape, narrow
 
@@ -61,8 +62,14 @@ def neuron_node(p: Population, input_bits: int, bias_in_metadata: bool) -> nir.N
     return make_node(_class(p), values, metadata)
 
 
-def read_population(graph: Graph, name: str, bias: npt.NDArray[np.float64]) -> Population:
-    """The population that a node is. bias: what the nodes before it add, at the population's shape.
+def read_population(
+    graph: Graph, name: str, bias: npt.NDArray[np.float64], groups: tuple[Group, ...] = ()
+) -> Population:
+    """The population that a node is.
+
+    Args:
+        bias: what the nodes before it add, at the population's shape.
+        groups: of its input ports.
 
     Raises:
         InputError: a number is none that an integer network can hold; names the file, the node and the field.
@@ -103,6 +110,7 @@ def read_population(graph: Graph, name: str, bias: npt.NDArray[np.float64]) -> P
         rule=rule,
         scale=scale,
         weight_bits=whole_number(node.metadata.get("weight_bits", 8), f"{where} 'weight_bits'", 0, 8),
+        groups=groups,
     )
 
 

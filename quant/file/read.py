@@ -36,7 +36,7 @@ def read_projection(graph: Graph, q: FloatProjection) -> Projection:
                 raise InputError(f"{graph.source}: node {op.name!r}: its weights are not multiples of 2**{exponent}")
             op = replace(op, weight=effective >> exponent)
         operators.append(op)
-    return Projection(q.source, q.target, tuple(operators), exponent=exponent, delay=q.delay)
+    return Projection(q.source, q.target, tuple(operators), exponent=exponent, delay=q.delay, group=q.group)
 
 
 def check_width(network: IntegerNetwork, projection: Projection) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from inflor.quant.ir.types import FloatArray
+from inflor.quant.ir.network import Population
+from inflor.quant.ir.ports import Group
+from inflor.quant.ir.types import FloatArray, Shape
 from inflor.quant.operators import apply_chain, split_chain, weight_tensor
 from inflor.quant.passes.fused import FloatProjection
 
@@ -70,20 +72,52 @@ def sample_columns(projection: FloatProjection, spikes: Tensor, rng: np.random.G
     return values - values.mean(1, keepdims=True)
 
 
-def mean_current(projections: Sequence[FloatProjection], spikes: Sequence[Tensor]) -> FloatArray:
+def mean_current(
+    projections: Sequence[FloatProjection], spikes: Sequence[Tensor], population: Population
+) -> FloatArray:
     """Mean over samples, steps and positions of the real input current, without bias, per channel [C].
 
-    spikes: what each projection delivers, [N, *shape].
+    Args:
+        projections: all that lead to the population.
+        spikes: what each projection delivers, [N or 1, *shape].
+        population: whose groups of input ports are combined as in a run; what is only added up is averaged by itself.
     """
-    total: FloatArray | None = None
+    total: FloatArray = np.zeros(population.shape[0])
     for projection, source in zip(projections, spikes, strict=True):
-        weight = weight_tensor(projection.operators, torch.float32)
-        parts = [
-            apply_chain(projection.operators, chunk.float(), weight).transpose(0, 1).flatten(1).double().sum(1)
-            for chunk in torch.split(source, CHUNK)
-        ]
-        one = apply_chain(projection.operators, source[:1].float(), weight)
-        mean = torch.stack(parts).sum(0).numpy() / (len(source) * (one[0].numel() / one.shape[1]))
-        total = mean if total is None else total + mean
-    assert total is not None
+        if not projection.group:
+            drive = _drive(projection)
+            total = total + _mean([drive(chunk) for chunk in torch.split(source, CHUNK)])
+    for group in population.groups:
+        pairs = [(_drive(q), s) for q, s in zip(projections, spikes, strict=True) if q.group == group.name]
+        total = total + _mean(_maxima(group, pairs, population.shape))
     return total
+
+
+Drive = Callable[[Tensor], Tensor]
+"""What a projection makes of spikes, [N, *shape] both."""
+
+
+def _drive(projection: FloatProjection) -> Drive:
+    weight = weight_tensor(projection.operators, torch.float32)
+    return lambda spikes: apply_chain(projection.operators, spikes.float(), weight)
+
+
+def _maxima(group: Group, pairs: Sequence[tuple[Drive, Tensor]], shape: Shape) -> Iterator[Tensor]:
+    """The maxima of what projections add up to, [N, *shape], chunk by chunk.
+
+    pairs: projections with what they deliver; what is the same at every step is there once.
+    """
+    most = max(len(source) for _, source in pairs)
+    for chunk in torch.split(torch.arange(most), CHUNK):
+        total = torch.stack([drive(source[chunk % len(source)]) for drive, source in pairs]).sum(0)
+        yield group.windows.maximum(total).reshape(len(total), *shape)
+
+
+def _mean(chunks: Iterable[Tensor]) -> FloatArray:
+    """Mean of [N, C, ...] over all but the channels, of all chunks together."""
+    sums, count = [], 0
+    for chunk in chunks:
+        by_channel = chunk.transpose(0, 1).flatten(1)
+        sums.append(by_channel.double().sum(1))
+        count += by_channel.shape[1]
+    return np.asarray(torch.stack(sums).sum(0).numpy() / count)

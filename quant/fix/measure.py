@@ -38,7 +38,7 @@ def measure_layer(
     signal, noise, clipped, total, largest = 0.0, 0.0, 0, 0, 0
     limit = 2 ** (population.weight_bits - 1) - 1
     for real, integer in pairs:
-        error, weights, mantissa = _weight_error(real, integer, unit, network.by_name[real.source].shape)
+        error, weights, mantissa = _weight_error(real, integer, unit, network)
         signal, noise = signal + float((weights**2).sum()), noise + float((error**2).sum())
         largest = max(largest, int(np.abs(mantissa).max(initial=0)))
         clipped, total = clipped + int((np.abs(mantissa) == limit).sum()), total + mantissa.size
@@ -86,21 +86,22 @@ def _time_constant_error(population: Population, neuron: FloatNeuron) -> float |
 
 
 def rounds_weights(
-    real: FloatProjection, integer: Projection, unit: npt.NDArray[np.float64], shape: tuple[int, ...]
+    real: FloatProjection, integer: Projection, unit: npt.NDArray[np.float64], network: IntegerNetwork
 ) -> bool:
     """Whether any weight of a projection is not what it was, up to the float32 that it was written in."""
-    error, weights, _ = _weight_error(real, integer, unit, shape)
+    error, weights, _ = _weight_error(real, integer, unit, network)
     return bool(np.abs(error).max() > 2.0**-20 * np.abs(weights).max())
 
 
 def _weight_error(
-    real: FloatProjection, integer: Projection, unit: npt.NDArray[np.float64], shape: tuple[int, ...]
+    real: FloatProjection, integer: Projection, unit: npt.NDArray[np.float64], network: IntegerNetwork
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.int64]]:
-    """Real weights less what their integers stand for, the real weights, and the mantissas. shape: the source's."""
+    """Real weights less what their integers stand for, the real weights, and the mantissas."""
+    source, target = network.by_name[integer.source], network.by_name[integer.target]
     operator, rounded = weighted(real.operators), weighted(integer.operators)
     assert operator is not None
     assert rounded is not None
-    row_unit = by_row(operator, target_rows(real.operators, shape), unit)
+    row_unit = by_row(operator, target_rows(real.operators, source.shape, target.channels_of(integer.group)), unit)
     per_row = channels_first(row_unit, max(operator.weight.ndim, 1))
     held = rounded.weight * per_row * 2.0**integer.exponent
     return operator.weight - held, np.broadcast_to(operator.weight, held.shape), rounded.weight

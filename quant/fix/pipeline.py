@@ -242,11 +242,12 @@ class _Quantizer:
 
     def _add_population(self, name: str, scales: Scales, unit: FloatArray) -> None:
         shape, how = self.graph.output_shapes[name], self.options
-        population = rounded_population(
-            name, self._neuron(name), unit, shape, how.bits, how.decay_bits, how.fraction_bits
+        population = replace(
+            rounded_population(name, self._neuron(name), unit, shape, how.bits, how.decay_bits, how.fraction_bits),
+            groups=self.fused.groups.get(name, ()),
         )
         projections = tuple(
-            Projection(q.source, name, _with_weights(q.operators, m), exponent=e, delay=q.delay)
+            Projection(q.source, name, _with_weights(q.operators, m), exponent=e, delay=q.delay, group=q.group)
             for q, m, e in zip(self._incoming(name), scales.mantissas, scales.exponents, strict=True)
         )
         self.network = replace(
@@ -259,8 +260,7 @@ class _Quantizer:
         population, neuron = self.network.by_name[name], self._neuron(name)
         bias = self.fused.bias[name] + (0.0 if population.rule.current_decay is not None else neuron.drift)
         pairs = zip(self._incoming(name), self.network.incoming[name], strict=True)
-        shapes = self.graph.output_shapes
-        if self.options.correct_bias and any(rounds_weights(q, p, unit, shapes[q.source]) for q, p in pairs):
+        if self.options.correct_bias and any(rounds_weights(q, p, unit, self.network) for q, p in pairs):
             bias = bias + channels_first(self._missing_current(population, unit), bias.ndim)
         corrected = population.with_rule(bias=whole_units(bias, unit, population.name))
         populations = tuple(corrected if p is population else p for p in self.network.populations)
@@ -285,6 +285,7 @@ class _Quantizer:
     ) -> tuple[Scales, FloatArray]:
         """Scales of a population and the real value of one integer unit per channel [C]."""
         shape = self.graph.output_shapes[name]
+        channels_of = {group.name: group.channels(shape) for group in self.fused.groups.get(name, ())}
         synapses = []
         for projection in incoming:
             operator = weighted(projection.operators)
@@ -293,7 +294,8 @@ class _Quantizer:
             source = self.graph.output_shapes[projection.source]
             identity = None if projection.weights else float(operator.weight.flat[0])
             peak = 2 ** (INPUT_BITS - 1) - 1 if projection.source in self.graph.inputs() else 1
-            synapses.append(Synapses(operator, target_rows(projection.operators, source), columns, identity, peak))
+            rows = target_rows(projection.operators, source, channels_of.get(projection.group))
+            synapses.append(Synapses(operator, rows, columns, identity, peak))
         per_channel = self.options.granularity == "channel" and neuron.threshold is not None
         groups = scale_groups([s.rows for s in synapses], shape[0], per_channel)
         reference, ratios, span = reference_of(neuron, synapses, groups)
@@ -313,7 +315,7 @@ class _Quantizer:
         Populations of the same cycle have not run yet: they are taken to fire as in float.
         """
         incoming = self._incoming(population.name)
-        wanted = mean_current(incoming, [self._float_source(q) for q in incoming])
+        wanted = mean_current(incoming, [self._float_source(q) for q in incoming], population)
         kernel = Kernel(self.network, population, state_range(self.network, population), Profile(), "cpu")
         spikes = {}
         for name in {q.source for q in incoming}:

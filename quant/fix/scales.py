@@ -84,8 +84,13 @@ class Scales:
     exact: bool
 
 
-def target_rows(operators: Sequence[Operator], shape: Shape) -> IntArray:
-    """Which row of a chain's weights feeds each channel of its target, int64 [C]. shape: the source's.
+def target_rows(operators: Sequence[Operator], shape: Shape, channels_of: IntArray | None = None) -> IntArray:
+    """Which row of a chain's weights feeds each channel of its target, int64 [C].
+
+    Args:
+        shape: the source's.
+        channels_of: the channel of what the chain makes that each of the target's reads, int64 [C], where the two are
+            not the same.
 
     Raises:
         InputError: an operator behind the weights mixes their rows; names it.
@@ -101,7 +106,7 @@ def target_rows(operators: Sequence[Operator], shape: Shape) -> IntArray:
             rows = rows[channels]
         shape = operator.output_shape(shape)
     assert rows is not None
-    return rows
+    return rows if channels_of is None else rows[channels_of]
 
 
 def by_row(operator: Weighted, rows: IntArray, values: npt.NDArray[Any]) -> npt.NDArray[Any]:

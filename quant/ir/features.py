@@ -30,6 +30,7 @@ class Feature(str, Enum):
         SEVERAL_INPUTS: there is more than one input population.
         DELAY: a projection takes more steps than it must.
         RECURRENT: a projection leads back, to a population that does not come after its source.
+        MAX: a neuron takes the largest of several currents.
     """
 
     SOFT_RESET = "resets by subtraction"
@@ -50,5 +51,6 @@ class Feature(str, Enum):
     SEVERAL_INPUTS = "several inputs"
     DELAY = "delays"
     RECURRENT = "recurrent projections"
+    MAX = "maxima of currents"
 
     __str__ = str.__str__

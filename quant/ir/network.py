@@ -7,6 +7,7 @@ and what it would bring from before the sample is nothing.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import cached_property
@@ -20,7 +21,8 @@ from inflor.converter.nir.metadata import FRAMES, ModelInfo
 from inflor.converter.nir.ordering import components
 from inflor.quant.ir.features import Feature
 from inflor.quant.ir.neuron import NeuronRule
-from inflor.quant.ir.types import FloatArray, Shape
+from inflor.quant.ir.ports import Group
+from inflor.quant.ir.types import FloatArray, IntArray, Shape
 from inflor.quant.operators import Operator, output_shape, weighted
 
 Role = Literal["input", "spiking", "readout"]
@@ -41,6 +43,7 @@ class Population:
         scale: float64, what one integer unit is in units of the float network's potential, or of its input. Broadcasts
             against `shape`.
         weight_bits: the width that the incoming mantissas fit, 0 for an input.
+        groups: of input ports that are combined; what they make is added to what arrives outside of them.
     """
 
     name: str
@@ -49,6 +52,7 @@ class Population:
     rule: NeuronRule = field(default_factory=NeuronRule)
     scale: FloatArray
     weight_bits: int = 8
+    groups: tuple[Group, ...] = ()
 
     @property
     def size(self) -> int:
@@ -65,6 +69,27 @@ class Population:
         """`values` (e.g. a threshold) at the population's full shape."""
         return np.broadcast_to(values, self.shape)
 
+    def group(self, name: str) -> Group | None:
+        """The group of this name; None for "", the ports that are only added up.
+
+        Raises:
+            KeyError: there is none; a programming error.
+        """
+        return {"": None, **{group.name: group for group in self.groups}}[name]
+
+    def arriving(self, name: str) -> Shape:
+        """The shape that a projection into the group of this name makes: of the map, or of the neurons without one."""
+        group = self.group(name)
+        return self.shape if group is None else group.shape
+
+    def channels_of(self, name: str) -> IntArray | None:
+        """The channel of the group's map that each channel of the neurons reads, int64 [C]; None where it is its own.
+
+        name: of the group, "" for none.
+        """
+        group = self.group(name)
+        return None if group is None else group.channels(self.shape)
+
     def with_rule(self, **changes: Any) -> Population:
         """The same population with other values of some fields of its rule."""
         return replace(self, rule=replace(self.rule, **changes))
@@ -73,7 +98,7 @@ class Population:
         """What a target must compute to run this population."""
         if self.role == "input":
             return frozenset({Feature.GRADED_INPUT})
-        needed = self.rule.features()
+        needed = self.rule.features() | ({Feature.MAX} if self.groups else set())
         return needed if self.role == "spiking" else needed - {Feature.NO_RESET} | {Feature.READOUT}
 
 
@@ -87,6 +112,7 @@ class Projection:
         operators: applied from left to right; at most one carries weights (mantissas of `weight_bits`).
         exponent: the power of two that multiplies the mantissas.
         delay: steps from sending to arrival, beyond the step that the spike was fired in.
+        group: the name of the target's group of input ports whose map it adds to; "" for what is only added up.
     """
 
     source: str
@@ -95,6 +121,7 @@ class Projection:
     _: KW_ONLY
     exponent: int = 0
     delay: int = 0
+    group: str = ""
 
     @property
     def name(self) -> str:
@@ -251,17 +278,23 @@ class IntegerNetwork:
 
 
 def check_network(network: IntegerNetwork) -> None:
-    """Assert that every chain ends in its target's shape, and what exponents and delays there can be.
+    """Assert that every chain ends in its target's shape, and what exponents, delays and groups there can be.
 
     Raises:
         ValueError: it does not; a programming error.
     """
+    for population in network.populations:
+        for group in population.groups:
+            if math.prod(group.pooled) != population.size or not group.windows.hold_something(group.shape):
+                raise ValueError(f"{group.name}: pools {group.shape} to {group.pooled}, not to {population.shape}")
+            if not any(q.group == group.name for q in network.incoming[population.name]):
+                raise ValueError(f"{group.name}: nothing arrives at the ports of {population.name}")
     for projection in network.projections:
         if projection.exponent < 0:
             raise ValueError(f"{projection.name}: has a negative exponent")
         if projection.delay < int(network.is_recurrent(projection)):
             raise ValueError(f"{projection.name}: leads back and has no delay")
         shape = output_shape(projection.operators, network.by_name[projection.source].shape)
-        expected = network.by_name[projection.target].shape
+        expected = network.by_name[projection.target].arriving(projection.group)
         if shape != expected:
             raise ValueError(f"{projection.name}: makes {shape}, but {projection.target} is {expected}")

@@ -85,8 +85,8 @@ def state_range(network: IntegerNetwork, population: Population) -> StateRange:
     Raises:
         InputError: its numbers are too large to be computed in int64.
     """
-    arriving = [_arriving(network, projection) for projection in network.incoming[population.name]]
-    peak = sum((a.peak for a in arriving), largest(population.rule.bias))
+    arriving = _arriving(network, population)
+    peak = sum((a.partial_peak for a in arriving), largest(population.rule.bias))
     _check_exact(network, population, peak << population.rule.fraction_bits)
     return _state_range(population, arriving, network)
 
@@ -107,7 +107,40 @@ def source_interval(network: IntegerNetwork, population: Population) -> Interval
     return Interval(np.full(channels, -limit), np.full(channels, limit - 1))
 
 
-def _arriving(network: IntegerNetwork, projection: Projection) -> Interval:
+@dataclass(frozen=True, eq=False)
+class _Arriving:
+    """What one projection, or one group of input ports, brings to a population.
+
+    Attributes:
+        sums: what can arrive, of the population's channels.
+        partial: int64 [C], the largest magnitude of any partial sum.
+        partial_peak: the largest magnitude of all parts together, a Python integer, which cannot wrap.
+    """
+
+    sums: Interval
+    partial: IntArray
+    partial_peak: int
+
+
+def _arriving(network: IntegerNetwork, population: Population) -> list[_Arriving]:
+    """Of every projection and group. A maximum is one of its ports' currents, so it stays within the range of all."""
+    incoming, found = network.incoming[population.name], []
+    for name in ("", *(group.name for group in population.groups)):
+        parts = [_brought(network, q) for q in incoming if q.group == name]
+        group = population.group(name)
+        if group is None:
+            found += [_Arriving(part, np.maximum(-part.low, part.high), part.peak) for part in parts]
+            continue
+        peak = sum(part.peak for part in parts)
+        _check_exact(network, population, peak)  # so that what follows does not wrap
+        of = group.channels(population.shape)
+        low, high = (sum((getattr(p, end) for p in parts), np.zeros((), np.int64))[of] for end in ("low", "high"))
+        partial = sum((np.maximum(-p.low, p.high) for p in parts), np.zeros((), np.int64))[of]
+        found.append(_Arriving(Interval(low, high), partial, peak))
+    return found
+
+
+def _brought(network: IntegerNetwork, projection: Projection) -> Interval:
     """What a projection can bring, shifted by its exponent. Python integers prove that nothing here wraps."""
     source = network.by_name[projection.source]
     try:
@@ -147,14 +180,14 @@ def _kept(x: Interval, population: Population, decay: IntArray) -> Interval:
     )
 
 
-def _state_range(population: Population, arriving: list[Interval], network: IntegerNetwork) -> StateRange:
+def _state_range(population: Population, arriving: list[_Arriving], network: IntegerNetwork) -> StateRange:
     rule, shift = population.rule, population.rule.fraction_bits
     constants = max(map(largest, (rule.v_reset, rule.reset_value, rule.threshold, rule.bias)))
     _check_exact(network, population, max(2 * constants << shift, largest(rule.drift)))
     bias_low, bias_high = _per_channel(population, rule.bias)
     none = np.zeros(population.shape[0], np.int64)
     current = Interval(
-        sum((a.low for a in arriving), none) + bias_low, sum((a.high for a in arriving), none) + bias_high
+        sum((a.sums.low for a in arriving), none) + bias_low, sum((a.sums.high for a in arriving), none) + bias_high
     )
     _check_exact(network, population, current.peak << shift)
     fine = Interval(current.low << shift, current.high << shift)
@@ -187,7 +220,7 @@ def _state_range(population: Population, arriving: list[Interval], network: Inte
         growth = Interval(driving.low + drift_low, driving.high + drift_high + given)
         reached = reached.hull(_grown(network, population, _after_any_reset(population, after), growth, rest))
     current_partial = max(
-        int(sum((np.maximum(-a.low, a.high) for a in arriving), none).max(initial=0)),
+        int(sum((a.partial for a in arriving), none).max(initial=0)),
         current.peak,
         largest(rule.bias),
     )

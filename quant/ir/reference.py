@@ -11,7 +11,7 @@ all targets and the verdict of `inflor check` call them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy.typing as npt
@@ -19,6 +19,9 @@ import numpy.typing as npt
 from inflor.quant.ir.network import IntegerNetwork, Projection
 from inflor.quant.ir.neuron import NeuronRule, SetTo, Subtract
 from inflor.quant.operators import unrolled
+
+Sent = Mapping[str, Sequence[Sequence[int]]]
+"""By population, what each neuron sent in each step so far: spikes, or the values of the graded input."""
 
 
 class State(NamedTuple):
@@ -38,7 +41,7 @@ class State(NamedTuple):
 
 
 class Synapses(NamedTuple):
-    """What one neuron receives through one projection.
+    """What one neuron, or one of its input ports, receives through one projection.
 
     Attributes:
         source: the name of the population that sends.
@@ -49,6 +52,16 @@ class Synapses(NamedTuple):
     source: str
     delay: int
     weights: Sequence[tuple[int, int]]
+
+
+class Ports(NamedTuple):
+    """What one neuron receives through a group of its input ports, of which the largest sum counts.
+
+    Attributes:
+        ports: what arrives at each port that is not masked, from each projection into the group.
+    """
+
+    ports: Sequence[Sequence[Synapses]]
 
 
 def step(rule: NeuronRule, state: State, a: int, fires: bool = True) -> State:
@@ -92,33 +105,71 @@ def reset(rule: NeuronRule, v: int) -> int:
             return v
 
 
-def current(bias: int, arriving: Sequence[Synapses], sent: Mapping[str, Sequence[Sequence[int]]], t: int) -> int:
-    """The input a of one neuron in step t: its bias, and all that arrives. Before the sample nothing was sent.
+def current(bias: int, arriving: Sequence[Synapses | Ports], sent: Sent, t: int) -> int:
+    """The input a of one neuron in step t: its bias, and all that arrives.
 
     Args:
         bias: of the neuron; it acts in every step from the first.
-        arriving: one entry for each projection into the population.
-        sent: by population, what each neuron sent in each step so far: spikes, or the values of the graded input.
+        arriving: one entry for each projection into the population that has no group, and one for each group of its
+            input ports, of which the largest counts, whatever the signs.
+        sent: what every neuron sent so far.
         t: the step, from 0.
     """
     a = bias
-    for source, delay, weights in arriving:
-        if t >= delay:
-            a += sum(weight * sent[source][t - delay][sender] for sender, weight in weights)
+    for part in arriving:
+        match part:
+            case Synapses():
+                a += received(part, sent, t)
+            case Ports(ports):
+                a += max(sum(received(synapses, sent, t) for synapses in port) for port in ports)
     return a
 
 
-def synapses(projection: Projection, matrix: Any, neuron: int) -> Synapses:
-    """What a neuron receives: its row of the projection's matrix (scipy CSR [target, source], see `unrolled`)."""
-    row = slice(matrix.indptr[neuron], matrix.indptr[neuron + 1])
+def received(synapses: Synapses, sent: Sent, t: int) -> int:
+    """What arrives through one projection in step t. Before the sample nothing was sent."""
+    if t < synapses.delay:
+        return 0
+    return sum(weight * sent[synapses.source][t - synapses.delay][sender] for sender, weight in synapses.weights)
+
+
+def synapses(projection: Projection, matrix: Any, place: int) -> Synapses:
+    """What arrives at a neuron, or at a place of a group's map: a row of the projection's matrix.
+
+    Args:
+        matrix: scipy CSR [target or place, source], see `unrolled`.
+        place: the number of its row.
+    """
+    row = slice(matrix.indptr[place], matrix.indptr[place + 1])
     weights = [w << projection.exponent for w in matrix.data[row].tolist()]
     return Synapses(projection.source, projection.delay, list(zip(matrix.indices[row].tolist(), weights, strict=True)))
 
 
-def fan_in(network: IntegerNetwork, name: str) -> list[list[Synapses]]:
-    """What every neuron of a population receives, by neuron, from each of its projections."""
-    arriving = [(q, unrolled(q.operators, network.by_name[q.source].shape)) for q in network.incoming[name]]
-    return [[synapses(q, matrix, i) for q, matrix in arriving] for i in range(network.by_name[name].size)]
+def arriving_at(
+    network: IntegerNetwork, name: str, neuron: int, row: Callable[[Projection, int], Synapses]
+) -> list[Synapses | Ports]:
+    """What one neuron of a population receives: from each projection that has no group, and through each group.
+
+    Args:
+        neuron: index in row-major order of the population's shape.
+        row: what arrives through a projection at a neuron, or at a place of a group's map.
+    """
+    population, incoming = network.by_name[name], network.incoming[name]
+    found: list[Synapses | Ports] = [row(q, neuron) for q in incoming if not q.group]
+    for group in population.groups:
+        places = group.ports(population.shape).reshape(group.count, population.size)[:, neuron].tolist()
+        through = [q for q in incoming if q.group == group.name]
+        found.append(Ports([[row(q, place) for q in through] for place in places if place >= 0]))
+    return found
+
+
+def fan_in(network: IntegerNetwork, name: str) -> list[list[Synapses | Ports]]:
+    """What every neuron of a population receives, by neuron."""
+    matrices = {id(q): unrolled(q.operators, network.by_name[q.source].shape) for q in network.incoming[name]}
+
+    def row(q: Projection, place: int) -> Synapses:
+        return synapses(q, matrices[id(q)], place)
+
+    return [arriving_at(network, name, i, row) for i in range(network.by_name[name].size)]
 
 
 def run(network: IntegerNetwork, sample: npt.NDArray[Any]) -> dict[str, list[list[State]]]:

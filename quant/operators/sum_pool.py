@@ -14,6 +14,7 @@ from torch import Tensor
 
 from inflor.converter.errors import InputError
 from inflor.converter.primitives.fields import make_node
+from inflor.converter.primitives.pool import is_max_pool
 from inflor.quant.ir.types import IntArray, Shape
 from inflor.quant.operators.base import Operator
 from inflor.quant.operators.conv import Conv, torch_padding
@@ -84,7 +85,9 @@ class SumPool(Operator):
         return make_node(nir.SumPool2d, {k: np.array(v) for k, v in sizes.items()}, {})
 
     @classmethod
-    def from_nir(cls, name: str, node: nir.NIRNode, shape: Shape) -> SumPool:
+    def from_nir(cls, name: str, node: nir.NIRNode, shape: Shape) -> SumPool | None:
+        if is_max_pool(node):
+            return None
         return cls(name, node.kernel_size, node.stride, node.padding)
 
     def __str__(self) -> str:

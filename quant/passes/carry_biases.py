@@ -17,6 +17,7 @@ from inflor.converter.errors import InputError
 from inflor.converter.nir.graph import Graph
 from inflor.converter.nir.ordering import evaluation_order
 from inflor.converter.primitives.delay import delay_steps
+from inflor.converter.primitives.pool import is_max_pool, windows_of
 from inflor.quant.ir.types import FloatArray
 from inflor.quant.operators import LINEAR_NODES, operator_of, weight_tensor
 from inflor.quant.operators.arrays import channels_first
@@ -24,6 +25,8 @@ from inflor.quant.passes.fused import FusedGraph
 
 EXACT = 2.0**53
 """Integers that float64 holds all of."""
+SAME = 2.0**-40
+"""By which biases of one window may differ, of the largest: the roundings of their sums in float64."""
 
 
 def carry_biases(fused: FusedGraph) -> FusedGraph:
@@ -62,7 +65,22 @@ def _constant(graph: Graph, name: str, arriving: FloatArray) -> FloatArray:
                 "network has no form for; put the Delay before the node with the bias"
             )
         return arriving
+    if is_max_pool(node):
+        return _through_maximum(graph, name, arriving)
     operator = operator_of(name, node, graph.input_shapes[name], graph.source)
     x = operator.apply(torch.from_numpy(arriving[None]), weight_tensor((operator,), torch.float64))
     bias = channels_first(np.asarray(getattr(node, "bias", 0.0), np.float64), len(graph.output_shapes[name]))
     return np.asarray(x[0].numpy() + bias)
+
+
+def _through_maximum(graph: Graph, name: str, arriving: FloatArray) -> FloatArray:
+    """What a constant adds to every maximum: the same number to all places of a window."""
+    windows = windows_of(graph.nodes[name])
+    most, least = (sign * windows.maximum(sign * torch.from_numpy(arriving[None]))[0].numpy() for sign in (1, -1))
+    same = 0.0 if graph.info.stage == "integer" else SAME * np.abs(arriving).max(initial=0)
+    if not np.allclose(most, least, rtol=0, atol=same):
+        raise InputError(
+            f"{graph.where(name)}: the biases that arrive differ within a window, so they cannot be carried behind its "
+            "maximum; pad only where no bias has been added before, or put a neuron before the pool"
+        )
+    return most

@@ -16,6 +16,7 @@ from inflor.quant.operators import LINEAR_NODES, Operator, Weighted, operator_of
 from inflor.quant.passes.fused import FloatProjection, FusedGraph
 from inflor.quant.passes.limits import Path, refuse_large, refuse_many
 from inflor.quant.passes.pools_to_sums import is_mean
+from inflor.quant.passes.split_at_maxima import Split, split_at_maxima
 
 
 def chains_to_projections(graph: Graph) -> FusedGraph:
@@ -35,15 +36,16 @@ def chains_to_projections(graph: Graph) -> FusedGraph:
                 f"{target!r}, and between populations only spikes go; quantize the network before `portable`, or put "
                 "a neuron that fires behind it"
             )
-    names = {name for _, path, _ in chains for name in path if not isinstance(graph.nodes[name], nir.Delay)}
+    splits, groups = split_at_maxima(graph, chains)
+    names = {name for split in splits for name in split.before if not isinstance(graph.nodes[name], nir.Delay)}
     operators = {
         name: operator_of(name, graph.nodes[name], graph.input_shapes[name], graph.source)
         for name in graph.order
         if name in names
     }
-    projections = tuple(_projection(graph, operators, *chain) for chain in chains)
+    projections = tuple(_projection(graph, operators, c, s) for c, s in zip(chains, splits, strict=True))
     refuse_large(graph, operators, projections)
-    return FusedGraph(graph=graph, populations=populations, projections=projections)
+    return FusedGraph(graph=graph, populations=populations, projections=projections, groups=groups)
 
 
 def _chains(graph: Graph, populations: set[str]) -> Iterator[Path]:
@@ -60,16 +62,22 @@ def _chains(graph: Graph, populations: set[str]) -> Iterator[Path]:
                 stack += [(n, (node, *path)) for n in reversed(graph.predecessors(node))]
 
 
-def _projection(
-    graph: Graph, operators: Mapping[str, Operator], source: str, path: tuple[str, ...], target: str
-) -> FloatProjection:
-    factor, chain = 1.0, []
-    for name in path:
+def _projection(graph: Graph, operators: Mapping[str, Operator], chain: Path, split: Split) -> FloatProjection:
+    source, path, target = chain
+    factor, made = 1.0, []
+    for name in split.before:
         if is_mean(graph.nodes[name]):
             factor *= float(graph.nodes[name].scale.flat[0])
         elif name in operators:
-            chain.append(operators[name])
-    weights = sum(isinstance(op, Weighted) for op in chain)
+            made.append(operators[name])
+    if split.scale is not None:
+        made.append(split.scale)
     return FloatProjection(
-        source=source, target=target, operators=tuple(chain), nodes=path, weights=weights, factor=factor
+        source=source,
+        target=target,
+        operators=tuple(made),
+        nodes=path,
+        weights=sum(isinstance(op, Weighted) for op in made),
+        factor=factor,
+        group=split.group,
     )

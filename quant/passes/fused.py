@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from inflor.converter.nir.graph import Graph
+from inflor.quant.ir.ports import Group
 from inflor.quant.ir.types import FloatArray
 from inflor.quant.operators import Operator
 
@@ -22,6 +23,7 @@ class FloatProjection:
         weights: how many of these had weights; where none had, the projection is a residual identity.
         factor: what its average pools divide by, as a factor, until `fold_means` multiplies it into the weights.
         delay: steps of its Delay nodes, and one for every edge of the path that closes a cycle.
+        group: the target's group of input ports that it adds to, "" for none.
     """
 
     source: str
@@ -31,6 +33,7 @@ class FloatProjection:
     weights: int
     factor: float = 1.0
     delay: int = 0
+    group: str = ""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -42,12 +45,14 @@ class FusedGraph:
         populations: the neuron nodes and inputs, in evaluation order.
         projections: the chains, in the order of their targets.
         bias: per population, float64 at its full shape; empty until `carry_biases` has run.
+        groups: of input ports, by population.
     """
 
     graph: Graph
     populations: tuple[str, ...]
     projections: tuple[FloatProjection, ...]
     bias: Mapping[str, FloatArray] = field(default_factory=dict)
+    groups: Mapping[str, tuple[Group, ...]] = field(default_factory=dict)
 
     @property
     def nodes(self) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from inflor.quant.passes.fold_means import fold_means
 from inflor.quant.passes.fused import FusedGraph
 from inflor.quant.passes.mark_identities import mark_identities
 from inflor.quant.passes.merge_linear import merge_linear
+from inflor.quant.passes.merge_maxima import merge_maxima
 from inflor.quant.passes.merge_scales import merge_scales
 from inflor.quant.passes.name_operators import name_operators
 from inflor.quant.passes.pools_to_sums import pools_to_sums
@@ -24,6 +25,7 @@ ADD_READOUTS = Pass("add readouts", add_readouts)
 """Before quantization alone; what it adds is run in float as well."""
 FUSE: tuple[Pass[Any], ...] = (
     Pass("pools to sums", pools_to_sums, ensures=SUMS),
+    Pass("merge maxima", merge_maxima),
     Pass("chains to projections", chains_to_projections, requires=SUMS, ensures=CHAINS),
     Pass("collect delays", collect_delays, requires=CHAINS),
     Pass("carry biases", carry_biases, requires=CHAINS),

@@ -145,26 +145,47 @@ class Kernel:
 
     def current(self, spikes: Mapping[str, Tensor], timesteps: int) -> Tensor:
         """a, the input of every step, bias included, from the sources in `spikes`: [T or 1, B, *shape]."""
-        total: Tensor | None = None
+        return self.joined(self.parts(spikes, timesteps), next(iter(spikes.values())).shape[1])
+
+    def parts(self, spikes: Mapping[str, Tensor], timesteps: int) -> dict[str, Tensor]:
+        """What arrives from the sources in `spikes`, by group, "" for what is only added up: [T or 1, B, *its shape].
+
+        A carried bias is in it.
+        """
+        found: dict[str, Tensor] = {}
         for projection, synapses in self._synapses:
             if projection.source not in spikes:
                 continue
             source = delayed(spikes[projection.source], projection.delay, timesteps)
             arriving = torch.unflatten(synapses(source.flatten(0, 1)), 0, source.shape[:2])
-            total = arriving if total is None else _add(total, arriving)
-        if total is None:
-            batch = next(iter(spikes.values())).shape[1]
-            total = torch.zeros((1, batch, *self.population.shape), dtype=self._current_dtype, device=self.device)
-        return total if self._bias is None else total + self._bias
+            before = found.get(projection.group)
+            found[projection.group] = arriving if before is None else _add(before, arriving)
+        return found
 
-    def recurrent_current(self, sent: Mapping[str, Tensor], t: int) -> Tensor | None:
-        """What arrives in step t from populations of the same cycle, whose spikes so far are [T, B, *shape]."""
-        total: Tensor | None = None
+    def add_recurrent(self, parts: Mapping[str, Tensor], sent: Mapping[str, Tensor], t: int) -> dict[str, Tensor]:
+        """The parts of step t, [1, B, *shape] each, with what arrives from populations of the same cycle.
+
+        sent: their spikes so far, [T, B, *shape].
+        """
+        found = {name: part[t : t + 1] if len(part) > 1 else part for name, part in parts.items()}
         for projection, synapses in self._synapses:
             if projection in self.recurrent and t >= projection.delay:
-                arriving = synapses(sent[projection.source][t - projection.delay])
-                total = arriving if total is None else total + arriving
-        return total
+                arriving = synapses(sent[projection.source][t - projection.delay])[None]
+                before = found.get(projection.group)
+                found[projection.group] = arriving if before is None else arriving.add_(before)
+        return found
+
+    def joined(self, parts: Mapping[str, Tensor], batch: int) -> Tensor:
+        """a from its parts; a part that is not there is nothing. batch: of the parts."""
+        total = parts.get("")
+        for group in self.population.groups:
+            if group.name in parts:
+                part = parts[group.name]
+                pooled = group.windows.maximum(part.flatten(0, 1)).reshape(*part.shape[:2], *self.population.shape)
+                total = pooled if total is None else _add(pooled, total)
+        if total is None:
+            total = torch.zeros((1, batch, *self.population.shape), dtype=self._current_dtype, device=self.device)
+        return total if self._bias is None else total + self._bias
 
     def _number_formats(self, state: StateRange) -> tuple[torch.dtype, torch.dtype]:
         """Of state and current. Without decay and fraction they are the same."""
@@ -193,7 +214,7 @@ class Kernel:
             return None
         for projection in self.projections:
             takes_it = projection.operators[-1].adds_bias(self.population.shape)
-            if takes_it and not projection.delay and projection not in self.recurrent:
+            if takes_it and not projection.delay and not projection.group and projection not in self.recurrent:
                 return projection
         return None
 
@@ -207,16 +228,17 @@ def run_together(
     """
     if len(kernels) == 1 and not kernels[0].recurrent:
         return [kernels[0].run(spikes, timesteps, keep_states)]
-    states = []
+    states, parts = [], []
+    batch = next(iter(spikes.values())).shape[1]
     for kernel in kernels:
-        current = kernel.current(spikes, timesteps)
+        parts.append(kernel.parts(spikes, timesteps))
+        current = kernel.joined(parts[-1], batch)
         states.append(_State(kernel, current.expand(timesteps, *current.shape[1:]), keep_states))
     sent = {k.population.name: s.spikes for k, s in zip(kernels, states, strict=True) if s.spikes is not None}
     for t in range(timesteps):
-        for kernel, state in zip(kernels, states, strict=True):
-            arriving = kernel.recurrent_current(sent, t)
-            ours = arriving is not None
-            state.step(t, state.steps[t] if arriving is None else arriving.add_(state.steps[t]), ours)
+        for kernel, state, outside in zip(kernels, states, parts, strict=True):
+            arriving = kernel.add_recurrent(outside, sent, t)
+            state.step(t, kernel.joined(arriving, batch)[0], ours=any(t >= q.delay for q in kernel.recurrent))
     return [state.result() for state in states]
 
 

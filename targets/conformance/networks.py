@@ -1,4 +1,4 @@
-"""Thirty small networks that together need every feature and hold every operator, the same on every machine.
+"""Thirty-three small networks that together need every feature and hold every operator, the same on every machine.
 
 Numbers are small, so that potentials often meet a threshold exactly and every decay truncates: an error by one unit
 shows as another spike.
@@ -18,6 +18,7 @@ from inflor.quant.ir.network import IntegerNetwork, Population, Projection, chec
 from inflor.quant.ir.neuron import DECAY_BITS, ZERO, NeuronRule, SetTo, Subtract
 from inflor.quant.ir.types import IntArray, Shape
 from inflor.quant.operators import Conv, Flatten, Linear, Operator, Scale, SumPool, output_shape
+from inflor.targets.conformance.pooled import pooled_networks
 
 PLAIN = frozenset({Feature.GRADED_INPUT, Feature.READOUT, Feature.SOFT_RESET})
 _RESETS = frozenset({Feature.SOFT_RESET, Feature.HARD_RESET, Feature.HARD_RESET_TO_VALUE, Feature.NO_RESET})
@@ -55,7 +56,8 @@ CLASSES = 4
 @cache
 def networks() -> tuple[IntegerNetwork, ...]:
     """All of them."""
-    return tuple(_network(seed, needs) for seed, needs in enumerate((*_ALONE, *map(_mix, range(_MIXED)))))
+    made = [_network(seed, needs) for seed, needs in enumerate((*_ALONE, *map(_mix, range(_MIXED))))]
+    return (*made, *pooled_networks(len(made)))
 
 
 def needed_by(these: Iterable[IntegerNetwork]) -> frozenset[Feature]:

@@ -26,7 +26,8 @@ class Load:
 
     events, packets: synaptic events and packets that arrive, int32 [samples, steps, cores] (packets are 0 on unicast
     chips). What a group of depth k sends for step t of the sample arrives in chip step R t + k, R: chip steps per step;
-    there are R (T - 1) + depth of the deepest core of them. neurons: on each core, int64 [cores].
+    there are R (T - 1) + depth of the deepest core of them. neurons: to be updated on each core, each compartment of
+    theirs as one, int64 [cores].
     """
 
     events: StepArray
@@ -56,10 +57,11 @@ def count_mapped(activity: Activity, core_map: CoreMap, updates: Updates) -> tup
         if network.by_name[name].role == "input":
             continue
         spikes = int(activity.totals[name].sum())
-        tally["neuron_updates"][name] += len(core) * updated * record.samples
+        each = core_map.compartments.get(group, 1)  # a neuron's compartments are updated together
+        tally["neuron_updates"][name] += each * len(core) * updated * record.samples
         guard = len(core) * (updated - record.timesteps) * record.samples
         for kind, known in (("active_updates", updates.active), ("stirred_updates", updates.stirred)):
-            tally[kind][name] += (known[name] if group == name else spikes) + guard
+            tally[kind][name] += each * ((known[name] if group == name else spikes) + guard)
         tally["spikes"][name] += spikes if activity.fires(name) else 0
     if core_map.multicast:
         _multicast(activity, core_map, tally, hops)
@@ -120,8 +122,8 @@ def _load(activity: Activity, core_map: CoreMap, links: list[tuple[Wiring, Conne
     if core_map.multicast:
         _arrivals(activity, core_map, packets)
     neurons = np.zeros(core_map.size, np.int64)
-    for core in core_map.cores.values():
-        np.add.at(neurons, core, 1)
+    for group, core in core_map.cores.items():
+        np.add.at(neurons, core, core_map.compartments.get(group, 1))
     return Load(events, packets, neurons)
 
 

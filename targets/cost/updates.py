@@ -15,7 +15,7 @@ from inflor.quant.ir.network import Population, Projection
 from inflor.quant.operators import IntArray
 from inflor.quant.run.kernel import Kernel, Profile
 from inflor.targets.cost.activity import Activity
-from inflor.targets.cost.connectivity import BoolArray
+from inflor.targets.cost.connectivity import BoolArray, Connectivity
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,21 @@ def _touched(
         found = np.zeros((samples.stop - samples.start, timesteps, len(wanted)), bool)
     for number, projection in incoming:
         spikes = activity.spikes(projection.source, samples)
-        touched = activity.connections[number].touched(spikes.reshape(-1, spikes.shape[-1]), wanted)
+        touched = _reached(population, projection, activity.connections[number], spikes, wanted)
         sent = timesteps - min(projection.delay, timesteps)
         found[:, timesteps - sent :] |= touched.reshape(found.shape)[:, :sent]
     return found
+
+
+def _reached(
+    population: Population, projection: Projection, connection: Connectivity, spikes: BoolArray, wanted: IntArray
+) -> BoolArray:
+    """Which of these neurons a projection brings an event, at any of their input ports, bool [steps, wanted]."""
+    sent = spikes.reshape(-1, spikes.shape[-1])
+    group = population.group(projection.group)
+    if group is None:
+        return connection.touched(sent, wanted)
+    places = group.ports(population.shape).reshape(group.count, -1)[:, wanted]
+    used, at = np.unique(np.maximum(places, 0), return_inverse=True)
+    touched = connection.touched(sent, used)[:, at.reshape(places.shape)]  # [steps, ports, wanted]
+    return np.asarray((touched & (places >= 0)).any(1))

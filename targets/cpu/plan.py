@@ -113,4 +113,5 @@ def _working_bytes(network: IntegerNetwork, kernel: Kernel) -> int:
             largest = max(largest, operator.working_elements(shape))
             shape = operator.output_shape(shape)
         passing = max(passing, largest + math.prod(shape))
+    passing += sum(2 * math.prod(group.shape) for group in kernel.population.groups)  # their maps, also padded
     return kernel.dtype.itemsize * network.info.timesteps * (passing + 3 * kernel.population.size)

@@ -24,7 +24,7 @@ import scipy.sparse
 
 from inflor.converter.errors import InputError
 from inflor.quant.ir.network import IntegerNetwork, Population, Projection
-from inflor.quant.ir.reference import State, current, step, synapses
+from inflor.quant.ir.reference import State, Synapses, arriving_at, current, step, synapses
 from inflor.quant.operators import Weighted, unrolled
 from inflor.targets import registry, running
 from inflor.targets.api import Plan, Progress, Target
@@ -271,7 +271,11 @@ def _due(
     rule, fires = population.rule.at(population.shape, neuron), population.role == "spiking"
     incoming = network.incoming[population.name]
     sent = {q.source: _sent(network.by_name[q.source], record, inputs, mismatch.sample) for q in incoming}
-    arriving = [synapses(q, _row(network, q, neuron), 0) for q in incoming]
+
+    def row(q: Projection, place: int) -> Synapses:
+        return synapses(q, _row(network, q, place), 0)
+
+    arriving = arriving_at(network, population.name, neuron, row)
     state, a = State(), 0
     for t in range(mismatch.timestep + 1):
         a = current(int(rule.bias), arriving, sent, t)
@@ -289,15 +293,15 @@ def _sent(population: Population, record: Record, inputs: npt.NDArray[Any], samp
     return values
 
 
-def _row(network: IntegerNetwork, projection: Projection, neuron: int) -> Any:
-    """The row of the projection's matrix that is one neuron's, scipy CSR [1, source].
+def _row(network: IntegerNetwork, projection: Projection, place: int) -> Any:
+    """The row of the projection's matrix that is one neuron's, or one place's of a group's map, scipy CSR [1, source].
 
     The weights of other output channels are left out: all synapses of a large convolution would not fit in memory.
     """
     shapes = [network.by_name[projection.source].shape]
     for operator in projection.operators:
         shapes.append(operator.output_shape(shapes[-1]))
-    row = scipy.sparse.csr_matrix(([1], ([0], [neuron])), shape=(1, math.prod(shapes[-1])), dtype=np.int64)
+    row = scipy.sparse.csr_matrix(([1], ([0], [place])), shape=(1, math.prod(shapes[-1])), dtype=np.int64)
     for operator, before, after in reversed(list(zip(projection.operators, shapes, shapes[1:], strict=False))):
         if isinstance(operator, Weighted) and operator.shared and not operator.elementwise:
             kept = np.zeros(len(operator.weight), np.int64)

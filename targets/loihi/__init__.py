@@ -32,6 +32,7 @@ TARGET = Target(
             Feature.PER_NEURON_THRESHOLDS,
             Feature.DELAY,
             Feature.RECURRENT,
+            Feature.MAX,
         }
     ),
     chips={

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
 
 from inflor.converter.errors import InputError
 from inflor.quant.ir.network import IntegerNetwork
-from inflor.quant.operators import Conv, IntArray
+from inflor.quant.operators import Conv, IntArray, Shape
 from inflor.targets.api import Rates
 from inflor.targets.loihi.layout.linear import Kernel
 from inflor.targets.loihi.limits import limits
 from inflor.targets.loihi.options import LoihiOptions
-from inflor.targets.loihi.place.pack import ON_HOST
+from inflor.targets.loihi.place.pack import ON_HOST, compartments
 from inflor.targets.loihi.plan import Synapses
 from inflor.targets.loihi.target import LoihiPlan, place
 from inflor.targets.mapping import CoreMap, Resource, Wiring
@@ -63,7 +64,7 @@ def core_map(plan: LoihiPlan) -> CoreMap:
     known = limits(plan.chip)
     tiles = np.arange(-(-known.cores_per_chip // CORES_PER_TILE))
     mesh = np.repeat(np.unique(chip), len(tiles))
-    resources = [Resource("neurons", np.array([c.neurons for c in mapping.cores]), known.neurons)]
+    resources = [Resource("neurons", np.array([c.compartments for c in mapping.cores]), known.neurons)]
     if known.synapse_bits:
         bits = np.array([c.synapse_bits for c in mapping.cores])
         resources.append(Resource("synaptic memory", bits, known.synapse_bits))
@@ -84,8 +85,12 @@ def core_map(plan: LoihiPlan) -> CoreMap:
         layout=LAYOUT,
         resources=tuple(resources),
         wiring=tuple(
-            _wiring(s, groups[s.source].shape) for s in plan.layout.synapses if groups[s.target].role not in ON_HOST
+            wiring
+            for s in plan.layout.synapses
+            if groups[s.target].role not in ON_HOST
+            for wiring in _wirings(s, groups[s.source].shape, groups[s.target].shape)
         ),
+        compartments={g.name: compartments(plan.layout, g, known) for g in plan.layout.groups if g.name in cores},
         period=plan.layout.period,
         notes=(*notes, *(f"the mapping breaks a limit: {v}" for v in mapping.violations)),
     )
@@ -95,11 +100,18 @@ def _on_mesh(tile: IntArray) -> IntArray:
     return np.column_stack(np.divmod(tile, MESH_HEIGHT))
 
 
-def _wiring(synapses: Synapses, shape: tuple[int, ...]) -> Wiring:
-    wiring = Wiring(source=synapses.source, target=synapses.target, source_shape=shape)
+def _wirings(synapses: Synapses, source: Shape, target: Shape) -> list[Wiring]:
+    """One for each input port of the neurons, so that a spike that comes in by several of them counts in each."""
+    ports = synapses.ports
+    wiring = Wiring(source=synapses.source, target=synapses.target, source_shape=source)
     if synapses.kernel is None:
-        return replace(wiring, matrix=synapses.matrix, kind=synapses.kind)
+        rows = np.arange(ports * math.prod(target)).reshape(target[0], ports, -1)
+        matrices = [synapses.matrix[rows[:, k].ravel()] for k in range(ports)] if ports > 1 else [synapses.matrix]
+        return [replace(wiring, matrix=matrix, kind=synapses.kind) for matrix in matrices]
     kernel: Kernel = synapses.kernel
     padding = tuple((p, p) for p in kernel.padding)
-    conv = Conv(synapses.name, kernel.weight, kernel.stride, padding, kernel.dilation, kernel.groups)
-    return replace(wiring, source_shape=kernel.in_shape, operators=(conv,), kind="convolution")
+    convs = [
+        Conv(synapses.name, kernel.weight[k::ports], kernel.stride, padding, kernel.dilation, kernel.groups)
+        for k in range(ports)
+    ]
+    return [replace(wiring, source_shape=kernel.in_shape, operators=(c,), kind="convolution") for c in convs]

@@ -112,6 +112,8 @@ def _layers(network: IntegerNetwork) -> list[_Layer]:
 
 
 def _neuron(network: IntegerNetwork, population: Population) -> dict[str, int | npt.NDArray[np.int64]]:
+    if population.groups:
+        raise _refusal(network, population, "takes the maximum of currents; netx knows sums only, and no pooling")
     if population.rule.reset_kind == "subtract":
         raise _refusal(network, population, "has a soft reset; netx resets to zero only")
     if population.rule.v_reset.any():

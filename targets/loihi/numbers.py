@@ -35,6 +35,7 @@ RANGES = {
 """hardware.yaml, loihi1. du = -1 and dv = 4096 need the chip's decay offsets (0 and 1)."""
 FORGET = 1 << DECAY_BITS
 """Decay of a state that keeps nothing."""
+JOINED = "input ports joined by their maximum"
 LARGEST_STATE = (1 << (STATE_BITS - 1)) - (1 << INPUT_SHIFT)
 """In 1/64 of a unit: no threshold lets more through, and nothing wraps or saturates below."""
 
@@ -110,6 +111,9 @@ def misfits(population: Population) -> Iterator[Misfit]:
     shift = finest_shift(population)
     rule, bits = population.rule, population.rule.decay_bits
     remembers = has_current(population) or leaks(population)
+    if population.groups:
+        ports = max(group.count for group in population.groups)
+        yield Misfit(JOINED, ports, "1: stock neurons add up all that arrives")
     rounds = any(((d > 0) & (d < 1 << bits)).any() for d in rule.decays)
     if rule.reset_kind == "subtract" and (remembers or rule.decay.any() or rule.drift.any()):
         what = "a leak" if rule.decay.any() else "a current" if remembers else "a drift"

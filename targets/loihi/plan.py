@@ -85,7 +85,9 @@ class Synapses:
     """One connection of the chip: mantissas of 8 bits and one exponent.
 
     kernel or matrix (CSR, row-major order of both shapes). delay: steps beyond the one that every synapse takes.
-    projection: its name in the network; "" for a relay's and for self-inhibition.
+    projection: its name in the network; "" for a relay's and for self-inhibition. join: the group of the target's input
+    ports that it leads to, "" for what is only added up. ports: of each neuron in that group; the connection's outputs
+    are then those ports (`inflor.targets.loihi.layout.joins.joined_shape`).
     """
 
     name: str
@@ -96,6 +98,8 @@ class Synapses:
     matrix: Any = None
     delay: int = 0
     projection: str = ""
+    join: str = ""
+    ports: int = 1
 
     @property
     def kind(self) -> Literal["convolution", "dense", "sparse"]:

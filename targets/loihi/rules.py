@@ -14,11 +14,16 @@ from inflor.quant.ir.network import IntegerNetwork, Population
 from inflor.quant.ir.ranges import StateRange, state_ranges
 from inflor.targets.api import Violation
 from inflor.targets.loihi.layout.groups import roles
-from inflor.targets.loihi.numbers import decays, misfits
+from inflor.targets.loihi.numbers import JOINED, decays, misfits
 from inflor.targets.loihi.plan import STOCK, LayoutOptions
 from inflor.targets.loihi.widths import DECAY_BITS, STATE_BITS
 
 USE_MICROCODE = "use `soft_reset='microcode'`"
+MENDS = {
+    "threshold": f"quantize with fewer bits, or {USE_MICROCODE}",
+    JOINED: f"{USE_MICROCODE}, or put the pool behind the neuron (the maximum of spikes)",
+}
+"""Of misfits of stock neurons, where there is more to say than what else to use."""
 
 
 def broken_rules(network: IntegerNetwork, options: LayoutOptions) -> list[Violation]:
@@ -85,14 +90,18 @@ def synaptic_sum_of_24_bits(
 ) -> Iterator[Violation]:
     """Lava's connections wrap at 24 bits in silence."""
     limit = (1 << (STATE_BITS - 1)) - 1
-    if state is not None and state.current.peak > limit:
-        yield Violation(population.name, "synaptic sum may reach", state.current.peak, limit, "use fewer weight bits")
+    if state is None:
+        return
+    peak = state.current_partial if population.groups else state.current.peak
+    if peak > limit:
+        yield Violation(population.name, "synaptic sum may reach", peak, limit, "use fewer weight bits")
 
 
 def fits_stock_neurons(network: IntegerNetwork, population: Population, _: StateRange | None) -> Iterator[Violation]:
     for misfit in misfits(population):
-        mend = f"quantize with fewer bits, or {USE_MICROCODE}" if misfit.limit == "threshold" else USE_MICROCODE
-        yield Violation(population.name, misfit.limit, misfit.number, misfit.allowed, mend)
+        yield Violation(
+            population.name, misfit.limit, misfit.number, misfit.allowed, MENDS.get(misfit.limit, USE_MICROCODE)
+        )
 
 
 def silent_without_help(network: IntegerNetwork) -> Iterator[Violation]:

@@ -15,6 +15,7 @@ from inflor.quant.ir.ranges import state_ranges
 from inflor.targets.api import Facts, Progress, Rates, UnplaceableError, Violation
 from inflor.targets.loihi.layout.groups import plan
 from inflor.targets.loihi.layout.guard import unproved
+from inflor.targets.loihi.layout.joins import accumulators
 from inflor.targets.loihi.limits import limits
 from inflor.targets.loihi.options import LoihiOptions
 from inflor.targets.loihi.place.cores import Mapping
@@ -66,6 +67,11 @@ class LoihiPlan:
         roles: dict[str, int] = {}
         for group in self.layout.groups:
             roles[group.role] = roles.get(group.role, 0) + group.size
+        accumulating = {
+            g.name: accumulators(self.layout.synapses, g.name)
+            for g in self.layout.groups
+            if g.population.groups and g.role == "program"
+        }
         return {
             "chip": self.chip,
             "soft_reset": self.layout.options.soft_reset,
@@ -74,11 +80,12 @@ class LoihiPlan:
             "timesteps": self.layout.active,
             "neurons": roles,
             "connections": len(self.layout.synapses),
+            **({"accumulators": accumulating} if accumulating else {}),
             "on_host": [g.name for g in self.layout.groups if g.role == "encoder"],
             "cores": self.mapping.totals(),
             "violations": [str(v) for v in self.mapping.violations],
             "unproved_states": unproved(self.layout, state_ranges(self.network)),
-            "unpublished_limits": list(self.mapping.unpublished),
+            "unpublished_limits": [*self.mapping.unpublished, *(["accumulators"] if accumulating else [])],
             "balanced": [
                 {"projection": b.projection, "steps": b.steps, "by": b.by, "reason": b.reason}
                 for b in self.layout.balances

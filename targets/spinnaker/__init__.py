@@ -30,6 +30,7 @@ TARGET = Target(
             Feature.PER_NEURON_THRESHOLDS,
             Feature.DELAY,
             Feature.RECURRENT,
+            Feature.MAX,
         }
     ),
     chips={

@@ -48,6 +48,11 @@ def write(
                 f"{network.source}: population {population.name!r} resets by subtraction, which no stock neuron of "
                 "sPyNNaker does; train with `neuron='if'` or `neuron='lif'`, or run it with `target='spinnaker'`"
             )
+        if population.groups:
+            raise InputError(
+                f"{network.source}: population {population.name!r} takes the maximum of currents, and stock neurons of "
+                "sPyNNaker add up all that arrives; put the pool behind the neuron, or run it with `target='spinnaker'`"
+            )
     plan = place(network, options or SpinnakerOptions(), {})
     _refuse_slow_steps(plan)
     arrays, cores, links = layout(plan)

@@ -22,20 +22,19 @@ from inflor.quant.ir.ranges import StateRange, state_ranges
 from inflor.quant.operators import IntArray, unrolled
 from inflor.targets.api import Violation
 from inflor.targets.spinnaker.layout.schedule import Schedule, make_schedule
+from inflor.targets.spinnaker.ports import INDEX_BITS, Ports, into_ports, number_ports
 from inflor.targets.spinnaker.simulate.arithmetic import FRACTION_BITS, ONE, RING_MAX, STATE_BITS, Model, Neurons
 
 STANDARD_DELAYS = 16
 """Time slots of a ring buffer, unless a longer delay needs more."""
-MOST_DELAYS = 1 << 13
-"""Time slots of a ring buffer of one neuron: 14 index bits, of which one is the synapse type."""
 
 
 @dataclass(frozen=True, eq=False)
 class Connection:
-    """All synapses of one delay from one population to another.
+    """All synapses of one delay from one population to one input port of another's neurons.
 
     matrix: scipy CSR, int64 [source, target], integer units. delay: ticks from spike to arrival, at least 1. waits:
-    those of them that only balance a shorter path.
+    those of them that only balance a shorter path. port: of those that have ring buffers.
     """
 
     source: str
@@ -43,6 +42,7 @@ class Connection:
     matrix: Any
     delay: int
     waits: int = 0
+    port: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,9 +50,9 @@ class Lowered:
     """A population in SpiNNaker's numbers. neurons: in row-major order.
 
     stage: when it works, see `inflor.targets.spinnaker.layout.schedule`. shifts: of its ring buffers, excitatory and
-    inhibitory. slots: of time in them. host: of the graded input, by delay in steps, scipy CSR [source, target] in
-    integer units. bound: largest sums of stored weights that one tick can bring. reach: what no state leaves, in
-    integer units.
+    inhibitory, of every port. slots: of time in them. host: of the graded input that is only added up, by delay in
+    steps, scipy CSR [source, target] in integer units. bound: largest sums of stored weights that one tick can bring.
+    reach: what no state leaves, in integer units. ports: what arrives by.
     """
 
     population: Population
@@ -63,6 +63,15 @@ class Lowered:
     slots: int
     reach: int
     host: Mapping[int, Any] = field(default_factory=dict)
+    ports: Ports = field(default_factory=Ports)
+
+    @property
+    def host_currents(self) -> int:
+        """Source currents that the host writes for a sample: one a neuron, and one a port that it does not pool."""
+        pooled = [j for j in self.ports.joined if j.first is None]
+        delays = {*self.host, *(delay for j in pooled for delay in j.host)}
+        joined = sum(len(j.host) * j.places.size for j in self.ports.joined if j.first is not None)
+        return self.population.size * len(delays) + joined
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,9 +88,9 @@ class Lowering:
         """Weights as stored, and synapse types, of a connection's synapses in the order of its matrix."""
         target = next(p for p in self.populations if p.population.name == connection.target)
         weights = connection.matrix.data
-        types = (weights < 0).astype(np.int64)
-        shifts = np.array(target.shifts)[types]
-        return (np.abs(weights) << target.neurons.unit) >> shifts, types
+        signs = (weights < 0).astype(np.int64)
+        shifts = np.array(target.shifts)[signs]
+        return (np.abs(weights) << target.neurons.unit) >> shifts, 2 * connection.port + signs
 
 
 def lower(network: IntegerNetwork, neurons: str = "custom") -> Lowering:
@@ -95,8 +104,8 @@ def lower(network: IntegerNetwork, neurons: str = "custom") -> Lowering:
         if population.role == "input":
             violations += _input_rules(network, population)
             continue
-        spiking, host = _incoming(network, schedule, population)
-        lowered, broken = _population(population, ranges[population.name], spiking, neurons)
+        spiking, host, ports = _incoming(network, schedule, population)
+        lowered, broken = _population(population, ranges[population.name], spiking, ports, neurons)
         connections += spiking
         populations.append(replace(lowered, stage=schedule.stage[population.name], host=host))
         violations += broken
@@ -111,30 +120,42 @@ def _input_rules(network: IntegerNetwork, population: Population) -> list[Violat
 
 def _incoming(
     network: IntegerNetwork, schedule: Schedule, population: Population
-) -> tuple[list[Connection], dict[int, Any]]:
-    """Connections from spiking populations, one per source and delay, and the matrices of the graded input by delay."""
-    matrices: dict[tuple[str, int], Any] = {}
+) -> tuple[list[Connection], dict[int, Any], Ports]:
+    """Connections from spiking populations, one per source, delay and port; the matrices of the graded input that is
+    only added up, by delay; and the ports."""
+    matrices: dict[tuple[str, int, str], Any] = {}
     for projection in network.incoming[population.name]:
         matrix = unrolled(projection.operators, network.by_name[projection.source].shape).T.tocsr()
         matrix.data <<= projection.exponent
-        at = (projection.source, projection.delay)
+        at = (projection.source, projection.delay, projection.group)
         matrices[at] = matrices.get(at, 0) + matrix
+    graded = {p.name for p in network.inputs}
+    host: dict[str, dict[int, Any]] = {}
+    for (source, delay, group), matrix in matrices.items():
+        if source in graded:
+            host.setdefault(group, {})[delay] = _in_order(matrix)
+    ports = number_ports(population, [g for source, _, g in matrices if source not in graded], host)
+    joined = {j.group.name: j for j in ports.joined}
     spiking: list[Connection] = []
-    host: dict[int, Any] = {}
-    for (source, delay), matrix in matrices.items():
-        matrix.eliminate_zeros()
-        matrix.sort_indices()
-        if network.by_name[source].role == "input":
-            host[delay] = matrix
-        else:
-            ticks = schedule.ticks(source, population.name, delay)
-            waits = max(0, schedule.stage[population.name] - schedule.stage[source] - 1)
-            spiking.append(Connection(source, population.name, matrix, ticks, waits))
-    return spiking, host
+    for (source, delay, group), matrix in matrices.items():
+        if source in graded:
+            continue
+        ticks = schedule.ticks(source, population.name, delay)
+        waits = max(0, schedule.stage[population.name] - schedule.stage[source] - 1)
+        for port, part in into_ports(joined[group], matrix) if group else [(0, matrix)]:
+            spiking.append(Connection(source, population.name, _in_order(part), ticks, waits, port))
+    return spiking, host.get("", {}), ports
+
+
+def _in_order(matrix: Any) -> Any:
+    """The matrix without zeros, its indices sorted, in place."""
+    matrix.eliminate_zeros()
+    matrix.sort_indices()
+    return matrix
 
 
 def _population(
-    population: Population, state: StateRange, incoming: list[Connection], kind: str
+    population: Population, state: StateRange, incoming: list[Connection], ports: Ports, kind: str
 ) -> tuple[Lowered, list[Violation]]:
     model = _model(population, kind)
     violations = _stock_rules(population, model, state)
@@ -148,11 +169,23 @@ def _population(
     shifts, bound, broken = _ring_buffers(population, incoming, neurons.unit)
     violations += broken
     slots = max([STANDARD_DELAYS, *(1 << (c.delay - 1).bit_length() for c in incoming if c.delay > 1)])
-    if slots > MOST_DELAYS:
-        mend = "shorten the longest of its paths and delays"
-        violations.append(Violation(population.name, "delay slots", slots, MOST_DELAYS, mend))
+    violations += _index_rules(population, slots, ports)
     reach = -(-largest >> population.rule.fraction_bits)
-    return Lowered(population, 0, neurons, shifts, bound, slots, reach), violations
+    return Lowered(population, 0, neurons, shifts, bound, slots, reach, ports=ports), violations
+
+
+def _index_rules(population: Population, slots: int, ports: Ports) -> list[Violation]:
+    """Time slots and synapse types of one neuron must fit the index of a ring buffer."""
+    most = 1 << (INDEX_BITS - 1)  # of one port, which has two types
+    if slots > most:
+        mend = "shorten the longest of its paths and delays"
+        return [Violation(population.name, "delay slots", slots, most, mend)]
+    if slots << ports.type_bits > 1 << INDEX_BITS:
+        most = (1 << INDEX_BITS) // slots
+        limit = f"synapse types (two for each of {ports.count} input ports, beside {slots} delay slots)"
+        mend = "pool over smaller windows, or put the pool behind the neuron (the maximum of spikes)"
+        return [Violation(population.name, limit, ports.types, most, mend)]
+    return []
 
 
 def _largest(population: Population) -> list[int]:
@@ -209,14 +242,14 @@ def _neurons(population: Population, model: Model, grain: int) -> Neurons:
 def _ring_buffers(
     population: Population, incoming: list[Connection], unit: int
 ) -> tuple[tuple[int, int], tuple[int, int], list[Violation]]:
-    """Shift and largest sum per synapse type. The smallest shift whose sums fit 16 bits, if it loses no bit."""
+    """Shift and largest sum per sign, of any port. The smallest shift whose sums fit 16 bits, if it loses no bit."""
     shifts, bounds, violations = [], [], []
     for sign, kind in ((1, "excitatory"), (-1, "inhibitory")):
         parts = [np.maximum(sign * c.matrix.data, 0) for c in incoming]
-        sums = [
-            np.bincount(c.matrix.indices, p, minlength=population.size) for c, p in zip(incoming, parts, strict=True)
-        ]
-        bound = int(np.sum(sums, axis=0).max(initial=0)) if sums else 0
+        sums: dict[int, Any] = {}
+        for c, p in zip(incoming, parts, strict=True):
+            sums[c.port] = sums.get(c.port, 0) + np.bincount(c.matrix.indices, p, minlength=population.size)
+        bound = max((int(by_neuron.max(initial=0)) for by_neuron in sums.values()), default=0)
         used = int(np.bitwise_or.reduce(np.concatenate([*parts, np.zeros(1, np.int64)])))
         largest = max((int(p.max(initial=0)) for p in parts), default=0)
         common = (used & -used).bit_length() - 1 if used else 0
@@ -241,6 +274,9 @@ def _stock_rules(population: Population, model: Model, state: StateRange) -> lis
         return []
     found, rule = [], population.rule
     own = "use `neurons='custom'`: "
+    if population.groups:
+        mend = own + "stock neurons add up all that arrives"
+        found.append(Violation(population.name, "input ports joined by their maximum", "there", "none", mend))
     if rule.reset_kind == "subtract":
         mend = own + "no stock neuron resets by subtraction"
         found.append(Violation(population.name, "reset", rule.reset_kind, "zero", mend))

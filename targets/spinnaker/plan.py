@@ -84,7 +84,7 @@ class SpinnakerPlan:
             "ticks_per_step": lowering.schedule.per_step,
             "guard_steps": lowering.schedule.guard,
             "input": "source currents, computed by the host and written per sample or frame",
-            "source_current_bytes_per_sample": 4 * sum(p.population.size * len(p.host) for p in lowering.populations),
+            "source_current_bytes_per_sample": 4 * sum(p.host_currents for p in lowering.populations),
             "balanced": [
                 {"source": c.source, "target": c.target, "delay": c.delay} for c in lowering.connections if c.waits
             ],

@@ -209,7 +209,11 @@ def _population(plan: SpinnakerPlan, index: int) -> dict[str, Any]:
         "chips": len(chips),
         "tile": list(cut.tile),
         "neurons_per_core": int(cut.sizes.max()),
-        "limited_by": "neurons per core" if cut.cores * int(cut.sizes.max()) <= 1.25 * sum(cut.sizes) else "tile shape",
+        "limited_by": "input ports"
+        if lowered.ports.count > 1 and cut.cores * int(cut.sizes.max()) <= 1.25 * sum(cut.sizes)
+        else "neurons per core"
+        if cut.cores * int(cut.sizes.max()) <= 1.25 * sum(cut.sizes)
+        else "tile shape",
         "packets_heard": cut.heard,
         "packets_heard_by_tile": dict(cut.other or {}),
         "unit_bits": lowered.neurons.unit,
@@ -218,6 +222,7 @@ def _population(plan: SpinnakerPlan, index: int) -> dict[str, Any]:
         "ring_buffer_shifts": list(lowered.shifts),
         "largest_ring_sums": list(lowered.bound),
         "delay_slots": lowered.slots,
+        **({"input_ports": lowered.ports.count} if lowered.ports.joined else {}),
         "sdram_bytes": int(sum(4 * len(m.rows) + m.table_bytes for m in memories)),
         "row_sources": int(max(len(m.entries) for m in memories)),
     }

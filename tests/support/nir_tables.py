@@ -24,6 +24,8 @@ from inflor.converter.nir.metadata import METADATA_KEY, ModelInfo
 from inflor.converter.nir.validate import validate
 from inflor.converter.primitives.base import PRIMITIVES
 from inflor.converter.primitives.fields import MISSING, Field
+from inflor.converter.primitives.pool import max_pool
+from inflor.converter.primitives.windows import Windows
 from inflor.converter.simulate.execute import run
 from inflor.quant.fix.pipeline import quantize
 from inflor.targets import registry, running
@@ -133,6 +135,11 @@ ROWS: dict[str, Callable[[], tuple[Nodes, Edges]]] = {
     "SumPool2d": _image(
         nir.SumPool2d(np.array([2, 2]), np.array([2, 2]), np.array([0, 0])),
         nir.Conv2d((3, 3), _weights(2, 2, 1, 1), 1, 0, 1, 1, _ones((2,))),
+        after=(2, 3, 3),
+    ),
+    "SumPool2d, the maximum": _image(
+        nir.Conv2d((6, 6), _weights(2, 2, 3, 3), 1, 1, 1, 1, _ones((2,), 0.1)),
+        max_pool(Windows(kernel=(3, 3), stride=(2, 2), padding=(1, 1), dilation=(1, 1))),
         after=(2, 3, 3),
     ),
     "AvgPool2d": _image(

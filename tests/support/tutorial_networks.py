@@ -373,7 +373,9 @@ def trained(name: str, seed: int = 0) -> nn.Module:
 
 def _parameters(net: Any) -> list[nn.Parameter]:
     """Rockpool gives a tree of them, time constants too, whose gradients grow without bound here."""
-    return list(net.parameters("weights").astorch() if type(net).__module__.startswith("rockpool") else net.parameters())
+    return list(
+        net.parameters("weights").astorch() if type(net).__module__.startswith("rockpool") else net.parameters()
+    )
 
 
 def predictions(name: str, module: nn.Module, count: int = TESTED) -> np.ndarray:

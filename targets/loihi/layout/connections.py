@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import scipy.sparse
@@ -11,6 +11,7 @@ import scipy.sparse
 from inflor.quant.ir.network import IntegerNetwork, Projection
 from inflor.quant.operators import IntArray, Scale, Shape
 from inflor.targets.loihi.layout.guard import reference_delay
+from inflor.targets.loihi.layout.joins import compose_ports
 from inflor.targets.loihi.layout.linear import Kernel, Matrix, compose, digits, unroll
 from inflor.targets.loihi.plan import INDEX_BITS, RELAY_BITS, Balance, Group, LayoutOptions, Synapses
 
@@ -23,11 +24,16 @@ def connect(
 ) -> tuple[list[Synapses], Balance | None]:
     """The synapses of a projection, which arrives as late as the network's depths and its own delay say."""
     source, target = groups[projection.source, 0], groups[projection.target, 0]
-    linear = compose(projection.operators, source.shape)
+    ports = target.population.group(projection.group)
+    if ports is None:
+        linear = compose(projection.operators, source.shape)
+    else:
+        linear = compose_ports(projection.operators, source.shape, ports, target.shape)
+    joined: dict[str, Any] = {} if ports is None else {"join": ports.name, "ports": ports.count}
     name = f"{number} {projection.name} {projection.source}->{projection.target}"
     steps = target.depth - source.depth - 1 + projection.delay
     if not _weights(linear).any() or reference_delay(network, projection) != projection.delay:
-        return [_silent(name, source, target, projection.name)], None
+        return [replace(_silent(name, source, target, projection.name, joined.get("ports", 1)), **joined)], None
     relays: list[Synapses] = []
     balance, delay = None, 0
     if steps:
@@ -39,7 +45,7 @@ def connect(
         else:
             source, relays = _relays(source, steps, groups)
     made = _synapses(name, source.name, target.name, linear, projection.exponent, delay, projection.name)
-    return relays + made, balance
+    return relays + [replace(s, **joined) for s in made], balance
 
 
 def _weights(linear: Kernel | Matrix) -> IntArray:
@@ -47,9 +53,9 @@ def _weights(linear: Kernel | Matrix) -> IntArray:
     return values
 
 
-def _silent(name: str, source: Group, target: Group, projection: str) -> Synapses:
+def _silent(name: str, source: Group, target: Group, projection: str, ports: int) -> Synapses:
     """A connection of zeros: it carries nothing, but Lava runs only what is connected to the rest of the graph."""
-    matrix = scipy.sparse.csr_matrix((target.size, source.size), dtype=np.int64)
+    matrix = scipy.sparse.csr_matrix((ports * target.size, source.size), dtype=np.int64)
     return Synapses(name, source.name, target.name, 0, None, matrix, 0, projection)
 
 

@@ -62,7 +62,7 @@ def roles(network: IntegerNetwork, options: LayoutOptions) -> dict[str, Role]:
         sources = {network.by_name[q.source].role for q in network.incoming[name]}
         if role not in ("integrator", "lif") or sources != {"input"}:
             continue
-        proved = fits_stock_state(population, ranges[name])
+        proved = fits_stock_state(population, ranges[name]) and not population.groups
         if options.first_layer == "host" or (options.first_layer == "auto" and not options.graded_spikes):
             found[name] = "encoder"
         elif not proved and options.first_layer == "auto":

@@ -144,16 +144,19 @@ def _along(conv: Conv, axis: int) -> tuple[int, int, int, tuple[int, int]]:
 
 def _product(first: Conv, second: Conv, shape: Shape, out: Shape) -> Conv:
     dims = range(len(shape) - 1)
-    one, two = _ungrouped(first), _ungrouped(second)
+    one = _ungrouped(first)
+    alone = second.weight.shape[1] == 1 and second.groups == len(one)  # each output reads one channel: no sum over them
+    two = second.weight if alone else _ungrouped(second)
+    reads = np.arange(len(two)) // (len(two) // second.groups)
     extent = tuple(
         first.stride[a] * second.dilation[a] * (two.shape[a + 2] - 1) + first.dilation[a] * (one.shape[a + 2] - 1) + 1
         for a in dims
     )
-    weight = np.zeros((two.shape[0], one.shape[1], *extent), np.int64)
+    weight = np.zeros((len(two), one.shape[1], *extent), np.int64)
     for k2 in product(*(range(n) for n in two.shape[2:])):
         for k1 in product(*(range(n) for n in one.shape[2:])):
             at = tuple(first.stride[a] * second.dilation[a] * k2[a] + first.dilation[a] * k1[a] for a in dims)
-            weight[_at(at)] += two[_at(k2)] @ one[_at(k1)]
+            weight[_at(at)] += two[_at(k2)] * one[_at(k1)][reads] if alone else two[_at(k2)] @ one[_at(k1)]
     stride = tuple(first.stride[a] * second.stride[a] for a in dims)
     before = tuple(first.padding[a][0] + first.stride[a] * second.padding[a][0] for a in dims)
     after = tuple(

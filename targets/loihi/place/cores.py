@@ -23,7 +23,8 @@ class Core:
     """One core: a slice of a population, and what it takes.
 
     thresholds, decays, formats: how many different thresholds, pairs of decays and kinds of synapse it holds. loads: of
-    the connections that lead to it.
+    the connections that lead to it. compartments: of its neurons; several each where input ports are joined on a chip
+    without neuron programs.
     """
 
     population: str
@@ -38,6 +39,7 @@ class Core:
     decays: int
     formats: int
     loads: tuple[Load, ...]
+    compartments: int
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,15 @@ class Mapping:
 
     def totals(self) -> dict[str, Any]:
         """Sums over cores, as plain data."""
-        names = ("neurons", "synapses", "synapse_bits", "in_axons", "out_axons")
+        several = any(core.compartments != core.neurons for core in self.cores)
+        names = (
+            "neurons",
+            *(("compartments",) if several else ()),
+            "synapses",
+            "synapse_bits",
+            "in_axons",
+            "out_axons",
+        )
         return {
             "cores": len(self.cores),
             "chips": self.chips,

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inflor.targets.api import Violation
+from inflor.targets.loihi.layout.joins import accumulators
 from inflor.targets.loihi.layout.linear import MANTISSA_BITS, unroll
 from inflor.targets.loihi.limits import Limits
 from inflor.targets.loihi.place.cores import Core, Load, Mapping
@@ -34,7 +35,8 @@ Counts = npt.NDArray[np.int64]
 class _Fan:
     """One connection as the mapper sees it: which source neuron reaches how many neurons of a slice.
 
-    reach: per row block of the target, synapses per source place and per output channel; or a matrix.
+    reach: per row block of the target, synapses per source place and per output channel, of all of its ports; or a
+    matrix. stored: weights of a kernel that the chip keeps for an output channel.
     """
 
     synapses: Synapses
@@ -42,6 +44,7 @@ class _Fan:
     bits: int
     index_bits: int
     pattern: Any = None
+    stored: int = 0
     cache: dict[Any, Any] = field(default_factory=dict)
 
 
@@ -53,7 +56,7 @@ def place_on_cores(plan: Plan, limits: Limits) -> Mapping:
     violations = _chip_violations(plan, limits)
     slices: dict[str, list[Core]] = {}
     for group in groups:
-        cores, violation = _split(group, fans[group.name], limits)
+        cores, violation = _split(group, fans[group.name], limits, compartments(plan, group, limits))
         slices[group.name] = cores
         violations += [violation] if violation is not None else []
     for group in groups:
@@ -74,7 +77,10 @@ def _chip_violations(plan: Plan, limits: Limits) -> list[Violation]:
             mend = "use `chip='loihi2'`, or feed the input to the first layer only"
             found.append(Violation(group.name, "payload bits of a spike", 8, limits.graded_bits, mend))
         if group.role == "program" and not limits.neuron_programs:
-            found.append(Violation(group.name, "neuron programs", 1, 0, "use `soft_reset='stock'`"))
+            mend = "use `soft_reset='stock'`"
+            if group.population.groups:  # which stock neurons are not either
+                mend = "use `chip='loihi2'`, or put the pool behind the neuron (the maximum of spikes)"
+            found.append(Violation(group.name, "neuron programs", 1, 0, mend))
     for synapses in (s for s in plan.synapses if s.target not in on_host):
         bits = _mantissa_bits(synapses, limits)
         if limits.exponent is not None and bits > MANTISSA_BITS:
@@ -96,9 +102,16 @@ def _fan(synapses: Synapses, source: Group, limits: Limits) -> _Fan:
         index = next((w for w in sorted(widths) if 1 << w >= limits.neurons), max(widths))
     fan = _Fan(synapses, source, bits + synapses.delay.bit_length(), index)
     if synapses.kernel is not None:
-        ones = np.ones((1, 1, *synapses.kernel.weight.shape[2:]), np.int64)
-        one_channel = replace(synapses.kernel, weight=ones, groups=1, in_shape=(1, *synapses.kernel.in_shape[1:]))
-        fan.pattern = unroll(one_channel).weight
+        kernel, ports = synapses.kernel, synapses.ports
+        taps = np.ones((1, 1, *kernel.weight.shape[2:]), np.int64)
+        if ports > 1:  # their kernel has a place for each of their windows, of which each port uses its own
+            by_port = kernel.weight.reshape(-1, ports, *kernel.weight.shape[1:])
+            taps = (by_port != 0).any((0, 2)).astype(np.int64)[:, None]
+        one_channel = replace(kernel, weight=taps, groups=1, in_shape=(1, *kernel.in_shape[1:]))
+        pattern = unroll(one_channel).weight
+        places = pattern.shape[0] // len(taps)
+        fan.pattern = sum(pattern[k * places : (k + 1) * places] for k in range(len(taps)))
+        fan.stored = int(taps.sum()) * kernel.weight.shape[1]
     return fan
 
 
@@ -121,17 +134,22 @@ def _blocks(length: int, parts: int) -> list[tuple[int, int]]:
     return [(start, min(start + step, length)) for start in range(0, length, step)]
 
 
-def _split(group: Group, fans: list[_Fan], limits: Limits) -> tuple[list[Core], Violation | None]:
-    """The fewest cores that keep every limit of what comes in."""
+def compartments(plan: Plan, group: Group, limits: Limits) -> int:
+    """Of each neuron: one, and on a chip without neuron programs one for each of the sums that a maximum joins."""
+    return 1 if limits.neuron_programs else accumulators(plan.synapses, group.name)
+
+
+def _split(group: Group, fans: list[_Fan], limits: Limits, each: int) -> tuple[list[Core], Violation | None]:
+    """The fewest cores that keep every limit of what comes in. each: compartments of a neuron."""
     channels, rows, _ = _grid(group)
     choices = sorted({(k, r) for k, r in product(_counts(channels), _counts(rows))}, key=lambda c: (c[0] * c[1], c[0]))
     finest = None
     for k, r in choices:
-        if group.size > k * r * limits.neurons:
+        if each * group.size > k * r * limits.neurons:
             continue
         cores, broken = [], None
         for channel, row in product(_blocks(channels, k), _blocks(rows, r)):
-            core = _core(group, fans, channel, row, limits)
+            core = _core(group, fans, channel, row, limits, each)
             broken = _broken(core, limits)
             if broken is not None:
                 break
@@ -142,7 +160,9 @@ def _split(group: Group, fans: list[_Fan], limits: Limits) -> tuple[list[Core], 
     assert finest is not None
     name, number, allowed, mend = finest
     blocks = product(_blocks(channels, channels), _blocks(rows, rows))
-    return [_core(group, fans, c, r, limits) for c, r in blocks], Violation(group.name, name, number, allowed, mend)
+    return [_core(group, fans, c, r, limits, each) for c, r in blocks], Violation(
+        group.name, name, number, allowed, mend
+    )
 
 
 def _counts(length: int) -> list[int]:
@@ -153,7 +173,7 @@ def _counts(length: int) -> list[int]:
 def _broken(core: Core, limits: Limits) -> tuple[str, int, int, str] | None:
     """The first limit that a core breaks: name, number, allowed, mend."""
     rules: tuple[tuple[str, int, int | None, str], ...] = (
-        ("neurons in a core", core.neurons, limits.neurons, "split channels"),
+        ("neurons in a core", core.compartments, limits.neurons, "split channels"),
         ("bits of synaptic memory in a core", core.synapse_bits, limits.synapse_bits, "use 6 bits, or fewer inputs"),
         ("axons into a core", core.in_axons, limits.in_axons, "pool before it, or split its inputs over two layers"),
         ("thresholds in a core", core.thresholds, limits.thresholds, f"quantize per population, or {USE_MICROCODE}"),
@@ -166,7 +186,9 @@ def _broken(core: Core, limits: Limits) -> tuple[str, int, int, str] | None:
     return None
 
 
-def _core(group: Group, fans: list[_Fan], channels: tuple[int, int], rows: tuple[int, int], limits: Limits) -> Core:
+def _core(
+    group: Group, fans: list[_Fan], channels: tuple[int, int], rows: tuple[int, int], limits: Limits, each: int
+) -> Core:
     width = _grid(group)[2]
     loads = tuple(_load(fan, group, channels, rows, limits) for fan in fans)
     synapses, bits, axons = (sum(getattr(load, name) for load in loads) for name in ("synapses", "bits", "axons"))
@@ -178,7 +200,21 @@ def _core(group: Group, fans: list[_Fan], channels: tuple[int, int], rows: tuple
     formats = len({(f.bits, f.index_bits, f.synapses.kind, f.synapses.exponent, f.synapses.delay) for f in arriving})
     decays = _different(group, channels, *both) if group.role in STOCK else 1
     neurons = (channels[1] - channels[0]) * (rows[1] - rows[0]) * width
-    return Core(group.name, channels, rows, neurons, synapses, bits, axons, 0, thresholds, decays, formats, loads)
+    return Core(
+        group.name,
+        channels,
+        rows,
+        neurons,
+        synapses,
+        bits,
+        axons,
+        0,
+        thresholds,
+        decays,
+        formats,
+        loads,
+        each * neurons,
+    )
 
 
 def _different(group: Group, channels: tuple[int, int], *values: Counts) -> int:
@@ -193,7 +229,7 @@ def _load(fan: _Fan, group: Group, channels: tuple[int, int], rows: tuple[int, i
     synapses = int(sum(times * n.sum() for times, n in counts))
     axons = int(sum(times * np.count_nonzero(n) for times, n in counts))
     if kernel is not None and limits.shared_convolutions:
-        bits = fan.bits * (channels[1] - channels[0]) * math.prod(kernel.weight.shape[1:])
+        bits = fan.bits * (channels[1] - channels[0]) * fan.stored
     else:
         bits = int(sum(times * _packed(n, fan.bits + fan.index_bits).sum() for times, n in counts))
     return Load(fan.source.name, synapses, bits, axons)
@@ -218,7 +254,7 @@ def _per_source(fan: _Fan, group: Group, channels: tuple[int, int], rows: tuple[
     if rows not in fan.cache:
         fan.cache[rows] = np.asarray(fan.pattern[rows[0] * width : rows[1] * width].sum(axis=0)).ravel()
     places = fan.cache[rows]
-    per_group, inner = kernel.weight.shape[0] // kernel.groups, kernel.weight.shape[1]
+    per_group, inner = _channels(fan.synapses) // kernel.groups, kernel.weight.shape[1]
     reached = [
         max(0, min(channels[1], (g + 1) * per_group) - max(channels[0], g * per_group)) for g in range(kernel.groups)
     ]
@@ -228,11 +264,17 @@ def _per_source(fan: _Fan, group: Group, channels: tuple[int, int], rows: tuple[
     return [(times, places * n) for n, times in alike.items() if n]
 
 
+def _channels(synapses: Synapses) -> int:
+    """Output channels of a convolution, all ports of a channel as one."""
+    assert synapses.kernel is not None
+    return int(synapses.kernel.weight.shape[0]) // synapses.ports
+
+
 def _matrix_counts(fan: _Fan, group: Group, channels: tuple[int, int], rows: tuple[int, int]) -> Counts:
-    matrix = fan.synapses.matrix
+    matrix, ports = fan.synapses.matrix, fan.synapses.ports
     _, all_rows, width = _grid(group)
-    index = np.arange(group.size).reshape(group.shape[0], all_rows, width)
-    inside = matrix[index[channels[0] : channels[1], rows[0] : rows[1]].ravel()]
+    index = np.arange(ports * group.size).reshape(group.shape[0] * ports, all_rows, width)
+    inside = matrix[index[ports * channels[0] : ports * channels[1], rows[0] : rows[1]].ravel()]
     return np.bincount(inside.indices, minlength=matrix.shape[1]).astype(np.int64)
 
 
@@ -262,7 +304,7 @@ def _reaches(fan: _Fan, target_group: Group, target: Core, channels: int) -> Cou
     if kernel is None:
         return (counts[0][1] > 0).reshape(channels, -1).astype(np.int64)
     reach = np.zeros((channels, fan.pattern.shape[1]), np.int64)
-    per_group, inner = kernel.weight.shape[0] // kernel.groups, kernel.weight.shape[1]
+    per_group, inner = _channels(fan.synapses) // kernel.groups, kernel.weight.shape[1]
     first, last = target.channels[0] // per_group, (target.channels[1] - 1) // per_group
     reach[first * inner : (last + 1) * inner] = fan.cache[target.rows] > 0
     return reach

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from inflor.quant.operators import IntArray
 from inflor.targets.loihi.layout.guard import repeated_input
+from inflor.targets.loihi.layout.joins import joined_shape, masked
 from inflor.targets.loihi.layout.linear import Kernel
 from inflor.targets.loihi.numbers import FORGET, bias_registers, decays, finest_shift, has_current
 from inflor.targets.loihi.plan import SILENCE, Group, Plan, Synapses, chip_order
@@ -24,7 +25,7 @@ FAST_MODELS = {
     "lava.proc.conv.process:Conv": OWN + "synapses:PyConvModelWindows",
     "lava.proc.sparse.process:DelaySparse": OWN + "synapses:PyDelaySparseModelOnce",
 }
-NEURONS, SYNAPSES, BIAS, RECORD, WATCH = "neurons ", "synapses ", "bias ", "record ", "watch "
+NEURONS, SYNAPSES, BIAS, RECORD, WATCH, JOIN = "neurons ", "synapses ", "bias ", "record ", "watch ", "join "
 """How the names of processes begin, so that none has another's, whatever the populations are called."""
 NO_LEAK = 0
 """Decay of a state that keeps all."""
@@ -70,6 +71,11 @@ def lower(
     return job, Outputs(builder.rows, builder.overflows, builder.clock, watched)
 
 
+def _join_name(target: str, group: str) -> str:
+    """Of the process that takes the maximum over a group of ports."""
+    return f"{JOIN}{len(target)} {target} {group}"
+
+
 class _Builder:
     def __init__(self, plan: Plan, folder: Path, steps: int, exact_lava: bool):
         self.plan, self.folder, self.steps, self.exact_lava = plan, folder, steps, exact_lava
@@ -93,6 +99,8 @@ class _Builder:
             "relay": self._relay,
         }
         make[group.role](group)
+        if group.role in ("program", "encoder"):
+            self._joins(group)
         if group.role == "readout":
             self._probe(group)
         elif group.role != "relay":
@@ -105,7 +113,8 @@ class _Builder:
         if synapses.kernel is not None:
             self._convolution(synapses, synapses.kernel, common)
             return
-        matrix = synapses.matrix[chip_order(self.by_name[synapses.target].shape)]
+        made = joined_shape(self.by_name[synapses.target].shape, synapses.ports)
+        matrix = synapses.matrix[chip_order(made)]
         matrix = (2 * matrix[:, chip_order(self.by_name[synapses.source].shape)]).astype(np.int32).tocsr()
         arguments: dict[str, Any] = {**common, "weight_exp": synapses.exponent - 1, "sign_mode": jobs.member(MIXED)}
         if synapses.kind == "dense":
@@ -143,9 +152,10 @@ class _Builder:
 
     def _wire(self, synapses: Synapses, seen: tuple[int, ...] | None, made: tuple[int, ...] | None) -> None:
         """Source, connection, target; the connection sees its source in the shape `seen`, its target gets `made`."""
+        into = _join_name(synapses.target, synapses.join) if synapses.join else NEURONS + synapses.target
         self.connections += [
             jobs.Connection(f"{NEURONS}{synapses.source}.s_out", f"{SYNAPSES}{synapses.name}.s_in", seen),
-            jobs.Connection(f"{SYNAPSES}{synapses.name}.a_out", f"{NEURONS}{synapses.target}.a_in", made),
+            jobs.Connection(f"{SYNAPSES}{synapses.name}.a_out", f"{into}.a_in", made),
         ]
 
     def _process(self, name: str, process: str, arguments: dict[str, Any]) -> None:
@@ -196,6 +206,7 @@ class _Builder:
         held = self._record(f"{WATCH}state", group, "streams:Probe", shape, np.int32, {})
         inward = [c for c in self.connections if c.target == f"{neurons}.a_in"]
         sources = {f"{SYNAPSES}{s.name}.a_out" for s in self.plan.synapses if s.target == group.name and s.projection}
+        sources |= {f"{_join_name(group.name, ports.name)}.a_out" for ports in group.population.groups}
         self.connections += [replace(c, target=f"{WATCH}input.a_in") for c in inward if c.source in sources]
         state = {"program": "before_reset", "encoder": "before_reset", "integrator": "u"}.get(group.role, "v")
         self.connections.append(jobs.Connection(f"{WATCH}state.state", f"{neurons}.{state}", variable=True))
@@ -225,6 +236,15 @@ class _Builder:
                 "overflows": self._counter(group),
             },
         )
+
+    def _joins(self, group: Group) -> None:
+        """The maxima over a program's accumulators, each of a process of its own, within the step."""
+        for ports in group.population.groups:
+            name, order = _join_name(group.name, ports.name), chip_order(joined_shape(group.shape, ports.count))
+            mask = jobs.array(self.folder, f"j{len(self.processes)}", masked(ports, group.shape).ravel()[order])
+            arguments = {"size": group.size, "ports": ports.count, "mask": mask}
+            self._process(name, OWN + "joins:JoinedPorts", arguments)
+            self.connections.append(jobs.Connection(f"{name}.a_out", f"{NEURONS}{group.name}.a_in"))
 
     def _lif(self, group: Group) -> None:
         """A stock neuron. Its v is relative to v_reset, since LIF resets to 0.

@@ -13,7 +13,6 @@ import numpy.typing as npt
 from inflor.quant.operators import IntArray, Shape
 from inflor.targets.spinnaker.limits import Limits
 from inflor.targets.spinnaker.numbers import Connection, Lowered, Lowering
-from inflor.targets.spinnaker.simulate.arithmetic import TYPE_BITS
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 
@@ -53,7 +52,8 @@ class Partition:
 def neurons_per_core(lowered: Lowered, limits: Limits, most: int | None) -> int:
     """What the core and the ring buffer's index allow."""
     slot_bits = (lowered.slots - 1).bit_length()
-    return min(limits.neurons, 1 << (limits.index_bits - TYPE_BITS - slot_bits), most or limits.neurons)
+    left = limits.index_bits - lowered.ports.type_bits - slot_bits
+    return min(limits.neurons, 1 << left, most or limits.neurons)
 
 
 def partition(
@@ -66,8 +66,12 @@ def partition(
         incoming = [c for c in lowering.connections if c.target == name]
         allowed = neurons_per_core(lowered, limits, most)
         made = candidates(name, lowered.population.shape, allowed)
-        reached = [_reach(c, done[c.source], rates or {}) for c in incoming if c.source in done]
-        back = [c for c in incoming if c.source == name]  # what comes back from populations not cut yet is not weighed
+        by_packet: dict[tuple[str, int], list[Connection]] = {}  # one packet serves all ports
+        for c in incoming:
+            by_packet.setdefault((c.source, c.delay), []).append(c)
+        reached = [_reach(c, done[c[0].source], rates or {}) for c in by_packet.values() if c[0].source in done]
+        # what comes back from populations not cut yet is not weighed
+        back = [c for c in by_packet.values() if c[0].source == name]
         heard = [
             float(sum(_heard(cut, *reach) for reach in (*reached, *(_reach(c, cut, rates or {}) for c in back))))
             for cut in made
@@ -129,15 +133,19 @@ def links(connection: Connection, source: Partition, target: Partition) -> IntAr
 
 
 def _reach(
-    connection: Connection, source: Partition, rates: Mapping[str, float]
+    connections: list[Connection], source: Partition, rates: Mapping[str, float]
 ) -> tuple[IntArray, IntArray, FloatArray]:
-    """Each pair of a source core and a target neuron that it has synapses on, and the packets that each core sends."""
-    size = connection.matrix.shape[1]
-    from_core = np.repeat(source.core, np.diff(connection.matrix.indptr))
+    """Each pair of a source core and a target neuron that it has synapses on, and the packets that each core sends.
+
+    connections: between the same two populations.
+    """
+    size = connections[0].matrix.shape[1]
     flags = np.zeros(source.cores * size, bool)
-    flags[from_core * size + connection.matrix.indices] = True
+    for connection in connections:
+        from_core = np.repeat(source.core, np.diff(connection.matrix.indptr))
+        flags[from_core * size + connection.matrix.indices] = True
     core, neuron = np.divmod(np.flatnonzero(flags), size)
-    sent = (source.sizes * rates.get(connection.source, 1.0)).astype(np.float64)
+    sent = (source.sizes * rates.get(connections[0].source, 1.0)).astype(np.float64)
     return core, neuron, sent
 
 

@@ -37,7 +37,9 @@ def build(lowering: Lowering, options: SpinnakerOptions, dead: Dead, rates: Rate
     memories: list[CoreMemory] = []
     for lowered in lowering.populations:
         name = lowered.population.name
-        memories += pack(cuts[name], _arriving(lowering, name, cuts, first), keys, lowered.slots)
+        memories += pack(
+            cuts[name], _arriving(lowering, name, cuts, first), keys, lowered.slots, lowered.ports.type_bits
+        )
     targets = _targets(lowering, cuts, first, sum(p.cores for p in parts))
     traffic = _traffic(targets, parts, rates)
     machine, placement = _place(lowering.network, memories, traffic, options, dead, limits)

@@ -1,30 +1,32 @@
 """What each core holds, packed to the byte as sPyNNaker 1!7.4.1 lays it out: population table and synaptic rows.
 
 Row: words 0, number of synapses, 0, then one word per synapse,
-`weight << 16 | delay << (n_bits + 1) | type << n_bits | neuron`, padded to the longest row of its block. A delay equal
-to the number of time slots is written as 0, which the ring buffer takes for the same slot one turn later.
+`weight << 16 | delay << (n_bits + t_bits) | type << n_bits | neuron`, padded to the longest row of its block. A delay
+equal to the number of time slots is written as 0, which the ring buffer takes for the same slot one turn later.
 Population table: one entry of five words per source core, sorted by key, then the address list. There is one block of
-rows per source core and delay, one after the other in the address list, and an entry's core mask is 0.
+rows per source core, delay and input port, one after the other in the address list, and an entry's core mask is 0.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from inflor.converter.errors import InputError
 from inflor.quant.operators import IntArray
 from inflor.targets.spinnaker.layout.partition import Partition
 from inflor.targets.spinnaker.place.keys import COLOUR_BITS, FULL, Keys
-from inflor.targets.spinnaker.simulate.arithmetic import TYPE_BITS
 
 Words = npt.NDArray[np.uint32]
 HEADER = 3
 """Words of a row before its synapses."""
 MOST_SYNAPSES = 256
+MOST_ADDRESSES = 1 << 13
+"""Blocks of rows of a core: 13 bits say where an entry's begin."""
 ADDRESS_UNIT = 4
 """Words: addresses of blocks count 16 bytes."""
 ENTRY = np.dtype(
@@ -39,7 +41,7 @@ SYSTEM_DTCM = 8192
 class CoreMemory:
     """One core. rows: synaptic blocks in SDRAM; entries, addresses: its population table.
 
-    neuron_bits, slots: how its words are read.
+    neuron_bits, type_bits, slots: how its words are read.
     """
 
     rows: Words
@@ -47,6 +49,7 @@ class CoreMemory:
     addresses: Words
     neuron_bits: int
     slots: int
+    type_bits: int = 1
 
     @property
     def table_bytes(self) -> int:
@@ -71,15 +74,15 @@ def dtcm_bytes(memory: CoreMemory, neuron_words: int, spike_buffer: int) -> int:
 
     neuron_words: of state and parameters of all of its neurons.
     """
-    ring = 2 * memory.slots << (memory.neuron_bits + TYPE_BITS)
+    ring = 2 * memory.slots << (memory.neuron_bits + memory.type_bits)
     rows = 2 * 4 * (HEADER + MOST_SYNAPSES)
     return SYSTEM_DTCM + ring + 4 * neuron_words + memory.table_bytes + rows + 4 * spike_buffer
 
 
-def pack(target: Partition, arriving: list[Arriving], keys: Keys, slots: int) -> list[CoreMemory]:
+def pack(target: Partition, arriving: list[Arriving], keys: Keys, slots: int, type_bits: int = 1) -> list[CoreMemory]:
     """The memory of every core of one population."""
     bits = target.neuron_bits
-    blocks = [_blocks(part, target, bits, slots) for part in arriving]
+    blocks = [_blocks(part, target, bits, type_bits, slots) for part in arriving]
     made = []
     for core in range(target.cores):
         pieces, rows, address, at = [], [], [], 0
@@ -91,13 +94,18 @@ def pack(target: Partition, arriving: list[Arriving], keys: Keys, slots: int) ->
                 address.append((at // ADDRESS_UNIT) << 8 | (lengths[i] - 1))
                 rows.append(block)
                 at += len(block)
-        made.append(_core(pieces, rows, address, bits, slots))
+        made.append(replace(_core(target.name, pieces, rows, address, bits, slots), type_bits=type_bits))
     return made
 
 
 def _core(
-    pieces: list[tuple[int, int, int]], rows: list[Words], address: list[int], bits: int, slots: int
+    name: str, pieces: list[tuple[int, int, int]], rows: list[Words], address: list[int], bits: int, slots: int
 ) -> CoreMemory:
+    if len(pieces) > MOST_ADDRESSES:
+        raise InputError(
+            f"population {name!r}: a core receives from {len(pieces)} blocks of rows (one for each source core, delay "
+            f"and input port), allowed are {MOST_ADDRESSES}; pool over smaller windows, or use fewer delays"
+        )
     order = sorted(range(len(pieces)), key=lambda i: pieces[i][0])
     blocks = Counter(pieces)
     entries = np.zeros(len(blocks), ENTRY)
@@ -114,7 +122,7 @@ def _core(
 
 
 def _blocks(
-    part: Arriving, target: Partition, bits: int, slots: int
+    part: Arriving, target: Partition, bits: int, type_bits: int, slots: int
 ) -> tuple[list[Words], list[int], list[int], list[int]]:
     """Blocks by target core and then source core: their words, the first of each target core, source, row length."""
     source = part.source
@@ -126,7 +134,7 @@ def _blocks(
     used, first, counts = np.unique(row[order], return_index=True, return_counts=True)
     word = (
         part.weight[order] << 16
-        | (part.delay % slots) << (bits + TYPE_BITS)
+        | (part.delay % slots) << (bits + type_bits)
         | part.type[order] << bits
         | target.local[part.to_neuron[order]]
     ).astype(np.uint32)

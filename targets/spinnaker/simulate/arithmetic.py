@@ -19,8 +19,6 @@ from inflor.quant.operators import IntArray
 STATE_BITS, FRACTION_BITS = 32, 15
 ONE = 1 << FRACTION_BITS
 RING_MAX = (1 << 16) - 1
-TYPE_BITS = 1
-"""Of the synapse type: 0 is excitatory, 1 inhibitory."""
 
 Model = Literal["srif", "srlif", "srcuba_lif", "if", "lif", "cuba_lif", "readout", "stock_if", "stock_lif"]
 """The stock ones are sPyNNaker's models; the others are neuron programs of our own (sr: reset by subtraction)."""

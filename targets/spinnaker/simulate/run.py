@@ -6,6 +6,8 @@ the source currents that the host wrote for it; `inflor.targets.spinnaker.layout
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +25,8 @@ from inflor.targets.spinnaker.simulate.arithmetic import RING_MAX, State, fire, 
 from inflor.targets.spinnaker.simulate.synapses import Synapses, connect
 
 Sample = dict[str, npt.NDArray[Any]]
+LEAST = np.iinfo(np.int64).min
+"""Of a port that is masked, which no maximum takes."""
 
 
 @dataclass
@@ -115,7 +119,7 @@ class Simulator:
         slot = self._ring[tick % self.synapses.slots]
         excitatory, inhibitory = slot[block.excitatory].astype(np.int64), slot[block.inhibitory].astype(np.int64)
         shifts = block.lowered.shifts
-        block.current = (excitatory << shifts[0]) - (inhibitory << shifts[1]) + block.constant
+        block.current = block.joined((excitatory << shifts[0]) - (inhibitory << shifts[1]))
         wrapped = integrate(block.neurons, block.state, block.current)
         block.before = block.state.v
         spikes, more = fire(block.neurons, block.state)
@@ -217,8 +221,27 @@ class Simulator:
         return {n: c for n, c in reported.items() if c}
 
 
+class _HostCurrent:
+    """A current of the graded input, which the host computes, in integer units and row-major order."""
+
+    def __init__(self, by_delay: Mapping[int, Any]):
+        self.matrices = {delay: matrix.T.tocsr() for delay, matrix in by_delay.items()}
+        self.current: Any = 0
+
+    def advance(self, frames: npt.NDArray[np.int8], step: int) -> bool:
+        """Add what has come by this step of the sample; whether anything has. frames: of it, [1 or T, *shape]."""
+        in_time = len(frames) > 1
+        arriving = [delay for delay in self.matrices if (delay <= step if in_time else delay == step)]
+        current = 0 if in_time or step == 0 else self.current
+        for delay in arriving:
+            frame = frames[step - delay if in_time else 0]
+            current = current + self.matrices[delay] @ frame.reshape(-1).astype(np.int64)
+        self.current = current
+        return bool(arriving)
+
+
 class _Block:
-    """One population while it runs; arrays in the order of its cores."""
+    """One population while it runs; arrays in the order of its cores, those of its ports [ports, neurons]."""
 
     def __init__(self, plan: SpinnakerPlan, lowered: Lowered, cut: Partition, first_core: int, ring_base: IntArray):
         self.lowered, self.name, self.order = lowered, lowered.population.name, cut.order
@@ -226,9 +249,13 @@ class _Block:
         self.cores = slice(first_core, first_core + cut.cores)
         self.neurons = lowered.neurons.take(cut.order)
         core = first_core + cut.core[cut.order]
-        self.excitatory = ring_base[core] + cut.local[cut.order]
-        self.inhibitory = self.excitatory + np.array([1 << m.neuron_bits for m in plan.memories])[core]
-        self.host = {delay: matrix.T.tocsr() for delay, matrix in lowered.host.items()}
+        one_type = np.array([1 << m.neuron_bits for m in plan.memories])[core]
+        ports = np.arange(lowered.ports.count)[:, None]
+        self.excitatory = ring_base[core] + cut.local[cut.order] + 2 * ports * one_type
+        self.inhibitory = self.excitatory + one_type
+        self.host = _HostCurrent(lowered.host)
+        self.groups = [(j, j.places[:, cut.order], _HostCurrent(j.host)) for j in lowered.ports.joined]
+        self.at_ports: dict[int, IntArray] = {}
         self.readout = lowered.neurons.model == "readout"
         self.state = State.cleared(len(cut.order))
         self.before = self.current = self.constant = self.state.v
@@ -238,17 +265,31 @@ class _Block:
 
         frames: of the sample, [1 or T, *shape]. Returns the number of currents that it writes for this step.
         """
-        in_time = len(frames) > 1
-        if step == 0:
-            self.constant = self.neurons.bias
-        arriving = [delay for delay in self.host if (delay <= step if in_time else delay == step)]
-        constant = self.neurons.bias if in_time else self.constant
-        for delay in arriving:
-            frame = frames[step - delay if in_time else 0]
-            current = self.host[delay] @ frame.reshape(-1).astype(np.int64)
-            constant = constant + (current[self.order] << self.neurons.unit)
+        unit, written = self.neurons.unit, 0
+        came = self.host.advance(frames, step)
+        constant = self.neurons.bias + (np.broadcast_to(self.host.current, len(self.order))[self.order] << unit)
+        for joined, places, host in self.groups:
+            new = host.advance(frames, step)
+            size = math.prod(joined.group.shape)
+            at_ports = np.broadcast_to(host.current, size)[np.maximum(places, 0)].astype(np.int64) << unit
+            if joined.first is None:  # pooled by the host
+                constant = constant + np.where(places >= 0, at_ports, LEAST).max(0)
+                came |= new
+            else:
+                self.at_ports[joined.first] = at_ports
+                written += new * places.size
         self.constant = constant
-        return len(constant) if arriving else 0
+        return written + len(constant) * came
+
+    def joined(self, arrived: IntArray) -> IntArray:
+        """All that arrives at the neurons, from what the ring buffers of each port bring, raw."""
+        current = self.constant + (arrived[0] if self.lowered.ports.plain else 0)
+        for joined, places, _ in self.groups:
+            first = joined.first
+            if first is not None:
+                ports = arrived[first : first + len(places)] + self.at_ports[first]
+                current = current + np.where(places >= 0, ports, LEAST).max(0)
+        return current
 
     def look(self, neuron: int) -> tuple[int, int]:
         """a in integer units, and v before the reset in finest ones, of the neuron with this row-major index."""

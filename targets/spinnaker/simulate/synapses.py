@@ -14,7 +14,6 @@ from inflor.quant.operators import IntArray
 from inflor.targets.spinnaker.place.keys import COLOUR_BITS
 from inflor.targets.spinnaker.place.memory import Rows, read, spans
 from inflor.targets.spinnaker.plan import SpinnakerPlan
-from inflor.targets.spinnaker.simulate.arithmetic import TYPE_BITS
 from inflor.targets.spinnaker.simulate.packets import Ways
 
 COLOURS = 1 << COLOUR_BITS
@@ -52,14 +51,14 @@ class Synapses:
 def connect(plan: SpinnakerPlan) -> Synapses:
     """Follow every key and decode every row of a plan."""
     rows = read(list(plan.memories))
-    bits = np.array([m.neuron_bits for m in plan.memories])
+    bits = np.array([m.neuron_bits + m.type_bits for m in plan.memories])
     slots = np.array([m.slots for m in plan.memories])
-    ring_base = np.concatenate([[0], np.cumsum(1 << (bits + TYPE_BITS))])
+    ring_base = np.concatenate([[0], np.cumsum(1 << bits)])
     row_core = np.repeat(rows.table_core, rows.neurons)
     owner = np.repeat(row_core[rows.piece_row], rows.count)
     length = np.bincount(rows.piece_row, rows.count, minlength=len(row_core)).astype(np.int64)
     words = rows.words[spans(rows.begin, rows.count)].astype(np.int64)
-    index_bits = bits[owner] + TYPE_BITS
+    index_bits = bits[owner]
     delay = ((words & 0xFFFF) >> index_bits) & (slots[owner] - 1)
     delay = np.where(delay == 0, slots[owner], delay)
     ways = plan.ways()

@@ -1,4 +1,4 @@
-"""The answers of docs/integer-network.md to nine questions about the format, one test each."""
+"""The answers of docs/integer-network.md to ten questions about the format, one test each."""
 
 from __future__ import annotations
 
@@ -17,9 +17,11 @@ from inflor.converter.datasets.load import load
 from inflor.converter.errors import InputError
 from inflor.converter.nir import file as nir_file
 from inflor.converter.nir.graph import Graph
+from inflor.converter.primitives.windows import Windows
 from inflor.quant import file
 from inflor.quant.fix.pipeline import quantize
 from inflor.quant.ir.network import IntegerNetwork, Population, Projection
+from inflor.quant.ir.ports import Group
 from inflor.quant.operators import Linear, Scale
 from inflor.targets import running
 
@@ -166,3 +168,23 @@ def test_9_a_record_holds_outputs_of_readouts_only(tmp_path: Path) -> None:
         with h5py.File(out) as record:
             found[output.role] = ("outputs" in record, "spikes" in record["populations/n"])
     assert found == {"spiking": (False, True), "readout": (True, False)}
+
+
+def test_10_where_nothing_has_arrived_the_largest_is_0_and_masked_ports_read_nothing(tmp_path: Path) -> None:
+    """A window of one place and of three in the padding; the current comes a step late, and is negative."""
+    windows = Windows(kernel=(2, 2), stride=(1, 1), padding=(1, 1), dilation=(1, 1))
+    group = Group(name="pool", shape=(1, 1, 1), windows=windows)
+    readout = replace(small_networks.population("n", (1, 2, 2), "readout"), groups=(group,))
+    weight = Scale("w", np.full((1, 1, 1), -3))
+    made = small_networks.network(
+        [small_networks.population("input", (1, 1, 1), "input"), readout],
+        [Projection("input", "n", (weight,), delay=1, group="pool")],
+        3,
+    )
+    file.write(tmp_path / "n.int.nir", replace(made, info=replace(made.info, stage="integer")))
+    x = np.full((1, 1, 1), 2, np.int8)
+    assert specified.run(file.read(tmp_path / "n.int.nir"), x)["n"].reshape(3, 4).tolist() == [
+        [0] * 4,
+        [-6] * 4,
+        [-12] * 4,
+    ]

@@ -138,7 +138,7 @@ def test_sums_beyond_64_bits_do_not_wrap() -> None:
     assert step(numbers(threshold=1), State(), 1 << 70).spike == 1
 
 
-@pytest.mark.parametrize("name", ["step", "keep", "reset", "current", "run"])
+@pytest.mark.parametrize("name", ["step", "keep", "reset", "current", "received", "arriving_at", "run"])
 def test_the_documentation_shows_the_code_itself(name: str) -> None:
     page = Path(__file__).parents[3] / "docs" / "integer-network.md"
     assert f"```python\n{inspect.getsource(getattr(reference, name))}```" in page.read_text()

@@ -12,11 +12,15 @@ import specified
 from chip_networks import networks, networks_in_time
 from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
+from integer_networks import images
 from on_target import observed, placed, recorded
+from pooled import pooled_networks
 
+from inflor.converter.errors import InputError
 from inflor.quant.ir.network import Projection
 from inflor.quant.ir.ranges import state_ranges
-from inflor.quant.operators import Linear
+from inflor.quant.operators import Flatten, Linear, Scale
+from inflor.targets.conformance import pooled
 from inflor.targets.loihi.layout.guard import fits_stock_state
 from inflor.targets.loihi.numbers import finest_shift
 from inflor.targets.loihi.plan import SILENCE
@@ -61,6 +65,52 @@ def test_drawn_networks(data):
     if exact_lava:  # refused where Lava's own neurons could wrap in silence
         exact_lava = all(fits_stock_state(net.by_name[name], state) for name, state in state_ranges(net).items())
     record, _ = simulated(net, inputs, exact_lava=exact_lava, **options)
+    assert_equal(record, specified.run_all(net, inputs))
+
+
+def test_a_network_with_maxima():
+    """Two groups of ports, one with two projections, sums beside it, ports that are masked, biases."""
+    net = pooled.pooled_networks(0)[-1]
+    inputs = images(net, 2) // 8
+    record, plan = simulated(net, inputs)
+    assert_equal(record, specified.run_all(net, inputs))
+    assert plan.summary()["accumulators"] == {"n1": 6, "n2": 10}
+
+
+def test_stock_neurons_leave_a_pooled_image_to_the_host():
+    """The graded input alone leads to the pool; a second pool, of spikes' currents, is refused."""
+    net = pooled.pooled_networks(0)[1]
+    first, n1, n2, readout = net.populations
+    plain = replace(n2, shape=n1.shape, groups=(), rule=n1.rule)
+    last = replace(net.projections[-1], operators=(Flatten("f", 0, 2), Linear("l", np.ones((4, n1.size), np.int64))))
+    chain = (net.projections[0], Projection("n1", "n2", (Scale("s", np.ones((1, 1, 1), np.int64)),)), last)
+    alone = replace(net, populations=(first, n1, plain, readout), projections=chain)
+    inputs = images(alone, 2) // 16
+    record, plan = simulated(alone, inputs, soft_reset="stock")
+    assert plan.summary()["on_host"] == ["n1"]
+    assert_equal(record, specified.run_all(alone, inputs))
+    with pytest.raises(InputError, match="'n2': input ports joined by their maximum 4, allowed is 1"):
+        placed("loihi", net, soft_reset="stock")
+
+
+@pytest.mark.slow
+@few
+@given(pooled_networks(), st.sampled_from(("auto", "relay", "delay")), st.booleans())
+def test_drawn_networks_with_maxima(net, balance, exact_lava):
+    """Windows that overlap, padding beside negative currents, several projections into a group."""
+    if exact_lava:
+        exact_lava = all(fits_stock_state(net.by_name[name], state) for name, state in state_ranges(net).items())
+    inputs = images(net, 2)
+    record, _ = simulated(net, inputs, balance=balance, exact_lava=exact_lava)
+    assert_equal(record, specified.run_all(net, inputs))
+
+
+@pytest.mark.slow
+@few
+@given(pooled_networks(in_time=True), st.booleans())
+def test_drawn_networks_with_maxima_in_time(net, frames):
+    inputs = images(net, 3, frames=frames)
+    record, _ = simulated(net, inputs)
     assert_equal(record, specified.run_all(net, inputs))
 
 

@@ -8,17 +8,24 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import small_networks
 import specified
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from integer_networks import images, integer_networks
 from on_target import placed, violated
+from pooled import pooled_networks
 from spinnaker_networks import on_cpu, on_spinnaker, recurrent, residual
 from spinnaker_synapses import compare_synapses
 
 from inflor.converter.errors import InputError
+from inflor.converter.primitives.windows import Windows
+from inflor.quant.ir.network import Projection
+from inflor.quant.ir.ports import Group
 from inflor.quant.ir.ranges import state_ranges
+from inflor.quant.operators import Scale
 from inflor.targets.equivalence import compare as equivalence
+from inflor.targets.spinnaker.layout.partition import neurons_per_core
 from inflor.targets.spinnaker.place.machine import Dead
 
 
@@ -69,6 +76,46 @@ def equals_the_specification(network, layout, inputs):
 @given(integer_networks(), layouts())
 def test_drawn_networks_equal_the_specification(network, layout):
     equals_the_specification(network, layout, images(network, 2))
+
+
+@settings(max_examples=40)
+@given(pooled_networks(in_time=True), layouts(), st.booleans())
+def test_drawn_networks_with_maxima_equal_the_specification(network, layout, frames):
+    """Also where the graded input and spikes lead to the same ports, and where projections lead back to them."""
+    plan = equals_the_specification(network, layout, images(network, 3, frames=frames))
+    for lowered, cut in zip(plan.lowering.populations, plan.partitions, strict=True):
+        bits = cut.neuron_bits + lowered.ports.type_bits + (lowered.slots - 1).bit_length()
+        assert bits <= plan.limits.index_bits
+
+
+@pytest.mark.parametrize(("kernel", "types", "neurons"), [(1, 2, 256), (2, 8, 128), (3, 18, 32), (5, 50, 16)])
+def test_ports_take_ring_buffers_from_neurons(kernel, types, neurons):
+    """14 bits for time slot (16), synapse type and neuron."""
+    windows = Windows(kernel=(kernel,) * 2, stride=(1, 1), padding=(0, 0), dilation=(1, 1))
+    lowered, plan = second_pooled(windows)
+    assert (lowered.ports.types, neurons_per_core(lowered, plan.limits, None)) == (types, neurons)
+    assert plan.partitions[1].sizes.max() <= neurons
+    assert plan.memories[-1].type_bits == (types - 1).bit_length()
+
+
+def test_more_ports_than_ring_buffers_are_refused_by_number():
+    windows = Windows(kernel=(23, 23), stride=(1, 1), padding=(11, 11), dilation=(1, 1))
+    with pytest.raises(InputError, match=r"'n2': synapse types \(two for each of 529 input ports.* 1058, .* 1024;"):
+        second_pooled(windows)
+
+
+def second_pooled(windows):
+    """A population of 1,000 neurons and more behind a pool of spikes' currents, on cores that are as full as may be."""
+    group = Group(name="pool", shape=(1, 40, 40), windows=windows)
+    one = Scale("one", np.ones((1, 1, 1), np.int64))
+    made = [
+        small_networks.population("input", (1, 40, 40), "input"),
+        small_networks.population("n1", (1, 40, 40), "spiking", 3, "subtract", 4),
+        replace(small_networks.population("n2", group.pooled, "spiking", 0, "subtract", 1), groups=(group,)),
+    ]
+    projections = [Projection("input", "n1", (one,)), Projection("n1", "n2", (one,), group="pool")]
+    plan = placed("spinnaker", small_networks.network(made, projections, 2))
+    return plan.lowering.populations[1], plan
 
 
 @settings(max_examples=int(os.environ.get("INFLOR_SPINNAKER_EXAMPLES", "60")))
