@@ -1,0 +1,149 @@
+"""From a tutorial's network to its report in two commands, and a table of what came out.
+
+    python tests/support/tutorial_table.py [NAME ...]    # all of them; writes the table in README.md and docs/import.md
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import tutorial_networks as tutorials
+from command_line import invoke
+from tutorial_networks import TESTED, TUTORIALS
+
+from inflor.targets.record import file as records
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = (ROOT / "README.md", ROOT / "docs" / "import.md")
+MADE = ROOT / "tests" / "peers" / "tutorials.json"
+BEGIN, END = "<!-- made by python tests/support/tutorial_table.py: begin -->", "<!-- end -->"
+TARGETS = ("cpu", "loihi", "spinnaker")
+COMPARED = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """What became of a network.
+
+    Attributes:
+        title: the network.
+        steps: per sample.
+        samples: of the test split.
+        same: how many of them the float network and the framework itself give the same class.
+        framework, float_, integer: accuracies.
+        spikes: of the framework's own populations that were compared, each driven by the framework's own spikes.
+        compared: spikes and no spikes.
+        ties, differing: neurons of a sample whose first difference lies at the threshold, and others.
+        silent: populations that never or always fired.
+        targets: whose spikes are equal.
+        values: spikes and silences that were compared between them.
+        seconds: of import and report.
+    """
+
+    title: str
+    steps: int
+    samples: int
+    same: int
+    framework: float
+    float_: float
+    integer: float
+    spikes: int
+    compared: int
+    ties: int
+    differing: int
+    silent: tuple[str, ...]
+    targets: tuple[str, ...]
+    values: int
+    seconds: float
+
+
+def measure(name: str, folder: Path, compared: int = COMPARED) -> Row:
+    """Train a network, take it from its module to its page in two commands, and look at what they say."""
+    tutorial, data = TUTORIALS[name], tutorials.data(TUTORIALS[name].data)
+    module = tutorials.trained(name)
+    weights, samples, model, page = (folder / f for f in ("w.pt", "data.npz", "model.nir", "report.html"))
+    torch.save(module.state_dict(), weights)
+    np.savez(samples, **data)
+    shape = data["x_test"].shape[1:] if tutorial.static else data["x_test"].shape[2:]
+    how = ("--example", ",".join(map(str, shape)), "--timesteps", tutorial.steps, "--weights", weights, *tutorial.options)
+    layout = ("--layout", "chw") if len(shape) == 3 else ()
+    began = time.perf_counter()
+    found = _json("import", f"{tutorial.path}:{tutorial.name}", *how, "--dataset", samples, *layout, "--out", model)
+    shown = _json(
+        *("report", model, "--dataset", samples, "--bits", 8, "--targets", *TARGETS, "--check-samples", compared),
+        *("--out", page, *layout),
+    )
+    seconds = time.perf_counter() - began
+    mine, there = tutorials.predictions(name, module), data["y_test"][:TESTED]
+    theirs = records.read(folder / "report.float.h5").predictions
+    populations = found["comparison"]["populations"]
+    return Row(
+        title=tutorial.title,
+        steps=tutorial.steps,
+        samples=len(there),
+        same=int((mine == theirs).sum()),
+        framework=float((mine == there).mean()),
+        float_=shown["accuracy"]["float_"],
+        integer=shown["accuracy"]["integer"],
+        spikes=sum(p["spikes"] for p in populations),
+        compared=sum(p["compared"] for p in populations),
+        ties=sum(p["ties"] for p in populations),
+        differing=sum(p["differing"] for p in populations),
+        silent=tuple(p["name"] for p in populations if p["kind"] == "spikes" and p["spikes"] in (0, p["compared"])),
+        targets=tuple(shown["verdict"]["targets"]) if shown["verdict"].get("equal") else (),
+        values=shown["verdict"].get("compared", 0),
+        seconds=seconds,
+    )
+
+
+def _json(*arguments: object) -> dict[str, Any]:
+    result = invoke(*arguments, "--json")
+    if result.exit_code not in (0, 1):
+        raise AssertionError(f"inflor {' '.join(map(str, arguments))}: {result.stderr}")
+    found: dict[str, Any] = json.loads(result.stdout)
+    return found
+
+
+def table(rows: dict[str, dict[str, Any]]) -> str:
+    """The rows as Markdown."""
+    lines = [
+        "| network | steps | same class in float | framework | float | 8 bits | spikes that differ, of | "
+        "equal, spike for spike |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for name in TUTORIALS:
+        if name in rows:
+            row = Row(**rows[name])
+            ties = f" ({row.ties} ties)" if row.ties else ""
+            lines.append(
+                f"| {row.title} | {row.steps} | {row.same} of {row.samples} | {100 * row.framework:.1f} % | "
+                f"{100 * row.float_:.1f} % | {100 * row.integer:.1f} % | {row.differing}{ties} of {row.compared:,} | "
+                f"{', '.join(row.targets)} ({row.values:,}) |"
+            )
+    return "\n".join([BEGIN, "", *lines, "", END])
+
+
+def main(*names: str) -> None:
+    rows = json.loads(MADE.read_text()) if MADE.exists() else {}
+    for name in names or TUTORIALS:
+        with tempfile.TemporaryDirectory() as folder:
+            rows[name] = asdict(measure(name, Path(folder)))
+        print(name, rows[name], flush=True)
+        MADE.write_text(json.dumps(rows, indent=1) + "\n")
+    for page in PAGES:
+        text = page.read_text("utf-8")
+        if BEGIN in text:
+            before, rest = text.split(BEGIN, 1)
+            page.write_text(before + table(rows) + rest.split(END, 1)[1], "utf-8")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
