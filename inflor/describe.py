@@ -151,7 +151,7 @@ def _integer(path: PathLike, network: IntegerNetwork) -> Description:
                 "delay": q.delay,
             }
         )
-    facts = {"outputs": network.outputs, "input_bits": network.input_bits}
+    facts = {"outputs": network.outputs, "input_bits": network.input_bits, "input_range": network.input_limits}
     return Description(
         "integer network (NIR)",
         {**_size(path), **facts, **_about(network.info)},

@@ -147,8 +147,9 @@ def _notes(network: IntegerNetwork | Graph, x: npt.NDArray[np.float32], plan: Ma
     """What a person should know who reads the numbers."""
     notes = [f"the mapping breaks a limit of the chip: {violation}" for violation in plan.get("violations", ())]
     if isinstance(network, IntegerNetwork):
-        half = 2 ** (network.input_bits - 1) + 0.5
-        clipped = float((np.abs(x / network.inputs[0].scale) > half).mean())
-        if clipped > 0.001:
-            notes.append(f"{100 * clipped:.1f} % of the inputs lie outside the range calibrated and are clipped")
+        clipped = network.clipped(x)
+        if clipped > (0.001 if network.input_range is None else 0):
+            least, most = network.input_limits
+            outside = f"{100 * clipped:.1f} % of the inputs lie outside the range calibrated"
+            notes.append(f"{outside}, {least} to {most} units, and are clipped")
     return notes

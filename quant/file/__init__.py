@@ -22,6 +22,8 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from inflor.converter.errors import InputError
 from inflor.converter.nir import file as nir_file
 from inflor.converter.nir.graph import RECURRENT_KEY, Graph
@@ -39,7 +41,10 @@ def write(path: str | os.PathLike[str], network: IntegerNetwork) -> None:
         InputError: the file cannot be written.
     """
     nodes, edges, closing = nodes_of(network)
-    metadata: dict[str, Any] = {"inflor_integer": {"input_bits": network.input_bits}}
+    about: dict[str, Any] = {"input_bits": network.input_bits}
+    if network.input_range is not None:
+        about["input_range"] = np.array(network.input_range)
+    metadata: dict[str, Any] = {"inflor_integer": about}
     if closing:
         metadata[RECURRENT_KEY] = json.dumps(closing)
     nir_file.write(path, nodes, edges, network.info, metadata)
@@ -52,6 +57,19 @@ def read(path: str | os.PathLike[str]) -> IntegerNetwork:
         InputError: not a valid NIR file, or not an integer network.
     """
     return from_graph(nir_file.read(path))
+
+
+def _read_range(graph: Graph, given: Any, bits: int) -> tuple[int, int] | None:
+    if given is None:
+        return None
+    where, limit = f"{graph.source}: metadata 'input_range'", 2 ** (bits - 1)
+    values = np.asarray(given)
+    if values.shape != (2,):
+        raise InputError(f"{where}: has shape {list(values.shape)}; it holds the least and the largest input")
+    least, most = (whole_number(value, where, -limit, limit - 1) for value in values)
+    if least > most:
+        raise InputError(f"{where}: the least input, {least}, is above the largest, {most}")
+    return least, most
 
 
 def from_graph(graph: Graph) -> IntegerNetwork:
@@ -71,9 +89,17 @@ def from_graph(graph: Graph) -> IntegerNetwork:
         read_population(graph, name, fused.bias[name], fused.groups.get(name, ())) for name in fused.populations
     )
     outputs = _read_outputs(graph, {p.name: p for p in populations})
-    input_bits = extra.get("input_bits", 8) if isinstance(extra, Mapping) else 8
-    input_bits = whole_number(input_bits, f"{graph.source}: metadata 'input_bits'", 1, 8)
-    network = IntegerNetwork(populations, projections, outputs, graph.info, input_bits=input_bits, source=graph.source)
+    extra = extra if isinstance(extra, Mapping) else {}
+    input_bits = whole_number(extra.get("input_bits", 8), f"{graph.source}: metadata 'input_bits'", 1, 8)
+    network = IntegerNetwork(
+        populations,
+        projections,
+        outputs,
+        graph.info,
+        input_bits=input_bits,
+        input_range=_read_range(graph, extra.get("input_range"), input_bits),
+        source=graph.source,
+    )
     for projection in projections:
         check_width(network, projection)
     check_network(network)

@@ -25,6 +25,10 @@ CHUNK = 64
 """Samples x steps that pass through a layer at once."""
 
 
+SPIKES = (0, 1)
+"""The range of an input that is spikes."""
+
+
 def input_unit(x: npt.NDArray[np.float32], bits: int) -> float:
     """The value of one integer step of a signed input of `bits`, by the least squared error over samples.
 
@@ -45,6 +49,13 @@ def input_unit(x: npt.NDArray[np.float32], bits: int) -> float:
         return float(((np.clip(np.rint(values / unit), -limit - 1, limit) * unit) - values) ** 2 @ counts)
 
     return min(units.tolist(), key=error)
+
+
+def are_spikes(x: npt.NDArray[np.float32], unit: float) -> bool:
+    """Whether all values are 0 or one unit."""
+    return all(
+        bool(((part == 0) | (part == np.float32(unit))).all()) for part in np.array_split(x, max(1, len(x) // 64))
+    )
 
 
 def _multiples(x: npt.NDArray[np.float32], unit: float, limit: int) -> bool:

@@ -24,7 +24,7 @@ from inflor.converter.nir.metadata import ModelInfo
 from inflor.converter.nir.ordering import components
 from inflor.converter.passes.base import run_passes
 from inflor.converter.simulate import execute
-from inflor.quant.fix.calibrate import CHUNK, input_unit, mean_current, sample_columns
+from inflor.quant.fix.calibrate import CHUNK, SPIKES, are_spikes, input_unit, mean_current, sample_columns
 from inflor.quant.fix.measure import measure_layer, rounds_weights
 from inflor.quant.fix.neurons import FloatNeuron, read_neuron
 from inflor.quant.fix.report import LayerReport, QuantReport
@@ -130,12 +130,14 @@ class _Quantizer:
         self.timesteps = graph.info.timesteps
         self.rng = np.random.default_rng(options.seed)
         x, self.labels = self._samples(calibration, labels)
+        source_population = self._input_population(x)
         self.network = IntegerNetwork(
-            (self._input_population(x),),
+            (source_population,),
             (),
             self._outputs(),
             replace(graph.info, stage="integer", dt=1.0, integration="euler", version=ModelInfo().version),
             input_bits=INPUT_BITS,
+            input_range=SPIKES if are_spikes(calibration, float(source_population.scale)) else None,
             source=graph.source,
         )
         self.x = torch.from_numpy(x)

@@ -141,6 +141,8 @@ class IntegerNetwork:
             spikes of any other.
         info: timesteps, class names, input scaling, provenance.
         input_bits: width of the signed graded input.
+        input_range: the least and the largest integer of the input, both in it; None for all of its bits. Spikes, 0
+            and 1, prove much less of the states than a graded input does.
         source: the file that it came from, for messages.
     """
 
@@ -150,6 +152,7 @@ class IntegerNetwork:
     info: ModelInfo
     _: KW_ONLY
     input_bits: int = 8
+    input_range: tuple[int, int] | None = None
     source: str = field(default="", compare=False)
 
     @cached_property
@@ -236,11 +239,23 @@ class IntegerNetwork:
     def inputs(self) -> tuple[Population, ...]:
         return tuple(p for p in self.populations if p.role == "input")
 
-    def quantize_input(self, x: npt.NDArray[np.float32]) -> npt.NDArray[np.int8]:
-        """Normalised images or frames [..., *shape] as signed integers, rounded half to even."""
-        (source,) = self.inputs
+    @property
+    def input_limits(self) -> tuple[int, int]:
+        """The least and the largest integer of the input."""
         limit = 2 ** (self.input_bits - 1)
-        return np.clip(np.rint(x / source.scale), -limit, limit - 1).astype(np.int8)
+        return (-limit, limit - 1) if self.input_range is None else self.input_range
+
+    def quantize_input(self, x: npt.NDArray[np.float32]) -> npt.NDArray[np.int8]:
+        """Normalised images or frames [..., *shape] as signed integers in their range, rounded half to even."""
+        (source,) = self.inputs
+        return np.clip(np.rint(x / source.scale), *self.input_limits).astype(np.int8)
+
+    def clipped(self, x: npt.NDArray[np.float32]) -> float:
+        """The share of normalised images or frames that lies outside the range of the input."""
+        (source,) = self.inputs
+        least, most = self.input_limits
+        values = x / source.scale
+        return float(((values < least - 0.5) | (values > most + 0.5)).mean()) if x.size else 0.0
 
     def predictions(self, final: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
         """Class of each sample [B], by the largest value of the first output.
@@ -261,7 +276,7 @@ class IntegerNetwork:
         inputs: integers [samples, *shape], the same at every step, or [samples, T, *shape], a frame per step.
 
         Raises:
-            InputError: inputs of another shape or type, or beyond the input's bits.
+            InputError: inputs of another shape or type, or beyond the input's range.
         """
         (source,) = self.inputs
         in_time = (self.info.timesteps, *source.shape)
@@ -270,9 +285,9 @@ class IntegerNetwork:
                 f"{self.source}: inputs are {inputs.dtype} {inputs.shape[1:]}, but node {source.name!r} takes "
                 f"integers of {source.shape}, or of {in_time} for a frame per step"
             )
-        limit = 2 ** (self.input_bits - 1)
-        if inputs.size and (inputs.min() < -limit or inputs.max() >= limit):
-            raise InputError(f"{self.source}: inputs leave the {self.input_bits} bits of node {source.name!r}")
+        least, most = self.input_limits
+        if inputs.size and (inputs.min() < least or inputs.max() > most):
+            raise InputError(f"{self.source}: inputs leave the range {least} to {most} of node {source.name!r}")
         values = inputs.astype(np.int8, copy=False)
         return values if inputs.shape[1:] == in_time else values[:, None]
 

@@ -99,12 +99,12 @@ def prove_no_overflow(network: IntegerNetwork, state_bits: int) -> list[Overflow
 
 
 def source_interval(network: IntegerNetwork, population: Population) -> Interval:
-    """What a population sends: 0 or 1, or the signed graded input."""
+    """What a population sends: 0 or 1, or what the graded input can be."""
     channels = population.shape[0]
     if population.role != "input":
         return Interval(np.zeros(channels, np.int64), np.ones(channels, np.int64))
-    limit = 2 ** (network.input_bits - 1)
-    return Interval(np.full(channels, -limit), np.full(channels, limit - 1))
+    least, most = network.input_limits
+    return Interval(np.full(channels, least), np.full(channels, most))
 
 
 @dataclass(frozen=True, eq=False)

@@ -69,7 +69,7 @@ class Tutorial:
 
     @property
     def static(self) -> bool:
-        return self.data in ("mnist", "cifar10")
+        return self.data in ("mnist", "flat", "cifar10")
 
     def module(self) -> tuple[nn.Module, nn.Module]:
         """A new one: what is trained, and what is imported."""

@@ -1,6 +1,6 @@
 """From a tutorial's network to its report in two commands, and a table of what came out.
 
-    python tests/support/tutorial_table.py [NAME ...]    # all of them; writes the table in README.md and docs/import.md
+python tests/support/tutorial_table.py [NAME ...]    # all of them; writes the table in README.md and docs/import.md
 """
 
 from __future__ import annotations
@@ -73,10 +73,28 @@ def measure(name: str, folder: Path, compared: int = COMPARED) -> Row:
     torch.save(module.state_dict(), weights)
     np.savez(samples, **data)
     shape = data["x_test"].shape[1:] if tutorial.static else data["x_test"].shape[2:]
-    how = ("--example", ",".join(map(str, shape)), "--timesteps", tutorial.steps, "--weights", weights, *tutorial.options)
+    how = (
+        "--example",
+        ",".join(map(str, shape)),
+        "--timesteps",
+        tutorial.steps,
+        "--weights",
+        weights,
+        *tutorial.options,
+    )
     layout = ("--layout", "chw") if len(shape) == 3 else ()
     began = time.perf_counter()
-    found = _json("import", f"{tutorial.path}:{tutorial.name}", *how, "--dataset", samples, *layout, "--out", model)
+    found = _json(
+        "import",
+        f"{tutorial.path}:{tutorial.name}",
+        *how,
+        *tutorial.options,
+        "--dataset",
+        samples,
+        *layout,
+        "--out",
+        model,
+    )
     shown = _json(
         *("report", model, "--dataset", samples, "--bits", 8, "--targets", *TARGETS, "--check-samples", compared),
         *("--out", page, *layout),
