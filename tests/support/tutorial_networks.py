@@ -104,6 +104,11 @@ def _membranes(net: nn.Module, x: Tensor) -> Tensor:
     return net(x.transpose(0, 1))[1].mean(0)
 
 
+def _own_loop(net: nn.Module, x: Tensor) -> Tensor:
+    """The same of a module that has its loop inside."""
+    return net(x)[1].mean(0)
+
+
 def _time_first(net: nn.Module, x: Tensor) -> Tensor:
     return _recorded(net, x.transpose(0, 1))
 
@@ -175,8 +180,10 @@ TUTORIALS = {
         framework="snntorch",
         data="flat",
         steps=25,
-        rate=5e-4,
+        rate=1e-3,
         forward=_recorded,
+        epochs=2,
+        learn=_own_loop,
     ),
     "snntorch_rate": Tutorial(
         title="snnTorch tutorial 3: dense, rate-coded spikes",
@@ -185,8 +192,10 @@ TUTORIALS = {
         framework="snntorch",
         data="rate",
         steps=25,
-        rate=5e-4,
+        rate=1e-3,
         forward=_time_first,
+        epochs=2,
+        learn=_membranes,
     ),
     "snntorch_conv": Tutorial(
         title="snnTorch tutorial 6: convolutions, max pooling of currents",
@@ -195,7 +204,7 @@ TUTORIALS = {
         framework="snntorch",
         data="mnist",
         steps=10,
-        rate=1e-2,
+        rate=5e-3,
         forward=_hidden(10),
     ),
     "snntorch_events": Tutorial(
@@ -207,8 +216,9 @@ TUTORIALS = {
         steps=10,
         trained=500,
         batch=25,
-        rate=1e-2,
+        rate=5e-3,
         forward=_hidden(10),
+        epochs=6,
     ),
     "snntorch_recurrent": Tutorial(
         title="snnTorch RSynaptic and RLeaky, an image row by row",
@@ -218,6 +228,9 @@ TUTORIALS = {
         data="rows",
         steps=28,
         forward=_time_first,
+        epochs=4,
+        learn=_membranes,
+        rate=5e-3,
     ),
     "spikingjelly_csnn": Tutorial(
         title="SpikingJelly CSNN, multi-step: batch norm, IF, max pooling of spikes",
@@ -277,6 +290,8 @@ TUTORIALS = {
         trained=6000,
         forward=_sinabs(20),
         train=lambda file: file.ann,
+        epochs=2,
+        rate=1e-3,
     ),
     "rockpool_lif": Tutorial(
         title="Rockpool LIFTorch, rate-coded spikes",
@@ -285,9 +300,10 @@ TUTORIALS = {
         framework="rockpool",
         data="rate",
         steps=25,
-        rate=1e-3,
+        rate=3e-3,
         forward=_rockpool,
         learn=_rockpool_mean,
+        epochs=2,
     ),
 }
 

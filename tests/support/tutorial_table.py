@@ -84,17 +84,8 @@ def measure(name: str, folder: Path, compared: int = COMPARED) -> Row:
     )
     layout = ("--layout", "chw") if len(shape) == 3 else ()
     began = time.perf_counter()
-    found = _json(
-        "import",
-        f"{tutorial.path}:{tutorial.name}",
-        *how,
-        *tutorial.options,
-        "--dataset",
-        samples,
-        *layout,
-        "--out",
-        model,
-    )
+    how += (*tutorial.options, "--dataset", samples, *layout)
+    found = _json("import", f"{tutorial.path}:{tutorial.name}", *how, "--out", model)
     shown = _json(
         *("report", model, "--dataset", samples, "--bits", 8, "--targets", *TARGETS, "--check-samples", compared),
         *("--out", page, *layout),
