@@ -31,15 +31,16 @@ class Emitted:
     Attributes:
         nodes, edges: of the graph.
         recurrent: the edges that bring what was a step before.
-        populations: the nodes of the neurons, by the name of their module.
+        populations: the nodes of the neurons that fire, by the name of their module.
+        readouts: likewise, of those whose potential is the output.
         forms: likewise, what their framework says of them.
-        binary: nodes that give 0 and 1.
     """
 
     nodes: dict[str, Any] = field(default_factory=dict)
     edges: list[Edge] = field(default_factory=list)
     recurrent: list[Edge] = field(default_factory=list)
     populations: dict[str, str] = field(default_factory=dict)
+    readouts: dict[str, str] = field(default_factory=dict)
     forms: dict[str, Population] = field(default_factory=dict)
 
 
@@ -270,8 +271,10 @@ class _Emitter:
                 f"{self._called(module)}: the module gives its potential, but it fires and resets; give its spikes, or "
                 "make it one that never resets"
             )
-        name = self._put(module or "readout", _full(form.readout, self.calls[module].shape))
+        name = self._name(module or "readout")
         self._feed(module, name)
+        self.result.nodes[name] = _full(form.readout, self.calls[module].shape)
+        self.result.readouts[module] = name
         return name
 
     def output(self) -> None:

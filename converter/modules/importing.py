@@ -37,7 +37,8 @@ class Import:
     Attributes:
         graph: in our conventions.
         time: where the module has its time.
-        populations: the node of each neuron, by the name of its module.
+        populations: the node of each neuron that fires, by the name of its module.
+        readouts: likewise, of those whose potential is the output.
         kind: what the module gives: "steps", their "sum" or "mean", or the "last" potential.
         axis: where its output has time, None where it has none.
         notes: what changed its form or was assumed, for the user.
@@ -46,6 +47,7 @@ class Import:
     graph: Graph
     time: Time
     populations: Mapping[str, str]
+    readouts: Mapping[str, str]
     kind: str
     axis: int | None
     notes: tuple[str, ...]
@@ -100,7 +102,7 @@ def to_graph(
     graph = _validated(emitted, replace(info, architecture=name, known=True), name)
     notes = _notes(trace, rolled, emitted, store)
     axis = trace.given.axes.index("time") if "time" in trace.given.axes else None
-    return Import(graph, trace.time, emitted.populations, rolled.kind, axis, tuple(notes))
+    return Import(graph, trace.time, emitted.populations, emitted.readouts, rolled.kind, axis, tuple(notes))
 
 
 def _check_numbers(module: nn.Module) -> None:
