@@ -17,6 +17,7 @@ import nir
 from torch import Tensor, nn
 
 from inflor.converter.modules import frameworks
+from inflor.converter.modules.values import Axis
 from inflor.converter.nir.graph import Shape
 
 
@@ -25,7 +26,7 @@ class Reading:
     """What a call of a stateful module takes.
 
     Attributes:
-        arriving: its input, [B, *shape], or [T, B, *shape] where a call takes all steps.
+        arriving: its input, [B, *shape], or with all steps, as the form's `lead` says.
         states: what it goes on from, given by the caller or kept by the module, always in the same order; None where
             that is as before a sample.
     """
@@ -73,8 +74,12 @@ class Population:
     notes: tuple[str, ...] = ()
 
 
-def _one_step(module: nn.Module) -> bool:
-    return False
+def _one_step(module: nn.Module) -> tuple[Axis, ...]:
+    return ("batch",)
+
+
+def _as_it_is(module: nn.Module, batch: int) -> None:
+    """Most modules take any number of samples."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,14 +91,17 @@ class NeuronForm:
         gives: (module, output) -> what the call gave; looked at after it.
         population: (module, shape, name) -> its nodes; raises InputError, naming what has no form, without the name.
         reset: puts the module's own states to what they are before a sample.
-        all_steps: module -> whether a call takes all steps, time first.
+        lead: module -> the axes before the values' own of what a call takes: ("batch",) for one step; ("time",
+            "batch"), ("batch", "time") or ("joined_second",), [batch * time, ...], for all.
+        prepare: (module, samples) -> tells it how many samples a call has, where it keeps that.
     """
 
     reads: Callable[[Any, tuple[Any, ...], dict[str, Any]], Reading]
     gives: Callable[[Any, Any], Giving]
     population: Callable[[Any, Shape, str], Population]
     reset: Callable[[Any], None]
-    all_steps: Callable[[Any], bool] = _one_step
+    lead: Callable[[Any], tuple[Axis, ...]] = _one_step
+    prepare: Callable[[Any, int], None] = _as_it_is
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,6 +17,7 @@ from inflor.converter.modules.expressions import Store
 from inflor.converter.modules.keeping import kept
 from inflor.converter.modules.layouts import SAID, Time, Trace, found, traced
 from inflor.converter.modules.rolling import Rolled, roll
+from inflor.converter.modules.values import Axis
 from inflor.converter.nir.graph import RECURRENT_KEY, Edge, Graph, Shape, nir_graph
 from inflor.converter.nir.metadata import METADATA_KEY, ModelInfo
 from inflor.converter.nir.validate import validate
@@ -40,7 +41,7 @@ class Import:
         populations: the node of each neuron that fires, by the name of its module.
         readouts: likewise, of those whose potential is the output.
         kind: what the module gives: "steps", their "sum" or "mean", or the "last" potential.
-        axis: where its output has time, None where it has none.
+        axes: of its output.
         notes: what changed its form or was assumed, for the user.
     """
 
@@ -49,7 +50,7 @@ class Import:
     populations: Mapping[str, str]
     readouts: Mapping[str, str]
     kind: str
-    axis: int | None
+    axes: tuple[Axis, ...]
     notes: tuple[str, ...]
 
 
@@ -101,8 +102,8 @@ def to_graph(
     )
     graph = _validated(emitted, replace(info, architecture=name, known=True), name)
     notes = _notes(trace, rolled, emitted, store)
-    axis = trace.given.axes.index("time") if "time" in trace.given.axes else None
-    return Import(graph, trace.time, emitted.populations, emitted.readouts, rolled.kind, axis, tuple(notes))
+    axes = trace.given.axes
+    return Import(graph, trace.time, emitted.populations, emitted.readouts, rolled.kind, axes, tuple(notes))
 
 
 def _check_numbers(module: nn.Module) -> None:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 @contextlib.contextmanager
 def kept(module: nn.Module) -> Iterator[None]:
     """Put back, after the block, all that the modules in it hold; within it they are in evaluation mode."""
-    before = [(part, dict(vars(part)), _contents(part)) for part in module.modules()]
+    before = [(part, dict(vars(part)), _contents(part)) for part in nn.Module.modules(module)]
     tensors = [(tensor, tensor._version, tensor.detach().clone()) for part, *_ in before for tensor in _tensors(part)]
     try:
         with torch.random.fork_rng(devices=[]):

@@ -18,13 +18,14 @@ from inflor.converter.modules.tracing import Calls, Tracer, tensors_in
 from inflor.converter.modules.values import Axis, LayoutError, Traced, Unknown
 from inflor.converter.nir.graph import Shape
 
-Time = Literal["step", "inside", "first", "second"]
+Time = Literal["step", "inside", "first", "second", "joined"]
 TIMES: tuple[Time, ...] = get_args(Time)
 SAID: Mapping[Time, str] = {
     "step": "one call is one step",
     "inside": "a call takes one input for all steps, and the module has the loop over them",
     "first": "a call takes all steps, time first: [time, batch, ...]",
     "second": "a call takes all steps, batch first: [batch, time, ...]",
+    "joined": "a call takes all steps of a sample after each other: [batch * time, ...]",
 }
 _TRACED_STEPS = 4
 """Calls of a module that takes one step a call; a state of more steps before than that is not seen."""
@@ -61,7 +62,7 @@ def found(module: nn.Module, shape: Shape, timesteps: int | None, time: Time | N
     Raises:
         InputError: it does something that has no form; or there is no way in which it runs. Names the module.
     """
-    ways: tuple[Time, ...] = (time,) if time else ("inside", "step", "first", "second")
+    ways: tuple[Time, ...] = (time,) if time else ("inside", "step", "first", "second", "joined")
     failed: dict[Time, InputError] = {}
     for way in ways:
         try:
@@ -80,13 +81,13 @@ def traced(module: nn.Module, shape: Shape, timesteps: int | None, time: Time, s
     Raises:
         LayoutError: it does not take its time in this way.
     """
-    if timesteps is None and time in ("first", "second"):
+    if timesteps is None and time in ("first", "second", "joined"):
         raise LayoutError("it takes all steps at once, and how many these are is not known; give `timesteps`")
     steps = timesteps or _TRACED_STEPS
     batch = next(prime for prime in _PRIMES[seed % 2 :] if prime not in (*shape, steps))
     tracer = Tracer(module, batch, store)
-    reset(module)
-    some = next((p for p in module.parameters() if p.is_floating_point()), torch.zeros(0))
+    begin(module, batch)
+    some = next((p for p in nn.Module.parameters(module) if p.is_floating_point()), torch.zeros(0))
     generator = torch.Generator().manual_seed(seed)
 
     def data(*sizes: int) -> Tensor:
@@ -95,11 +96,13 @@ def traced(module: nn.Module, shape: Shape, timesteps: int | None, time: Time, s
     with tracer.following():
         if time == "step":
             return _stepped(module, tracer, shape, min(steps, _TRACED_STEPS), data)
-        x = data(*({"first": (steps, batch), "second": (batch, steps), "inside": (batch,)}[time]), *shape)
+        sizes = {"first": (steps, batch), "second": (batch, steps), "inside": (batch,), "joined": (batch * steps,)}
+        x = data(*sizes[time], *shape)
         leads: dict[Time, tuple[Axis, ...]] = {
             "first": ("time", "batch"),
             "second": ("batch", "time"),
             "inside": ("batch",),
+            "joined": ("joined_second",),
         }
         terms = [_input(store, shape, step) for step in range(steps)]
         if time == "inside":
@@ -181,11 +184,12 @@ def takes_state(module: nn.Module) -> bool:
     return len(parameters) == 2 and parameters[1].default is None
 
 
-def reset(module: nn.Module) -> None:
-    """Put the states of all neurons to what they are before a sample."""
-    for part in module.modules():
+def begin(module: nn.Module, samples: int) -> None:
+    """Put the states of all neurons to what they are before so many samples."""
+    for part in nn.Module.modules(module):  # some frameworks have a `modules` of their own
         form = form_of(part)
         if isinstance(form, NeuronForm):
+            form.prepare(part, samples)
             form.reset(part)
 
 

@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from inflor.converter.modules.forms import NeuronForm, form_of
 from inflor.converter.modules.importing import Import
 from inflor.converter.modules.keeping import kept
-from inflor.converter.modules.layouts import reset, takes_state
+from inflor.converter.modules.layouts import begin, takes_state
 from inflor.converter.modules.tracing import tensors_in
+from inflor.converter.modules.values import Axis
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,15 +48,16 @@ def record(module: nn.Module, made: Import, x: Tensor) -> Recorded:
     """
     steps = made.graph.info.timesteps
     timed = x.dim() > len(made.graph.output_shapes[made.graph.inputs()[0]]) + 1
-    some = next(iter(module.parameters()), x)
+    some = next(iter(nn.Module.parameters(module)), x)
     every = x.to(some.device) if timed else x.to(some.device).unsqueeze(0).expand(steps, *x.shape)
     found = _Kept()
-    with kept(module), torch.no_grad(), _listening(module, found):
-        reset(module)
+    with kept(module), torch.no_grad(), _listening(module, found, steps):
+        begin(module, every.shape[1])
         if made.time == "step":
             output = torch.stack(_each_step(module, every))
         else:
-            given = {"first": every, "second": every.transpose(0, 1), "inside": every[0]}[made.time]
+            second = every.transpose(0, 1)
+            given = {"first": every, "second": second, "inside": every[0], "joined": second.flatten(0, 1)}[made.time]
             output = tensors_in(module(given.contiguous()))[0]
     names = {*made.populations, *made.readouts}
     return Recorded(
@@ -74,17 +76,28 @@ def _each_step(module: nn.Module, every: Tensor) -> list[Tensor]:
     return outputs
 
 
+def time_first(tensor: Tensor, axes: tuple[Axis, ...], steps: int) -> Tensor:
+    """[T, B, ...] of a tensor with these axes; one without time is the same at every step."""
+    lead = next((axis for axis in axes if axis in ("time", "joined", "joined_second")), None)
+    if lead is None:
+        return tensor.unsqueeze(0)
+    place = axes.index(lead)
+    if lead == "time":
+        return tensor.movedim(place, 0)
+    if lead == "joined":
+        return tensor.reshape(*tensor.shape[:place], steps, -1, *tensor.shape[place + 1 :]).movedim(place, 0)
+    return tensor.reshape(*tensor.shape[:place], -1, steps, *tensor.shape[place + 1 :]).movedim(place + 1, 0)
+
+
 def _scores(output: Tensor, made: Import) -> Tensor:
-    if made.kind == "steps" and made.axis is not None:
-        steps = output.movedim(made.axis, 0)
-        if steps.shape[0] != made.graph.info.timesteps:  # time and batch are one axis
-            steps = steps.reshape(made.graph.info.timesteps, -1, *steps.shape[1:])
+    if made.kind == "steps":
+        steps = time_first(output, made.axes, made.graph.info.timesteps)
         output = steps[-1] if made.readouts else steps.mean(0)
     return output.reshape(len(output), -1)
 
 
 @contextmanager
-def _listening(module: nn.Module, found: _Kept) -> Iterator[None]:
+def _listening(module: nn.Module, found: _Kept, steps: int) -> Iterator[None]:
     names = {part: name for name, part in module.named_modules()}
     original = nn.Module.__call__
 
@@ -92,7 +105,7 @@ def _listening(module: nn.Module, found: _Kept) -> Iterator[None]:
         result = original(part, *args, **kwargs)
         form = form_of(part) if part in names else None
         if isinstance(form, NeuronForm):
-            _keep(found, names[part], form, part, result)
+            _keep(found, names[part], form, part, result, steps)
         return result
 
     nn.Module.__call__ = call  # type: ignore[method-assign]
@@ -102,7 +115,7 @@ def _listening(module: nn.Module, found: _Kept) -> Iterator[None]:
         nn.Module.__call__ = original  # type: ignore[method-assign]
 
 
-def _keep(found: _Kept, name: str, form: NeuronForm, part: nn.Module, result: Any) -> None:
+def _keep(found: _Kept, name: str, form: NeuronForm, part: nn.Module, result: Any, steps: int) -> None:
     giving = form.gives(part, result)
     potential = None if giving.potential is None else giving.states[giving.potential]
     values: Sequence[tuple[dict[str, list[Tensor]], Tensor | None]] = (
@@ -112,4 +125,4 @@ def _keep(found: _Kept, name: str, form: NeuronForm, part: nn.Module, result: An
     for kept_of, tensor in values:
         if tensor is not None:
             copied = tensor.detach().clone()
-            kept_of.setdefault(name, []).append(copied if form.all_steps(part) else copied.unsqueeze(0))
+            kept_of.setdefault(name, []).append(time_first(copied, form.lead(part), steps))

@@ -186,7 +186,7 @@ class Tracer:
         if name is None:
             raise InputError(f"{self.where()}: is not a part of the module; keep it as an attribute or in a ModuleList")
         reading = form.reads(module, args, kwargs)
-        arriving = self._arriving(reading.arriving, form.all_steps(module))
+        arriving = self._arriving(reading.arriving, form.lead(module))
         shape = self.store[arriving.terms[0]].shape
         calls = self.calls.setdefault(name, Calls(module, form, shape))
         if calls.shape != shape:
@@ -199,15 +199,15 @@ class Tracer:
         self._hold_results(calls, name, giving, reading, arriving, first)
         return result
 
-    def _arriving(self, tensor: Tensor, all_steps: bool) -> Traced:
+    def _arriving(self, tensor: Tensor, lead: tuple[Axis, ...]) -> Traced:
         value = self.needed(tensor)
         if value is None:
             raise InputError(f"{self.where()}: gets a constant, not what comes from the input")
-        expected: tuple[Axis, ...] = ("time", "batch") if all_steps else ("batch",)
-        if value.lead == expected and value.in_order:
+        if value.lead == lead and value.in_order:
             return value
-        takes = "all steps at once, [time, batch, ...]" if all_steps else "one step, [batch, ...]"
-        raise LayoutError(f"{self.where()}: takes {takes}, and {shown(value)} arrives")
+        axes = ", ".join({"joined": "time * batch", "joined_second": "batch * time"}.get(axis, axis) for axis in lead)
+        many = "one step" if lead == ("batch",) else "all steps at once"
+        raise LayoutError(f"{self.where()}: takes {many}, [{axes}, ...], and {shown(value)} arrives")
 
     def _continue(self, calls: Calls, reading: Reading) -> None:
         """Check that the states are those of the module's own last call, or those before a sample."""
@@ -258,7 +258,7 @@ class Tracer:
             if state.shape == giving.spikes.shape and state is not giving.spikes:
                 self.hold(state, held("state", (("which", number), ("potential", number == giving.potential))))
         self.hold(giving.spikes, held("neuron"))
-        if not calls.form.all_steps(calls.module):
+        if calls.form.lead(calls.module) == ("batch",):
             calls.last = tuple(self._term(state) for state in giving.states)
 
     # --- functions

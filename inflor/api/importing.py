@@ -63,14 +63,23 @@ def from_torch(
 ) -> Imported:
     """A torch module as a float NIR graph, compared with it on samples, and written to `out` if it is given.
 
-    The module is run twice on random numbers, in evaluation mode, and stays as it was; docs/import.md: what it may hold.
+    The module is run twice on random numbers, in evaluation mode, and stays as it was (docs/import.md).
 
-    example: the shape of one sample, without batch and time, or such a sample. timesteps: T; None takes the number of a
-    loop in the module. data: real samples to compare on, of a data set's test split or [N, *shape] or [N, T, *shape];
-    None compares on random numbers in [0, 1). samples: the first so many are compared. time: where the module has its
-    time, "step" (one call is one step), "inside" (a loop over one input), "first" or "second" (all steps at once, along
-    that axis); None tries them in this order: inside, step, first, second. input_mean, input_std: what data are scaled
-    by before they reach the network, written to the file. seed: of the random numbers.
+    Args:
+        module: in any mode; wrapped by torch.compile or DataParallel it is unwrapped.
+        example: the shape of one sample, without batch and time, or such a sample.
+        timesteps: T; None takes the number of a loop in the module.
+        out: the .nir to write.
+        data: real samples to compare on, of a data set's test split or [N, *shape] or [N, T, *shape]; None compares on
+            random numbers in [0, 1).
+        samples: the first so many are compared.
+        time: where the module has its time: "step" (one call is one step), "inside" (a loop over one input), "first" or
+            "second" (all steps at once, along that axis) or "joined" ([batch * time, ...]); None tries them in this
+            order, "inside" first.
+        input_mean, input_std: what data are scaled by before they reach the network, written to the file.
+        seed: of the random numbers.
+        data_dir: the folder of data sets that do not come with the package.
+        layout: of images, "chw" or "hwc"; "auto" takes what alone fits the network.
 
     Raises:
         InputError: something in the module has no form in NIR, or differs from step to step; names the module and says

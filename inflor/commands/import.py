@@ -16,7 +16,7 @@ from inflor.options import FILE, SEED, WHOLE, DataSetName, data_options, example
 if TYPE_CHECKING:
     from inflor.converter.modules.compare import Difference, ImportComparison, PopulationComparison
 
-TIMES = ("step", "inside", "first", "second")
+TIMES = ("step", "inside", "first", "second", "joined")
 
 
 class Sizes(click.ParamType[tuple[int, ...]]):
@@ -46,9 +46,7 @@ class Sizes(click.ParamType[tuple[int, ...]]):
 @click.option("--example", "shape", type=Sizes(), required=True, metavar="SHAPE", help="Of one sample: 1,28,28.")
 @click.option("--timesteps", type=WHOLE, metavar="T", help="Steps a sample.  [default: of a loop in it]")
 @click.option("--out", type=FILE, metavar="FILE", required=True, help="The .nir to write.")
-@click.option(
-    "--time", type=click.Choice(TIMES), metavar="KIND", help="step, inside, first or second.  [default: tried]"
-)
+@click.option("--time", type=click.Choice(TIMES), metavar="KIND", help="Where time is, see above.  [default: tried]")
 @click.option("--dataset", cls=DataSetName, metavar="DATA")
 @click.option("--samples", type=WHOLE, default=16, show_default=True, metavar="N", help="Compare the first N.")
 @click.option("--seed", type=SEED, default=0, show_default=True, metavar="N", help="Of random samples.")
@@ -73,8 +71,8 @@ def command(
     FILE.py is executed: give one that you trust. No other command executes a
     file. NAME is a module, or a class or function without arguments that makes
     one. --example has no batch and no time. --time says where the module has
-    its time: one call is one step; a loop inside; all steps at once, first or
-    second axis. Without --dataset random numbers are compared.
+    its time: step (one call is one step), inside (it has a loop), first or
+    second (axis of all steps), joined (batch * time). Without --dataset random numbers are compared.
     Exit code 1: something other than a tie of float32 differs.
     """
     import inflor

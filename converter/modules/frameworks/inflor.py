@@ -9,6 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from inflor.converter.modules.forms import Framework, Giving, NeuronForm, Population, Reading
+from inflor.converter.modules.values import Axis
 from inflor.converter.nir.graph import Shape
 from inflor.converter.primitives.fields import make_node
 from inflor.converter.train.export import neuron_node
@@ -22,8 +23,8 @@ def _nothing_kept(module: Any) -> None:
     """Potentials start at 0 in every call."""
 
 
-def _always(module: Any) -> bool:
-    return True
+def _time_first(module: Any) -> tuple[Axis, ...]:
+    return ("time", "batch")
 
 
 def _spiking(module: Any, shape: Shape, where: str) -> Population:
@@ -43,7 +44,7 @@ def _integrator(module: Any, shape: Shape, where: str) -> Population:
     return Population(node=node, readout=node)
 
 
-_SHARED: dict[str, Any] = {"reads": _reads, "reset": _nothing_kept, "all_steps": _always}
+_SHARED: dict[str, Any] = {"reads": _reads, "reset": _nothing_kept, "lead": _time_first}
 
 FRAMEWORK = Framework(
     neurons={
