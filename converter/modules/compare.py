@@ -139,6 +139,8 @@ def compare(module: nn.Module, made: Import, x: Tensor, data: str) -> ImportComp
     graph, steps = made.graph, made.graph.info.timesteps
     theirs = record(module, made, x)
     given = {node: theirs.spikes[name] for name, node in made.populations.items()}
+    lead = x.shape[: x.dim() - len(made.shape)]
+    x = x.reshape(*lead, *graph.output_shapes[graph.inputs()[0]])
     driven = run(graph, x, steps, given=given, currents=list(given))
     found = {
         node: _population(graph, node, name, driven.currents[node], theirs) for name, node in made.populations.items()
@@ -147,9 +149,7 @@ def compare(module: nn.Module, made: Import, x: Tensor, data: str) -> ImportComp
     alone = run(graph, x, steps)
     same, unexplained = _predictions(graph, alone, theirs, made.populations)
     ordered = tuple(found[name] for name in graph.order if name in found)
-    return ImportComparison(
-        data, x.shape[-1 - len(graph.output_shapes[graph.inputs()[0]])], steps, ordered, same, unexplained
-    )
+    return ImportComparison(data, lead[-1], steps, ordered, same, unexplained)
 
 
 def _population(graph: Graph, node: str, module: str, current: Tensor, theirs: Recorded) -> PopulationComparison:

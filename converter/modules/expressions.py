@@ -62,6 +62,9 @@ class Store:
     def __getitem__(self, number: int) -> Expression:
         return self._all[number]
 
+    def __len__(self) -> int:
+        return len(self._all)
+
     def array(self, number: int, name: str) -> Array | None:
         """An array of a layer; None where it has none of this name."""
         digest = dict(self[number].arrays).get(name)

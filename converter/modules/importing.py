@@ -37,6 +37,7 @@ class Import:
 
     Attributes:
         graph: in our conventions.
+        shape: of one sample at one step, as the module takes it.
         time: where the module has its time.
         populations: the node of each neuron that fires, by the name of its module.
         readouts: likewise, of those whose potential is the output.
@@ -46,6 +47,7 @@ class Import:
     """
 
     graph: Graph
+    shape: Shape
     time: Time
     populations: Mapping[str, str]
     readouts: Mapping[str, str]
@@ -102,8 +104,11 @@ def to_graph(
     )
     graph = _validated(emitted, replace(info, architecture=name, known=True), name)
     notes = _notes(trace, rolled, emitted, store)
+    taken = graph.output_shapes[graph.inputs()[0]]
+    if taken != shape:
+        notes.append(f"The input is taken as {list(taken)}, which is how the module first views its {list(shape)}.")
     axes = trace.given.axes
-    return Import(graph, trace.time, emitted.populations, emitted.readouts, rolled.kind, axes, tuple(notes))
+    return Import(graph, shape, trace.time, emitted.populations, emitted.readouts, rolled.kind, axes, tuple(notes))
 
 
 def _check_numbers(module: nn.Module) -> None:

@@ -29,7 +29,7 @@ SAID: Mapping[Time, str] = {
 }
 _TRACED_STEPS = 4
 """Calls of a module that takes one step a call; a state of more steps before than that is not seen."""
-_PRIMES = (3, 5, 7, 11, 13, 17)
+_PRIMES = (3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37)
 
 
 @dataclass(frozen=True)
@@ -64,15 +64,22 @@ def found(module: nn.Module, shape: Shape, timesteps: int | None, time: Time | N
     """
     ways: tuple[Time, ...] = (time,) if time else ("inside", "step", "first", "second", "joined")
     failed: dict[Time, InputError] = {}
+    reached: dict[Time, int] = {}
     for way in ways:
+        before = len(store)
         try:
             return traced(module, shape, timesteps, way, store, seed)
         except LayoutError as error:
-            failed[way] = error
+            failed[way], reached[way] = error, len(store) - before
+    furthest = max(ways, key=lambda way: reached[way])
     if len(failed) == 1:
-        raise next(iter(failed.values()))
-    tried = "; ".join(f"`time='{way}'` ({SAID[way]}): {error}" for way, error in failed.items())
-    raise InputError(f"it does not run with samples of {list(shape)}. Tried {tried}", option="time")
+        raise failed[furthest]
+    others = "; ".join(f"`time='{way}'`: {failed[way]}" for way in ways if way != furthest)
+    raise InputError(
+        f"it does not run with samples of {list(shape)}. Where {SAID[furthest]} (`time='{furthest}'`): "
+        f"{failed[furthest]}. Otherwise: {others}",
+        option="time",
+    )
 
 
 def traced(module: nn.Module, shape: Shape, timesteps: int | None, time: Time, store: Store, seed: int) -> Trace:
@@ -84,7 +91,7 @@ def traced(module: nn.Module, shape: Shape, timesteps: int | None, time: Time, s
     if timesteps is None and time in ("first", "second", "joined"):
         raise LayoutError("it takes all steps at once, and how many these are is not known; give `timesteps`")
     steps = timesteps or _TRACED_STEPS
-    batch = next(prime for prime in _PRIMES[seed % 2 :] if prime not in (*shape, steps))
+    batch = _batch(module, (*shape, steps), seed)
     tracer = Tracer(module, batch, store)
     begin(module, batch)
     some = next((p for p in nn.Module.parameters(module) if p.is_floating_point()), torch.zeros(0))
@@ -122,6 +129,14 @@ def traced(module: nn.Module, shape: Shape, timesteps: int | None, time: Time, s
                 f"{_called_name(tracer, name)}: {twice}; a neuron stands at one place and takes every step"
             )
     return Trace(time, steps, tracer.calls, given, among)
+
+
+def _batch(module: nn.Module, sizes: tuple[int, ...], seed: int) -> int:
+    """How many samples to trace together: a number that is the size of nothing else. seed: chooses among two."""
+    tensors = [*nn.Module.parameters(module), *nn.Module.buffers(module)]
+    taken = {*sizes, *(size for tensor in tensors for size in tensor.shape)}
+    free = [prime for prime in _PRIMES if prime not in taken]
+    return free[min(seed, len(free) - 1)] if free else max(taken) + 1 + seed
 
 
 def _steps_inside(counts: Mapping[str, int], given: Traced, timesteps: int | None) -> int:

@@ -47,7 +47,7 @@ def record(module: nn.Module, made: Import, x: Tensor) -> Recorded:
         x: [B, *shape], the same at every step, or [T, B, *shape].
     """
     steps = made.graph.info.timesteps
-    timed = x.dim() > len(made.graph.output_shapes[made.graph.inputs()[0]]) + 1
+    timed = x.dim() > len(made.shape) + 1
     some = next(iter(nn.Module.parameters(module)), x)
     every = x.to(some.device) if timed else x.to(some.device).unsqueeze(0).expand(steps, *x.shape)
     found = _Kept()

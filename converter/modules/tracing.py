@@ -44,6 +44,13 @@ class Calls:
     last: tuple[int | None, ...] = ()
 
 
+_MADE_LIKE = {
+    *("zeros_like", "ones_like", "empty_like", "full_like", "rand_like", "randn_like"),
+    *("new_zeros", "new_ones", "new_empty", "new_full", "new_tensor", "new_empty_strided"),
+}
+"""Functions that take a tensor for its shape and dtype alone."""
+
+
 class Tracer:
     """One trace: what the tensors hold, and which stateful modules were called with what.
 
@@ -51,7 +58,7 @@ class Tracer:
     """
 
     def __init__(self, root: nn.Module, batch: int, store: Store | None = None) -> None:
-        self.store, self.batch = store or Store(), batch
+        self.store, self.batch = Store() if store is None else store, batch
         self.names: Mapping[nn.Module, str] = {module: name for name, module in root.named_modules()}
         self.calls: dict[str, Calls] = {}
         self.stack: list[nn.Module] = []
@@ -271,7 +278,7 @@ class Tracer:
         values = {id(tensor): value for tensor, _, value in before}
         result = func(*args, **kwargs)
         results = tensors_in(result)
-        if not any(value is not None for value in values.values()):
+        if name in _MADE_LIKE or not any(value is not None for value in values.values()):
             self._constant(name, results)
             return result
         if not results and name in PLAIN:
@@ -312,10 +319,10 @@ class Tracer:
         if name not in ("zeros", "zeros_like", "new_zeros") or len(results) != 1:
             return
         tensor = results[0]
-        places = [place for place, size in enumerate(tensor.shape) if size == self.batch]
-        if len(places) == 1 and tensor.is_floating_point() and places[0] < 2:
-            lead: tuple[Axis, ...] = ("batch",) if places[0] == 0 else ("time", "batch")
-            count = 1 if places[0] == 0 else tensor.shape[0]
+        place = next((place for place, size in enumerate(tensor.shape[:2]) if size == self.batch), None)
+        if place is not None and tensor.is_floating_point():
+            lead: tuple[Axis, ...] = ("batch",) if place == 0 else ("time", "batch")
+            count = 1 if place == 0 else tensor.shape[0]
             zero = self.store.zero(tuple(tensor.shape[len(lead) :]))
             held = Traced((zero,) * count, (*lead, *([""] * (tensor.dim() - len(lead)))))  # type: ignore[arg-type]
             self._held[id(tensor)] = (tensor, tensor._version, held)
@@ -357,7 +364,8 @@ class _Memory(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's ha
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
-        if any(self.tracer.marked(tensor) for tensor in tensors_in((args, kwargs or {}))):
+        like = func.overloadpacket.__name__ in _MADE_LIKE
+        if not like and any(self.tracer.marked(tensor) for tensor in tensors_in((args, kwargs or {}))):
             for tensor in tensors_in(result):
                 if tensor.layout == torch.strided:
                     self.tracer.mark(tensor)

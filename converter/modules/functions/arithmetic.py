@@ -23,7 +23,7 @@ REFUSED |= {
     **dict.fromkeys(("relu", "relu_", "leaky_relu", "gelu", "elu", "silu", "hardtanh", "relu6"), _ACTIVATION),
     **dict.fromkeys(("tanh", "sigmoid", "clamp", "clamp_", "clip"), _ACTIVATION),
     **dict.fromkeys(("softmax", "log_softmax", "argmax", "topk"), _AT_END),
-    **dict.fromkeys(("bernoulli", "rand_like", "randn_like", "poisson", "multinomial"), _ENCODES),
+    **dict.fromkeys(("bernoulli", "poisson", "multinomial"), _ENCODES),
     **dict.fromkeys(("layer_norm", "group_norm", "instance_norm"), "it depends on the data; train with batch norm"),
     **dict.fromkeys(
         ("gt", "lt", "ge", "le", "__gt__", "__lt__", "__ge__", "__le__", "heaviside"),

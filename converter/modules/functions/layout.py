@@ -62,7 +62,7 @@ def _viewed(call: Call, value: Traced, before: Sequence[int], after: Sequence[in
 def permuted(call: Call) -> Traced:
     value = call.traced()
     # which axis went where is asked of torch itself, of a tensor whose sizes are the places of its axes
-    probe = torch.empty(range(1, call.args[0].dim() + 1))
+    probe = torch.empty(tuple(range(1, call.args[0].dim() + 1)))
     moved = probe.permute(*_order(call)) if call.name == "permute" else _called(probe, call)
     found = [size - 1 for size in moved.shape]
     kept = [axis for axis in found if value.axes[axis] == ""]
