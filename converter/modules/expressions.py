@@ -154,6 +154,14 @@ class Store:
         memo[number] = result
         return result
 
+    def nonnegative(self, number: int) -> bool:
+        """Whether it is known to hold nothing below 0: spikes, and sums and windows of such."""
+        expression = self[number]
+        if expression.op in ("neuron", "zero"):
+            return True
+        kept = expression.op in ("add", "reshape", "max_pool2d", "avg_pool2d", "pad")
+        return kept and all(map(self.nonnegative, expression.inputs))
+
     def leaves(self, number: int) -> list[Expression]:
         """The inputs, spikes and states that an expression is made of."""
         found, pending, seen = list[Expression](), [number], set[int]()

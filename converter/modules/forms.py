@@ -29,10 +29,14 @@ class Reading:
         arriving: its input, [B, *shape], or with all steps, as the form's `lead` says.
         states: what it goes on from, given by the caller or kept by the module, always in the same order; None where
             that is as before a sample.
+        weight: of a layer of its own that its input goes through, [out, in].
+        bias: of that layer, [out].
     """
 
     arriving: Tensor
     states: tuple[Tensor | None, ...]
+    weight: Tensor | None = None
+    bias: Tensor | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

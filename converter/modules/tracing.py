@@ -194,6 +194,8 @@ class Tracer:
             raise InputError(f"{self.where()}: is not a part of the module; keep it as an attribute or in a ModuleList")
         reading = form.reads(module, args, kwargs)
         arriving = self._arriving(reading.arriving, form.lead(module))
+        if reading.weight is not None:
+            arriving = self._through(arriving, reading, f"{name}.input")
         shape = self.store[arriving.terms[0]].shape
         calls = self.calls.setdefault(name, Calls(module, form, shape))
         if calls.shape != shape:
@@ -205,6 +207,19 @@ class Tracer:
         calls.runs[-1] += arriving.terms
         self._hold_results(calls, name, giving, reading, arriving, first)
         return result
+
+    def _through(self, arriving: Traced, reading: Reading, site: str) -> Traced:
+        """What arrives, behind the layer of a neuron's own."""
+        arrays = {
+            name: None if tensor is None else tensor.detach().cpu().numpy()
+            for name, tensor in (("weight", reading.weight), ("bias", reading.bias))
+        }
+        assert arrays["weight"] is not None
+        out, inner = arrays["weight"].shape
+        if self.store[arriving.terms[0]].shape != (inner,):
+            shape = list(self.store[arriving.terms[0]].shape)
+            raise LayoutError(f"{self.where()}: its weights take {inner} values, and {shape} arrive")
+        return arriving.mapped(lambda term: self.store.layer("linear", term, (out,), site, arrays))
 
     def _arriving(self, tensor: Tensor, lead: tuple[Axis, ...]) -> Traced:
         value = self.needed(tensor)
@@ -250,10 +265,11 @@ class Tracer:
     def _hold_results(
         self, calls: Calls, name: str, giving: Giving, reading: Reading, arriving: Traced, first: int
     ) -> None:
-        if giving.spikes.shape != reading.arriving.shape:
+        lead = reading.arriving.shape[: len(arriving.lead)]
+        if giving.spikes.shape != (*lead, *calls.shape):
             raise InputError(
-                f"{self.where()}: gives {list(giving.spikes.shape)} for {list(reading.arriving.shape)}; a neuron for "
-                "each value of its input is needed"
+                f"{self.where()}: gives {list(giving.spikes.shape)} for {[*lead, *calls.shape]}; a neuron for each "
+                "value of its input is needed"
             )
         steps = range(first, first + len(arriving.terms))
 

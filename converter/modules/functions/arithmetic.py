@@ -20,7 +20,7 @@ _ACTIVATION = (
 _AT_END = "leave it out at the end: the prediction is the same"
 _ENCODES = "it makes spikes of the input at random; do that outside, and give the frames"
 REFUSED |= {
-    **dict.fromkeys(("relu", "relu_", "leaky_relu", "gelu", "elu", "silu", "hardtanh", "relu6"), _ACTIVATION),
+    **dict.fromkeys(("relu_", "leaky_relu", "gelu", "elu", "silu", "hardtanh", "relu6"), _ACTIVATION),
     **dict.fromkeys(("tanh", "sigmoid", "clamp", "clamp_", "clip"), _ACTIVATION),
     **dict.fromkeys(("softmax", "log_softmax", "argmax", "topk"), _AT_END),
     **dict.fromkeys(("bernoulli", "poisson", "multinomial"), _ENCODES),
@@ -166,3 +166,12 @@ def _pooled(call: Call, value: Traced, kept: bool) -> Traced:
     axes: tuple[Axis, ...] = value.axes if kept else value.axes[:-2]
     assert math.prod(size)
     return value.mapped(pool, axes)
+
+
+@follows("relu")
+def relu(call: Call) -> Traced:
+    """Nothing happens to spikes, and to sums of them."""
+    value = call.traced()
+    if not all(map(call.store.nonnegative, value.terms)):
+        raise Refused(_ACTIVATION)
+    return value
