@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from inflor.converter.errors import InputError
 from inflor.converter.modules.importing import Import
 from inflor.converter.modules.recording import Recorded, record
 from inflor.converter.nir.graph import Graph
@@ -138,7 +139,7 @@ def compare(module: nn.Module, made: Import, x: Tensor, data: str) -> ImportComp
     """
     graph, steps = made.graph, made.graph.info.timesteps
     theirs = record(module, made, x)
-    given = {node: theirs.spikes[name] for name, node in made.populations.items()}
+    given = {node: _binary(theirs.spikes[name], name) for name, node in made.populations.items()}
     lead = x.shape[: x.dim() - len(made.shape)]
     x = x.reshape(*lead, *graph.output_shapes[graph.inputs()[0]])
     driven = run(graph, x, steps, given=given, currents=list(given))
@@ -150,6 +151,14 @@ def compare(module: nn.Module, made: Import, x: Tensor, data: str) -> ImportComp
     same, unexplained = _predictions(graph, alone, theirs, made.populations)
     ordered = tuple(found[name] for name in graph.order if name in found)
     return ImportComparison(data, lead[-1], steps, ordered, same, unexplained)
+
+
+def _binary(spikes: Tensor, module: str) -> Tensor:
+    if not bool(((spikes == 0) | (spikes == 1)).all()):
+        raise InputError(
+            f"{module}: gives other values than 0 and 1, so that these are no spikes; scale the layer behind it"
+        )
+    return spikes
 
 
 def _population(graph: Graph, node: str, module: str, current: Tensor, theirs: Recorded) -> PopulationComparison:

@@ -74,10 +74,11 @@ def found(module: nn.Module, shape: Shape, timesteps: int | None, time: Time | N
     furthest = max(ways, key=lambda way: reached[way])
     if len(failed) == 1:
         raise failed[furthest]
-    others = "; ".join(f"`time='{way}'`: {failed[way]}" for way in ways if way != furthest)
+    more = {str(failed[way]): way for way in reversed(ways) if str(failed[way]) != str(failed[furthest])}
+    others = "".join(f"; `time='{way}'`: {text[:200]}" for text, way in reversed(more.items()))
     raise InputError(
         f"it does not run with samples of {list(shape)}. Where {SAID[furthest]} (`time='{furthest}'`): "
-        f"{failed[furthest]}. Otherwise: {others}",
+        f"{failed[furthest]}" + (f". Else{others[1:]}" if others else ""),
         option="time",
     )
 

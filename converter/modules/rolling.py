@@ -72,7 +72,8 @@ def same_in_every_step(store: Store, terms: Sequence[int], what: str) -> int:
         if (expected := _instance(store, template, step)) != term:
             raise InputError(
                 f"{what}: in step {step} it takes {_apart(store, term, expected)}, where the rule of step {last} is "
-                f"{_apart(store, expected, term)}; every step has to be the same"
+                f"{_apart(store, expected, term)}; every step has to be the same, "
+                "and a neuron stands at one place in it"
             )
     return template
 

@@ -86,6 +86,15 @@ def _population(module: Any, fields: dict[str, Numbers], late_zero: bool, shape:
         )
     if not delayed and (threshold < 0).any():
         raise InputError("reset_delay=False with a threshold below 0 resets in every step; give a threshold above 0")
+    if (
+        reset == "subtract"
+        and not never
+        and any((time == 1).any() for name, time in fields.items() if name in ("tau", "tau_mem"))
+    ):
+        raise InputError(
+            "beta is 0, so that it keeps nothing, and what a spike takes off a step later has no form; use "
+            "reset_mechanism='zero', or a beta above 0"
+        )
     late = delayed and reset == "subtract" and not never
     return Population(node=node, readout=readout, back=_back(module, shape), late=late, reached=reached)
 
