@@ -15,12 +15,12 @@ from inflor.converter.train.neurons import NeuronConfig, Readout, SpikingNeuron
 SRIF = NeuronConfig.preset("srif")
 
 
-def lively(module: nn.Module, seed: int = 0) -> nn.Module:
+def lively(module: nn.Module, seed: int = 0, mean: float = 0.15) -> nn.Module:
     """The module with larger weights, and norms that have seen something, so that its neurons fire."""
     torch.manual_seed(seed)
     for part in module.modules():
         if isinstance(part, nn.Linear | nn.Conv1d | nn.Conv2d):
-            nn.init.normal_(part.weight, 0.15, 1.2 * part.weight[0].numel() ** -0.5)
+            nn.init.normal_(part.weight, mean, 1.2 * part.weight[0].numel() ** -0.5)
         if isinstance(part, nn.modules.batchnorm._BatchNorm) and part.running_mean is not None:
             nn.init.normal_(part.running_mean, 0.1, 0.2)
             nn.init.uniform_(part.running_var, 0.5, 1.5)
