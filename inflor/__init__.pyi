@@ -8,6 +8,8 @@ from inflor.api.conversion import export_to as export_to
 from inflor.api.conversion import exports as exports
 from inflor.api.dumping import dumping_to as dumping_to
 from inflor.api.estimating import estimate as estimate
+from inflor.api.importing import Imported as Imported
+from inflor.api.importing import from_torch as from_torch
 from inflor.api.listing import TargetInfo as TargetInfo
 from inflor.api.listing import list_targets as list_targets
 from inflor.api.loading import load as load
@@ -25,6 +27,7 @@ from inflor.converter.errors import InflorError as InflorError
 from inflor.converter.errors import InputError as InputError
 from inflor.converter.errors import MissingPartError as MissingPartError
 from inflor.converter.errors import SimulationError as SimulationError
+from inflor.converter.modules.compare import ImportComparison as ImportComparison
 from inflor.converter.nir.graph import Graph as Graph
 from inflor.converter.passes.conventions import Conventions as Conventions
 from inflor.converter.train.loop import TrainResult as TrainResult

@@ -9,13 +9,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 COMMANDS = (
-    *("train", "convert", "quantize", "place", "run", "check", "estimate", "report", "compare", "info", "targets"),
+    *(
+        "train",
+        "import",
+        "convert",
+        "quantize",
+        "place",
+        "run",
+        "check",
+        "estimate",
+        "report",
+        "compare",
+        "info",
+        "targets",
+    ),
     "demo",
 )
 """Modules of `inflor.commands`, each with a click command named `command`; in the order of the work."""
 
 VERBS: Mapping[str, str] = {
     "train": "inflor.api.training",
+    "from_torch": "inflor.api.importing",
     "convert": "inflor.api.conversion",
     "quantize": "inflor.api.quantization",
     "place": "inflor.api.placement",
@@ -42,6 +56,8 @@ TYPES: Mapping[str, str] = {
     "Graph": "inflor.converter.nir.graph",
     "NeuronConfig": "inflor.converter.train.neurons",
     "TrainResult": "inflor.converter.train.loop",
+    "Imported": "inflor.api.importing",
+    "ImportComparison": "inflor.converter.modules.compare",
     "Conversion": "inflor.api.conversion",
     "IntegerNetwork": "inflor.quant.ir.network",
     "Population": "inflor.quant.ir.network",

@@ -9,6 +9,8 @@ After:  CubaLIF, reset "zero", refractory: the step after a spike does not integ
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 
 from inflor.converter.errors import InputError
@@ -20,26 +22,27 @@ from inflor.converter.primitives.dynamics import dynamics
 from inflor.converter.primitives.fields import changed
 
 
-def place_resets(late: bool) -> Pass[Graph]:
+def place_resets(late: bool, only: Collection[str] | None = None) -> Pass[Graph]:
     """Set reset_value, and refractory where a reset to v_reset comes late.
 
     Args:
         late: whether a reset acts in the step after the spike.
+        only: the nodes to set it of; None for all.
 
     Raises:
         InputError: a neuron keeps nothing from one step to the next, so that a late subtraction has no form.
     """
-    return Pass("place resets", lambda graph: _placed(graph, late), frozenset({"time", "resets"}))
+    return Pass("place resets", lambda graph: _placed(graph, late, only), frozenset({"time", "resets"}))
 
 
 @np.errstate(over="ignore", divide="ignore", invalid="ignore")  # the dynamics refuse what float32 cannot hold
-def _placed(graph: Graph, late: bool) -> Graph:
+def _placed(graph: Graph, late: bool, only: Collection[str] | None) -> Graph:
     parts = components(graph.order, graph.edges)
     on_cycle = {name for names in parts for name in names if len(names) > 1 or name in graph.successors(name)}
     nodes = {}
     for name, node in graph.nodes.items():
         form = primitive(node)
-        if not form.resets or form.step is None:
+        if not form.resets or form.step is None or (only is not None and name not in only):
             continue
         step = dynamics(graph, name)
         if step.reset == "subtract":

@@ -6,6 +6,7 @@ After:  LIF(v_leak = 0, v_threshold = 0.8, v_reset = -0.2)
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Literal
 
 import numpy as np
@@ -17,24 +18,25 @@ from inflor.converter.primitives.base import primitive
 from inflor.converter.primitives.fields import changed
 
 
-def shift_starts(start: Literal["v_leak", "v_reset"]) -> Pass[Graph]:
+def shift_starts(start: Literal["v_leak", "v_reset"], only: Collection[str] | None = None) -> Pass[Graph]:
     """Subtract the potential before the first step from all potentials of a neuron.
 
     Args:
         start: the field that it starts at; a v_reset only where there is a reset to it.
+        only: the nodes to shift; None for all.
 
     Raises:
         InputError: a readout starts at another potential than 0; names it.
     """
-    return Pass("shift starts", lambda graph: _shifted(graph, start), frozenset({"resets"}))
+    return Pass("shift starts", lambda graph: _shifted(graph, start, only), frozenset({"resets"}))
 
 
-def _shifted(graph: Graph, start: str) -> Graph:
+def _shifted(graph: Graph, start: str, only: Collection[str] | None) -> Graph:
     nodes = {}
     for name, node in graph.nodes.items():
         form = primitive(node)
         subtracts = start == "v_reset" and node.metadata.get("reset") == "subtract"
-        if not form.is_neuron or start not in form.fields or subtracts:
+        if not form.is_neuron or start not in form.fields or subtracts or (only is not None and name not in only):
             continue
         offset = np.asarray(getattr(node, start), np.float64)
         if not offset.any():

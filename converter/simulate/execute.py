@@ -55,6 +55,7 @@ def run(
     keep: Collection[str] | None = None,
     currents: Collection[str] = (),
     keep_inputs: Collection[str] = (),
+    given: Mapping[str, Values] | None = None,
     dtype: torch.dtype = torch.float32,
 ) -> Result:
     """Run a batch.
@@ -71,18 +72,22 @@ def run(
             always returned).
         currents: neurons whose summed input to return, before r and dt.
         keep_inputs: nodes of any kind whose summed input to return.
+        given: [T, B, *shape] by node, what it passes on instead of what it computed; what is returned of it is still
+            what it computed. So every population can be driven by the spikes of another program.
         dtype: torch.float32 or torch.float64.
 
     Raises:
         InputError: x does not fit; a name is unknown; dt does not fit the graph's time constants and delays.
     """
-    _check(graph, timesteps, {*(keep or ()), *currents, *keep_inputs})
+    _check(graph, timesteps, {*(keep or ()), *currents, *keep_inputs, *(given or ())})
     if not isinstance(x, Mapping):
         if len(graph.inputs()) > 1:
             raise InputError(f"{graph.source}: has the inputs {', '.join(graph.inputs())}; give x by their names")
         x = {graph.inputs()[0]: x}
     values = {name: _with_time(graph, name, x.get(name), timesteps, dtype) for name in graph.inputs()}
-    one_run = _Run(graph, timesteps, values, keep, currents, keep_inputs)
+    batch = next(iter(values.values())).shape[1]
+    replaced = {name: _as_given(graph, name, value, timesteps, batch, dtype) for name, value in (given or {}).items()}
+    one_run = _Run(graph, timesteps, values, keep, currents, keep_inputs, replaced)
     with torch.no_grad(), _exact_products(any(value.is_cuda for value in values.values())):
         for names in components(graph.order, graph.edges):
             if one_run.is_cycle(names):
@@ -103,9 +108,11 @@ class _Run:
         keep: Collection[str] | None,
         currents: Collection[str],
         keep_inputs: Collection[str],
+        replaced: Mapping[str, Tensor],
     ) -> None:
         self.graph, self.timesteps, self.inputs = graph, timesteps, inputs
         self.keep, self.currents, self.keep_inputs = keep, set(currents), set(keep_inputs)
+        self.replaced = replaced
         self.values: dict[str, Tensor] = {}
         self.readers = {name: len(graph.successors(name)) for name in graph.order}
         self.result = Result({}, {}, {}, {}, {}, {})
@@ -129,7 +136,7 @@ class _Run:
         else:
             flat = apply(node, value)(value.flatten(0, 1))
             value = flat.reshape(*value.shape[:2], *flat.shape[1:])
-        self.values[name] = value
+        self.values[name] = self.replaced.get(name, value)
         self._record(name, value)
 
     def cycle(self, names: Sequence[str]) -> None:
@@ -141,14 +148,14 @@ class _Run:
             self.readers[name] -= sum(target in members for target in graph.successors(name))
         kept = [name for name in names if self.readers[name] or self._returned(name)]
         asked = members & (self.currents | self.keep_inputs)
-        given, summed = run_component(graph, names, arriving, self.timesteps, kept, asked)
+        given, summed = run_component(graph, names, arriving, self.timesteps, kept, asked, self.replaced)
         for name in names:
             if name in summed:
                 self._record_input(name, summed[name])
             if name in given:
                 self._record(name, given[name])
             if self.readers[name]:
-                self.values[name] = given[name]
+                self.values[name] = self.replaced.get(name, given[name])
 
     def _arriving(self, sources: Sequence[str]) -> Tensor:
         """The sum of what the sources gave; lets go of every value that nobody reads after this."""
@@ -203,6 +210,13 @@ def _with_time(graph: Graph, name: str, x: Values | None, timesteps: int, dtype:
         f"{graph.source}: input {name!r} takes (batch, {', '.join(map(str, shape))}), with or without steps before it; "
         f"the data have shape {tuple(x.shape)}"
     )
+
+
+def _as_given(graph: Graph, name: str, value: Values, timesteps: int, batch: int, dtype: torch.dtype) -> Tensor:
+    value, shape = torch.as_tensor(value).to(dtype), (timesteps, batch, *graph.output_shapes[name])
+    if value.shape != shape:
+        raise InputError(f"{graph.where(name)}: is given values of shape {list(value.shape)} instead of {list(shape)}")
+    return value
 
 
 def _ends(graph: Graph, name: str) -> bool:

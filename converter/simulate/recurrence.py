@@ -23,6 +23,7 @@ def run_component(
     timesteps: int,
     kept: Collection[str],
     inputs: Collection[str],
+    replaced: Mapping[str, Tensor] | None = None,
 ) -> tuple[Streams, Streams]:
     """Run one strongly connected component.
 
@@ -32,6 +33,7 @@ def run_component(
         timesteps: how many steps to run.
         kept: the nodes whose values to return.
         inputs: the nodes whose summed inputs to return.
+        replaced: [T, B, *shape] by node, what it passes on instead of what it gave.
 
     Returns:
         What the nodes of `kept` gave, and the summed inputs of those of `inputs`.
@@ -58,6 +60,8 @@ def run_component(
                 now[name] = layers[name](total)
                 if name in given:
                     given[name][step] = now[name]
+            if replaced and name in replaced:
+                now[name] = replaced[name][step]
         before = now
     return given, summed
 

@@ -69,7 +69,7 @@ def _node(node: Layer, layer: nn.Module, shape: Shape, neuron: NeuronConfig) -> 
     if node.op == "norm":
         return _norm(layer)
     if node.op == "neuron":
-        return _neuron(neuron, shape)
+        return neuron_node(neuron, shape)
     if node.op == "readout":
         return make_node(nir.I, {"r": np.ones(shape, np.float32)})
     if node.op == "flatten":
@@ -111,7 +111,7 @@ def _norm(layer: nn.Module) -> Norm:
     )
 
 
-def _neuron(neuron: NeuronConfig, shape: Shape) -> nir.NIRNode:
+def neuron_node(neuron: NeuronConfig, shape: Shape) -> nir.NIRNode:
     """SRIF and IF as nir.IF; LIF as nir.LIF that leaks to v_reset, NIR's Euler step being the trained one.
 
     NIR: tau dv/dt = (v_leak - v) + r I;  with dt = 1: v += (v_leak - v + I) / tau.

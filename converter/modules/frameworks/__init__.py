@@ -1,0 +1,1 @@
+"""Each file is called as a package and has one `Framework` (`inflor.converter.modules.forms`), FRAMEWORK."""

@@ -1,0 +1,98 @@
+"""How a maximum pool is written: of spikes as OR, a sum above one half; of currents as a sum that says it is a maximum.
+
+spikes      SumPool2d, Threshold 0.5                        exact: the maximum of 0 and 1
+currents    SumPool2d with metadata combine "max"           NIR has no primitive for it
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import nir
+import numpy as np
+
+from inflor.converter.errors import InputError
+from inflor.converter.nir.graph import Shape
+from inflor.converter.primitives import pool
+from inflor.converter.primitives.fields import make_node
+
+Nodes = list[tuple[str, nir.NIRNode]]
+"""Name and node, each fed by the one before."""
+
+
+def of_spikes(name: str, options: Mapping[str, Any], shape: Shape, pooled: Shape) -> Nodes:
+    """Nodes that give 1 where any spike falls into the window. shape, pooled: [C, H, W] before and after."""
+    kernel, stride, padding, dilation = (options[k] for k in ("kernel_size", "stride", "padding", "dilation"))
+    missing = _missing(shape, pooled, options)
+    fire = (name, make_node(nir.Threshold, {"threshold": np.full(pooled, 0.5, np.float32)}))
+    if not any(missing) and set(dilation) == {1}:
+        fields = {"kernel_size": np.array(kernel), "stride": np.array(stride), "padding": np.array(padding)}
+        return [(f"{name}.sum", make_node(nir.SumPool2d, fields)), fire]
+    nodes = list[tuple[str, nir.NIRNode]]()
+    if any(missing):
+        sides = (padding[0], padding[0] + missing[0], padding[1], padding[1] + missing[1])
+        nodes.append((f"{name}.pad", pad(shape, sides)))
+        shape, padding = (
+            (shape[0], *(n + a + b for n, a, b in zip(shape[1:], sides[::2], sides[1::2], strict=True))),
+            (0, 0),
+        )
+    ones = np.ones((shape[0], 1, *kernel), np.float32)
+    return [*nodes, (f"{name}.sum", _depthwise(ones, shape, stride, padding, dilation)), fire]
+
+
+def of_currents(name: str, options: Mapping[str, Any]) -> Nodes:
+    """The node that pools by maximum.
+
+    Raises:
+        InputError: this version does not compute it.
+    """
+    if not hasattr(pool, "is_max_pool"):
+        raise InputError(
+            f"{name}: a maximum of currents has no form; put the pool behind the neuron, where it is of spikes"
+        )
+    fields = {key: np.array(options[key]) for key in ("kernel_size", "stride", "padding")}
+    metadata: dict[str, Any] = {"combine": "max"}
+    if set(options["dilation"]) != {1}:
+        metadata["dilation"] = np.array(options["dilation"])
+    if options["ceil_mode"]:
+        metadata["ceil_mode"] = True
+    return [(name, make_node(nir.SumPool2d, fields, metadata))]
+
+
+def pad(shape: Shape, sides: tuple[int, ...]) -> nir.NIRNode:
+    """Zeros around an image, as a convolution of its own for every channel.
+
+    A side that needs more than the other gets both: the kernel's zeros leave out what is too much.
+
+    Args:
+        shape: [C, H, W].
+        sides: top, bottom, left, right.
+    """
+    top, bottom, left, right = sides
+    kernel = np.zeros((shape[0], 1, 1 + abs(bottom - top), 1 + abs(right - left)), np.float32)
+    kernel[:, :, max(bottom - top, 0), max(right - left, 0)] = 1
+    return _depthwise(kernel, shape, (1, 1), (max(top, bottom), max(left, right)), (1, 1))
+
+
+def _depthwise(kernel: Any, shape: Shape, stride: Any, padding: Any, dilation: Any) -> nir.NIRNode:
+    values = {
+        "input_shape": tuple(shape[1:]),
+        "weight": kernel,
+        "stride": tuple(stride),
+        "padding": tuple(padding),
+        "dilation": tuple(dilation),
+        "groups": shape[0],
+        "bias": np.zeros(shape[0], np.float32),
+    }
+    return make_node(nir.Conv2d, values)
+
+
+def _missing(shape: Shape, pooled: Shape, options: Mapping[str, Any]) -> tuple[int, int]:
+    """How many rows and columns the last window of ceil_mode lacks."""
+    keys = ("kernel_size", "stride", "padding", "dilation")
+    needed = [
+        max((m - 1) * s + d * (k - 1) + 1 - (n + 2 * p), 0)
+        for n, m, k, s, p, d in zip(shape[1:], pooled[1:], *(options[key] for key in keys), strict=True)
+    ]
+    return (needed[0], needed[1])
