@@ -194,6 +194,11 @@ def _notes(trace: Trace, rolled: Rolled, emitted: Emitted, store: Store) -> list
         notes.append(f"The output does not depend on {', '.join(unused)}; left out.")
     for module, form in emitted.forms.items():
         notes += [f"{module}: {note}" for note in form.notes]
+    if any(form.node.metadata.get("reset") == "subtract" for form in emitted.forms.values()):
+        notes.append(
+            "What a spike takes off the potential stands in each neuron's metadata (reset, reset_value), because NIR has "
+            "no field for it; readers that ignore them reset to 0: `portable=True` of convert spells it out for them."
+        )
     if rolled.kind in ("sum", "mean"):
         notes.append(
             f"The module gives a {rolled.kind} over time; the graph gives every step, and its mean is the prediction."

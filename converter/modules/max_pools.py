@@ -12,9 +12,7 @@ from typing import Any
 import nir
 import numpy as np
 
-from inflor.converter.errors import InputError
 from inflor.converter.nir.graph import Shape
-from inflor.converter.primitives import pool
 from inflor.converter.primitives.fields import make_node
 
 Nodes = list[tuple[str, nir.NIRNode]]
@@ -42,15 +40,7 @@ def of_spikes(name: str, options: Mapping[str, Any], shape: Shape, pooled: Shape
 
 
 def of_currents(name: str, options: Mapping[str, Any]) -> Nodes:
-    """The node that pools by maximum.
-
-    Raises:
-        InputError: this version does not compute it.
-    """
-    if not hasattr(pool, "is_max_pool"):
-        raise InputError(
-            f"{name}: a maximum of currents has no form; put the pool behind the neuron, where it is of spikes"
-        )
+    """The node that pools by maximum."""
     fields = {key: np.array(options[key]) for key in ("kernel_size", "stride", "padding")}
     metadata: dict[str, Any] = {"combine": "max"}
     if set(options["dilation"]) != {1}:

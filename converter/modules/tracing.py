@@ -154,10 +154,12 @@ class Tracer:
 
         with torch.no_grad(), _Memory(self), _Functions(self):
             nn.Module.__call__ = call  # type: ignore[method-assign]
+            Tensor.__copy__ = Tensor.detach  # type: ignore[attr-defined]  # copy.copy, as a call that is followed
             try:
                 yield
             finally:
                 nn.Module.__call__ = original  # type: ignore[method-assign]
+                del Tensor.__copy__  # type: ignore[attr-defined]
 
     @contextlib.contextmanager
     def unseen(self) -> Iterator[None]:

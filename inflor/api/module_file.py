@@ -40,7 +40,7 @@ def load_module(place: str, weights: PathLike | None = None) -> nn.Module:
         raise InputError("there is no such file", path=path)
     space = _executed(path)
     if name not in space:
-        made = [key for key, value in space.items() if isinstance(value, nn.Module) or _makes(value, path)]
+        made = [key for key, value in space.items() if isinstance(value, nn.Module) or _makes(value, space["__name__"])]
         raise InputError(f"has no {name!r}", path=path, mend=f"it has {', '.join(made) or 'no network'}")
     found = space[name]
     if not isinstance(found, nn.Module):
@@ -55,8 +55,8 @@ def load_module(place: str, weights: PathLike | None = None) -> nn.Module:
     return found
 
 
-def _makes(value: Any, path: str) -> bool:
-    return inspect.isclass(value) and issubclass(value, nn.Module) and not value.__module__.startswith("torch")
+def _makes(value: Any, file: str) -> bool:
+    return inspect.isclass(value) and issubclass(value, nn.Module) and value.__module__ == file
 
 
 def _executed(path: str) -> dict[str, Any]:

@@ -257,7 +257,7 @@ TUTORIALS = {
         framework="spikingjelly",
         data="cifar10",
         steps=4,
-        trained=2000,
+        trained=1000,
         forward=_jelly(4),
     ),
     "spikingjelly_vgg11": Tutorial(
@@ -267,7 +267,7 @@ TUTORIALS = {
         framework="spikingjelly",
         data="cifar10",
         steps=4,
-        trained=2000,
+        trained=1000,
         forward=_jelly(4),
     ),
     "norse_conv": Tutorial(

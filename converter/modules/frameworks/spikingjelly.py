@@ -149,9 +149,7 @@ _READOUT = (
     "it gives a list or one value for all steps; use IFNode or LIFNode, step by step, with v_threshold=1e9, and give "
     "its v after the last step"
 )
-_KEEPS = (
-    "it keeps a state that is no neuron's, which has no form here; write it as a loop"
-)
+_KEEPS = "it keeps a state that is no neuron's, which has no form here; write it as a loop"
 _ATTENTION = "it multiplies activities, which no target computes"
 
 FRAMEWORK = Framework(
