@@ -218,6 +218,8 @@ class _Quantizer:
         """Quantize populations that reach each other: as finely as their fading states stay within a chip's width."""
         before, finest = self.network, dict.fromkeys(names, LARGEST_T)
         while True:
+            for name in names:  # of a coarser try before: in its own cycle, a population fires as in float
+                self.integer_spikes.pop(name, None)
             chosen = [self._choose(name, self._neuron(name), self._incoming(name), finest[name]) for name in names]
             for name, (scales, unit) in zip(names, chosen, strict=True):
                 self._add_population(name, scales, unit)
