@@ -149,9 +149,7 @@ _READOUT = (
     "it gives a list or one value for all steps; use IFNode or LIFNode, step by step, with v_threshold=1e9, and give "
     "its v after the last step"
 )
-_KEEPS = (
-    "it keeps a state that is no neuron's, which has no form here; write it as a loop"
-)
+_KEEPS = "it keeps a state that is no neuron's, which has no form here; write it as a loop"
 _ATTENTION = "it multiplies activities, which no target computes"
 
 FRAMEWORK = Framework(
@@ -172,7 +170,8 @@ FRAMEWORK = Framework(
         **dict.fromkeys(("ILCLIFNode", "ILCCUBALIFNode", "DSRIFNode", "DSRLIFNode", "NoisyBaseNode"), _OF_OWN),
         **dict.fromkeys(("OTTTLIFNode", "SLTTLIFNode", "OTTTSequential", "GradwithTrace", "SpikeTraceOp"), _ONLINE),
         **dict.fromkeys(("NonSpikingIFNode", "NonSpikingLIFNode", "NoisyNonSpikingBaseNode"), _READOUT),
-        **dict.fromkeys(("SynapseFilter", "NeuNorm", "Delay", "LinearRecurrentContainer"), _KEEPS),
+        **dict.fromkeys(("SynapseFilter", "NeuNorm", "Delay"), _KEEPS),
+        **dict.fromkeys(("LinearRecurrentContainer", "ElementWiseRecurrentContainer"), _KEEPS),
         **dict.fromkeys(("TemporalWiseAttention", "MultiDimensionalAttention", "SpikingSelfAttention"), _ATTENTION),
         **dict.fromkeys(("QKAttention", "SpikeDrivenSelfAttention"), _ATTENTION),
         "DropConnectLinear": "it draws weights at random at inference too; use layer.Linear with layer.Dropout",
