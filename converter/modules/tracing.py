@@ -312,10 +312,23 @@ class Tracer:
             self.hold(tensor, self.unknown(f"changes a tensor in place with {name}; write a new tensor instead"))
         targets = results or [args[0]]
         for tensor, value in zip(targets, self._follow(known, values.values(), len(targets)), strict=True):
-            if isinstance(value, Traced) and len(value.axes) != tensor.dim():
-                raise AssertionError(f"{name}: {value.axes} for a tensor of shape {tuple(tensor.shape)}")
-            self.hold(tensor, value)
+            self.hold(tensor, self._checked(name, tensor, value))
         return result
+
+    def _checked(self, name: str, tensor: Tensor, value: Value) -> Value:
+        """What a tensor holds, if its shape and dtype bear that out."""
+        if not isinstance(value, Traced):
+            return value
+        if tensor.dtype != torch.float32:
+            return self.unknown(f"{name} computes in {tensor.dtype}; networks are computed in float32")
+        steps, shape = len(value.terms), self.store[value.terms[0]].shape
+        lead = {"batch": self.batch, "time": steps, "joined": steps * self.batch, "joined_second": steps * self.batch}
+        values = iter(shape)
+        if tuple(tensor.shape) != tuple(lead[axis] if axis else next(values, -1) for axis in value.axes):
+            return self.unknown(
+                f"{name} makes {list(tensor.shape)} of values of shape {list(shape)}; give both sides of it one shape"
+            )
+        return value
 
     def _follow(self, call: Call, values: Any, count: int) -> Sequence[Value]:
         for value in values:
@@ -347,6 +360,8 @@ class Tracer:
 
 
 def _name(func: Any) -> str:
+    if func is torch.batch_norm:  # takes its arguments in another order than torch.nn.functional's
+        return "torch.batch_norm"
     name = getattr(func, "__name__", str(func))
     if name in ("__get__", "__set__"):  # of a property such as shape
         return getattr(func.__self__, "__name__", name)
