@@ -14,8 +14,8 @@ from inflor.converter.errors import InputError
 from inflor.converter.modules import max_pools
 from inflor.converter.modules.expressions import Expression, Store
 from inflor.converter.modules.forms import Population
+from inflor.converter.modules.neuron_calls import Calls
 from inflor.converter.modules.rolling import Rolled
-from inflor.converter.modules.tracing import Calls
 from inflor.converter.nir.graph import Edge, Shape
 from inflor.converter.passes.fold_norms import Norm, fold_norm
 from inflor.converter.primitives.fields import changed, make_node
