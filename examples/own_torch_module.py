@@ -78,6 +78,4 @@ quantized = inflor.quantize(imported.graph, calibrate=data, bits=8, out=folder /
 before, after = inflor.run(imported.graph, dataset=data), inflor.run(quantized.network, dataset=data, target="cpu")
 print(f"accuracy {before.accuracy:.4f} as a graph, {after.accuracy:.4f} in integers on cpu")
 found = inflor.check(quantized.network, ["cpu", "spinnaker"], dataset=data, samples=4)
-print(
-    f"cpu and spinnaker: {'the same spikes' if found.equal else 'different spikes'}, {found.compared_spikes} compared"
-)
+print(f"cpu and spinnaker: {'the same' if found.equal else 'DIFFERENT'}, {found.compared_spikes} spikes compared")

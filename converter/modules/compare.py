@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -167,7 +168,7 @@ def _population(graph: Graph, node: str, module: str, current: Tensor, theirs: R
     apart = spikes != due
     ties, differing, first = 0, 0, None
     if apart.any():
-        threshold = torch.as_tensor(dynamics(graph, node).threshold).expand(v.shape[2:])
+        threshold = torch.from_numpy(np.array(dynamics(graph, node).threshold)).expand(v.shape[2:])
         at = apart.int().argmax(0)  # [B, *shape], the first step that differs
         reached = v.gather(0, at.unsqueeze(0))[0].double()
         near = (reached - threshold).abs() <= NEAR * torch.maximum(threshold.abs(), reached.abs())

@@ -7,6 +7,7 @@ package itself before that.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import pkgutil
 from collections.abc import Callable, Mapping
@@ -126,6 +127,7 @@ def known() -> set[str]:
     return {module.name for module in pkgutil.iter_modules(frameworks.__path__)}
 
 
+@functools.cache
 def framework_of(package: str) -> Framework | None:
     """The forms of a package's modules; None where it has no file."""
     if package not in known():

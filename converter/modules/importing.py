@@ -196,8 +196,8 @@ def _notes(trace: Trace, rolled: Rolled, emitted: Emitted, store: Store) -> list
         notes += [f"{module}: {note}" for note in form.notes]
     if any(form.node.metadata.get("reset") == "subtract" for form in emitted.forms.values()):
         notes.append(
-            "What a spike takes off the potential stands in each neuron's metadata (reset, reset_value), because NIR has "
-            "no field for it; readers that ignore them reset to 0: `portable=True` of convert spells it out for them."
+            "What a spike takes off the potential stands in each neuron's metadata (reset, reset_value), because NIR "
+            "has no field for it. Readers that ignore them reset to 0; `portable=True` of convert spells it out."
         )
     if rolled.kind in ("sum", "mean"):
         notes.append(

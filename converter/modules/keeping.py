@@ -14,7 +14,7 @@ from torch import Tensor, nn
 def kept(module: nn.Module) -> Iterator[None]:
     """Put back, after the block, all that the modules in it hold; within it they are in evaluation mode."""
     before = [(part, dict(vars(part)), _contents(part)) for part in nn.Module.modules(module)]
-    tensors = [(tensor, tensor._version, tensor.detach().clone()) for part, *_ in before for tensor in _tensors(part)]
+    tensors = [(tensor, tensor.detach().clone()) for part, *_ in before for tensor in _tensors(part)]
     try:
         with torch.random.fork_rng(devices=[]):
             module.eval()
@@ -27,8 +27,8 @@ def kept(module: nn.Module) -> Iterator[None]:
                 container.clear()
                 (container.extend if isinstance(container, list) else container.update)(content)
         with torch.no_grad():
-            for tensor, version, values in tensors:
-                if tensor._version != version:
+            for tensor, values in tensors:  # a change by way of .data leaves no other trace
+                if not torch.equal(tensor, values):
                     tensor.copy_(values)
 
 

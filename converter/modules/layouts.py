@@ -14,8 +14,10 @@ from torch import Tensor, nn
 from inflor.converter.errors import InputError
 from inflor.converter.modules.expressions import Expression, Store
 from inflor.converter.modules.forms import NeuronForm, form_of
-from inflor.converter.modules.tracing import Calls, Tracer, tensors_in
+from inflor.converter.modules.neuron_calls import Calls
+from inflor.converter.modules.tracing import Tracer
 from inflor.converter.modules.values import Axis, LayoutError, Traced, Unknown
+from inflor.converter.modules.watching import tensors_in
 from inflor.converter.nir.graph import Shape
 
 Time = Literal["step", "inside", "first", "second", "joined"]

@@ -14,8 +14,8 @@ from inflor.converter.modules.forms import NeuronForm, form_of
 from inflor.converter.modules.importing import Import
 from inflor.converter.modules.keeping import kept
 from inflor.converter.modules.layouts import begin, takes_state
-from inflor.converter.modules.tracing import tensors_in
 from inflor.converter.modules.values import Axis
+from inflor.converter.modules.watching import tensors_in
 
 
 @dataclass(frozen=True, eq=False)

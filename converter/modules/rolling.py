@@ -14,7 +14,7 @@ import numpy as np
 
 from inflor.converter.errors import InputError
 from inflor.converter.modules.expressions import Expression, Store
-from inflor.converter.modules.tracing import Calls
+from inflor.converter.modules.neuron_calls import Calls
 from inflor.converter.modules.values import Traced
 
 Kind = Literal["steps", "sum", "mean", "last"]

@@ -17,7 +17,6 @@ from typing import Any, Literal
 
 import nir
 import numpy as np
-from torch import Tensor
 
 from inflor.converter.errors import InputError
 from inflor.converter.modules.forms import Framework, Giving, NeuronForm, Population, Reading
@@ -47,11 +46,10 @@ def _form(
     def reads(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Reading:
         arriving = args[0] if args else kwargs["input_tensor"]
         given = args[1] if len(args) > 1 else kwargs.get("state")
-        states = [None if given is None else getattr(given, name) for name in names]
-        full = arriving.dim() - every
+        anew = given is None or _initial(module, given, names, start, arriving.dim() - every)
         return Reading(
             arriving=arriving,
-            states=tuple(v if isinstance(v, Tensor) and v.dim() == full else None for v in states),
+            states=tuple(None if anew else getattr(given, name) for name in names),
             weight=getattr(module, "input_weights", None),
         )
 
@@ -66,6 +64,18 @@ def _form(
         return population(step(module, shape), back=_back(module), start=start)
 
     return NeuronForm(reads=reads, gives=gives, population=made, reset=_nothing_kept, lead=lambda module: lead)
+
+
+def _initial(module: Any, state: Any, names: tuple[str, ...], start: Start, dims: int) -> bool:
+    """Whether a state is what the module's initial_state makes, which sets requires_grad; computed ones have none here.
+
+    Args:
+        dims: of a state that was computed.
+    """
+    before = 0.0 if start == "zero" else getattr(module.p, start)
+    fresh = state.v.dim() < dims or bool(state.v.requires_grad)
+    others = (getattr(state, name) for name in names if name != "v")
+    return fresh and bool((state.v == before).all()) and not any(bool(other.any()) for other in others)
 
 
 def _nothing_kept(module: Any) -> None:

@@ -55,8 +55,6 @@ def _batch_first(module: Any) -> tuple[Axis, ...]:
 
 
 def _lif(module: Any, shape: Shape, where: str) -> Population:
-    if module.n_synapses != 1:
-        raise InputError(f"has {module.n_synapses} synapses for each neuron; give it one, shape=(N,) or (N, N)")
     beta = module.beta
     step = {"current_keep": numbers(beta.reshape(-1) if beta.numel() > 1 else beta, shape, "tau_syn")}
     return _population(module, {**step, "current_gain": step["current_keep"]}, module.alpha, shape)

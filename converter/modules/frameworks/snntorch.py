@@ -28,6 +28,8 @@ from inflor.converter.primitives.fields import make_node
 _RESETS = {"_base_sub": "subtract", "_base_zero": "zero", "_base_int": "none"}
 _NEVER = 1e9
 """A threshold from which on a neuron is taken for one that never fires."""
+_NO_LEAK = 1e20
+"""A time constant of which a step leaks nothing; of neurons that fire, a pass puts it in the place of infinity."""
 Numbers = npt.NDArray[np.float64]
 
 
@@ -102,14 +104,15 @@ def _population(module: Any, fields: dict[str, Numbers], late_zero: bool, shape:
 def _nodes(fields: Mapping[str, Numbers], threshold: Numbers) -> tuple[nir.NIRNode, nir.NIRNode]:
     """The neuron, and the node that only integrates."""
     fire = {"v_threshold": threshold, "v_reset": np.zeros(())}
+    plain = {name: np.minimum(value, _NO_LEAK) for name, value in fields.items()}
     if "tau_syn" in fields:
         leak = {**fields, "v_leak": np.zeros(())}
-        return make_node(nir.CubaLIF, {**leak, **fire}), make_node(nir.CubaLI, leak)
+        return make_node(nir.CubaLIF, {**leak, **fire}), make_node(nir.CubaLI, {**leak, **plain})
     if not np.isfinite(fields["tau"]).any() and fields["tau"].size == 1:
         one = {"r": np.ones(())}
         return make_node(nir.IF, {**one, **fire}), make_node(nir.I, one)
     leak = {**fields, "v_leak": np.zeros(())}
-    return make_node(nir.LIF, {**leak, **fire}), make_node(nir.LI, leak)
+    return make_node(nir.LIF, {**leak, **fire}), make_node(nir.LI, {**leak, **plain})
 
 
 def _check(module: Any) -> None:

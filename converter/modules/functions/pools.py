@@ -11,6 +11,7 @@ _ONE = "pools in other than two dimensions have no form yet; use a second dimens
 REFUSED |= dict.fromkeys(
     ("avg_pool1d", "avg_pool3d", "max_pool1d", "max_pool3d", "adaptive_avg_pool1d", "adaptive_max_pool1d"), _ONE
 )
+REFUSED["max_pool2d_with_indices"] = "it gives the places of the maxima too; use return_indices=False"
 REFUSED |= dict.fromkeys(("lp_pool2d", "fractional_max_pool2d", "max_unpool2d"), "use an average or a maximum")
 
 
@@ -44,7 +45,7 @@ def _whole(size: tuple[int, ...], kernel: tuple[int, ...], stride: tuple[int, ..
     return all((n + 2 * p - k) % s == 0 for n, k, s, p in zip(size, kernel, stride, padding, strict=True))
 
 
-@follows("max_pool2d", "max_pool2d_with_indices")
+@follows("max_pool2d")
 def maximum(call: Call) -> Traced:
     value = call.samples(dims=3)
     kernel = _pair(call.argument(1, "kernel_size"))

@@ -142,6 +142,46 @@ def test_explicit_states_in_a_loop(leak: float) -> None:
     assert (made.time, list(made.readouts)) == ("first", ["out"])
 
 
+class Begun(nn.Module):
+    """Begins with what the cell says is its state before a sample."""
+
+    def __init__(self, cell: Any) -> None:
+        super().__init__()
+        self.fc, self.lif = nn.Linear(20, WIDTH), cell
+
+    def forward(self, x: Tensor) -> Tensor:
+        state, out = self.lif.initial_state(self.fc(x[0])), []
+        for step in range(x.shape[0]):
+            z, state = self.lif(self.fc(x[step]), state)
+            out.append(z)
+        return torch.stack(out)
+
+
+@pytest.mark.parametrize("leak", [0.0, 0.1])
+def test_states_before_a_sample_are_known(leak: float) -> None:
+    torch.manual_seed(0)
+    p = _lif(v_leak=leak, v_reset=-0.1)
+    for cell in (
+        norse.LIFCell(p),
+        norse.LIFRecurrentCell(WIDTH, WIDTH, p),
+        norse.LIFBoxCell(_box(v_leak=torch.tensor(leak))),
+    ):
+        assert_same(Begun(cell), (20,), STEPS)
+
+
+@pytest.mark.parametrize("v", [torch.tensor(0.1), torch.full((WIDTH,), 0.1)], ids=["one", "each"])
+def test_another_potential_before_a_sample_is_refused(v: Tensor) -> None:
+    net = Begun(norse.LIFCell(_lif()))
+    net.lif.initial_state = lambda x: norse.LIFFeedForwardState(v=v, i=torch.zeros_like(x))
+    with pytest.raises(InputError, match="starts from a state that is not 0"):
+        to_graph(net, (20,), STEPS)
+
+
+def test_outputs_that_are_led_back() -> None:
+    torch.manual_seed(0)
+    assert_same(norse.RecurrentSequential(nn.Linear(20, 20), norse.LIFCell(_lif())), (20,), STEPS)
+
+
 class Dropped(nn.Module):
     """Forgets the state in the middle."""
 

@@ -170,12 +170,40 @@ def test_an_input_that_is_viewed_first_is_taken_in_that_shape():
     assert made.graph.output_shapes["input"] == (1, 8, 8)
 
 
+def test_what_changes_its_weights_in_forward_has_them_back():
+    def rule(net: Any, x: Tensor) -> Tensor:
+        net.b.weight.data.clamp_(-0.2, 0.2)
+        return net.n2(net.b(net.n1(net.a(x))))
+
+    net = dense(rule)
+    before = net.b.weight.clone()
+    assert before.abs().max() > 0.2
+    made = assert_same(net, (12,), 6)
+    assert torch.equal(net.b.weight, before)
+    assert np.abs(made.graph.nodes["b"].weight).max() <= np.float32(0.2)
+
+
+def test_one_minus_a_spike():
+    assert_same(dense(lambda net, x: net.n2(net.b(1 - net.n1(net.a(x))))), (12,), 6)
+
+
 def test_weights_and_module_stay_apart():
     net = dense(RULES["time first"][0])
     made = to_graph(net, (12,), 6)
     with torch.no_grad():
         net.a.weight.zero_()
     assert made.graph.nodes["a"].weight.any()
+
+
+def lower(layer: nn.Module, x: Tensor) -> Tensor:
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        return layer(x)
+
+
+def swapped_norm(over: Any, x: Tensor) -> Tensor:
+    """torch's own takes gamma before the mean, torch.nn.functional's the mean before gamma."""
+    one, zero = torch.ones(20), torch.zeros(20)
+    return over(x, lambda y: torch.batch_norm(y, one, zero, zero, one, False, 0.1, 1e-5, False))
 
 
 REFUSED: dict[str, tuple[Callable[[Any, Tensor], Any], str]] = {
@@ -198,6 +226,8 @@ REFUSED: dict[str, tuple[Callable[[Any, Tensor], Any], str]] = {
     "mixed": (lambda net, x: net.n1(net.a(x).transpose(0, 1).reshape(x.shape[0], -1, 20)), "mix with values"),
     "reversed": (lambda net, x: net.n2(net.b(net.n1(net.a(x)).flip(0))), "calls flip"),
     "by hand": (lambda net, x: net.n2(net.b((net.n1(net.a(x)) > 0.5).float())), "a neuron written by hand"),
+    "autocast": (lambda net, x: net.n1(lower(net.a, x)), "linear computes in torch.bfloat16"),
+    "torch.batch_norm": (lambda net, x: net.n1(swapped_norm(over_images, net.a(x))), r"calls torch\.batch_norm"),
     "alias": (
         lambda net, x: (lambda y: (y.view(-1).mul_(2), net.n1(y))[1])(net.a(x)),
         "changed in place through another",

@@ -156,5 +156,5 @@ def test_what_has_no_form_is_named(make: Callable[[], Any], message: str) -> Non
 
 def test_several_synapses_are_refused() -> None:
     lif = LIFTorch((8, 4), max_spikes_per_dt=1)
-    with pytest.raises(InputError, match="LIFTorch"):
+    with pytest.raises(InputError, match=r"1_LIFTorch \(LIFTorch\).*a neuron for each value"):
         to_graph(Sequential(LinearTorch((4, 8)), lif), (4,), 4)

@@ -141,6 +141,24 @@ def test_the_potential_of_a_neuron_that_never_resets_is_a_readout(last, end):
     assert type(made.graph.nodes["lif2"]).__name__ == "LI"
 
 
+@pytest.mark.parametrize("kind", ["Leaky", "Synaptic"])
+def test_a_readout_that_keeps_all_in_some_neurons(kind):
+    class Readout(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            beta = torch.tensor([1.0, 0.5, 0.2, 1.0, 0.9])
+            alpha = {"alpha": 1.0} if kind == "Synaptic" else {}
+            self.neuron = getattr(snn, kind)(beta=beta, reset_mechanism="none", **alpha)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.neuron(x)[-1]
+
+    net = hidden(nn.Linear(12, 20), neurons("Leaky", 20, "subtract"), nn.Linear(20, 5), Readout())
+    _, found = imported(net, (12,), 9)
+    assert found.equal, found.as_dict()
+    assert [population.kind for population in found.populations] == ["spikes", "potentials"]
+
+
 def index_second(net: Any, x: Tensor, state: dict[str, Any], t: int) -> None:
     usual(net, x[:, t], state, t)
 

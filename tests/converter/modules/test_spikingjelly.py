@@ -134,6 +134,34 @@ def test_a_neuron_that_never_fires_is_read() -> None:
     assert (made.kind, list(made.readouts)) == ("last", ["read"])
 
 
+class AtOnce(nn.Module):
+    """Resets itself, takes all steps, and gives the potentials that its last neuron stores."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Sequential(layer.Linear(20, WIDTH), neuron.LIFNode(v_threshold=0.2), layer.Linear(WIDTH, 5))
+        self.read = neuron.LIFNode(v_threshold=1e9, store_v_seq=True)
+        functional.set_step_mode(self, "m")
+
+    def forward(self, x: Tensor) -> Tensor:
+        functional.reset_net(self)
+        self.read(self.net(x))
+        return self.read.v_seq
+
+
+def test_stored_potentials_are_read() -> None:
+    torch.manual_seed(0)
+    made = assert_same(AtOnce(), (20,), STEPS)
+    assert (made.time, made.kind, list(made.readouts)) == ("first", "steps", ["read"])
+
+
+@pytest.mark.parametrize("mode", ["s", "m"])
+def test_containers_by_step_mode(mode: str) -> None:
+    torch.manual_seed(0)
+    net = layer.StepModeContainer(True, mode, nn.Linear(20, WIDTH), neuron.LIFNode(v_threshold=0.2))
+    assert assert_same(net, (20,), STEPS).time == {"s": "step", "m": "first"}[mode]
+
+
 def _with_surrogate(function: Any) -> Any:
     return neuron.IFNode(surrogate_function=function)
 

@@ -15,7 +15,7 @@ from inflor.quant.fix.pipeline import Options, quantize
 
 @pytest.mark.parametrize("seed", range(3))
 def test_a_corrected_bias_does_not_drive_a_slow_recurrent_population(seed: int, monkeypatch) -> None:
-    """It did: each try added the current that the one before had lost; snnTorch's RSynaptic went from 52 to 30 percent."""
+    """It did: each try added the current that the one before had lost; of 52 % accuracy of RSynaptic 30 % were left."""
     monkeypatch.setattr(pipeline, "STATE_LIMIT", 1 << 19)
     rng, n, steps = np.random.default_rng(seed), 40, 30
     fields = {
