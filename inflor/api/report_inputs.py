@@ -106,7 +106,7 @@ class ReportInputs:
                 f"{path}: is a run on {found.run.get('target', 'an unnamed target')}; `float_record` takes one of the "
                 "float network: inflor run model.nir --out"
             )
-        records.as_recorded(self.network, found)
+        records.as_recorded(self.network, found, of_float=True)
         same_samples(self.record, found)
         self._sources.append(_source("float record", path))
         made_from, ran = self.network.info.provenance.get("sha256"), found.run.get("sha256")

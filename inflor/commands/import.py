@@ -115,7 +115,7 @@ def command(
             console.print_line(f"note: {note}")
         print_comparison(comparison)
         console.print_line(f"wrote {result.path}: {len(result.graph.nodes)} nodes")
-        console.print_line(f"next: inflor quantize {result.path} --calibrate {dataset or 'DATA'}")
+        console.print_line(f"next: inflor report {result.path} --dataset {dataset or 'DATA'} --targets cpu spinnaker")
     if comparison.differs:
         sys.exit(1)
 

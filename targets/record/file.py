@@ -120,8 +120,12 @@ def _stored_spikes(path: str, name: str, samples: slice) -> npt.NDArray[np.uint8
         raise InputError(f"{path}: its spikes of {name!r} cannot be read ({error}); make it again") from error
 
 
-def as_recorded(network: IntegerNetwork, record: Record) -> IntegerNetwork:
+def as_recorded(network: IntegerNetwork, record: Record, of_float: bool = False) -> IntegerNetwork:
     """The network as it ran for a record of it: with the record's timesteps.
+
+    Args:
+        of_float: the record is of the float network that it was made from, which may lack readouts: quantizing adds one
+            behind a linear node at the end.
 
     Raises:
         InputError: the record is of another network; says what differs. Or it predicts a class that there is not.
@@ -131,7 +135,7 @@ def as_recorded(network: IntegerNetwork, record: Record) -> IntegerNetwork:
         for ps in (network.populations, record.populations)
     )
     info = network.info
-    odd = sorted({name for name, _ in mine.items() ^ theirs.items()})
+    odd = sorted({name for name, (_, readout) in mine.items() ^ theirs.items() if not (of_float and readout)})
     if odd:
         raise InputError(
             f"{record.path or 'the record'}: is no record of {network.source or 'this network'}; they differ in "

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import nir
 import numpy as np
 import pytest
 from command_line import Files, invoke, invoke_json
@@ -469,6 +470,34 @@ def test_an_integer_network_is_run_for_its_page(files: Files, tmp_path: Path) ->
     assert shown["verdict"]["compared"] == 6 * 2 * sum(
         p.size for p in integer_nir.read(files.integers).populations if p.role == "spiking"
     )
+
+
+def test_a_network_that_ends_in_a_linear_layer_is_reported(tmp_path: Path, make_npz) -> None:
+    """Quantizing adds a readout behind it, which the record of the float network does not have."""
+    rng = np.random.default_rng(0)
+    nodes = {
+        "input": nir.Input(np.array([6])),
+        "w": nir.Linear(rng.normal(0, 0.5, (8, 6)).astype(np.float32)),
+        "n": nir.IF(np.ones(8), np.ones(8), np.zeros(8)),
+        "fc": nir.Linear(rng.normal(0, 0.5, (3, 8)).astype(np.float32)),
+        "output": nir.Output(np.array([3])),
+    }
+    nir.write(tmp_path / "n.nir", nir.NIRGraph(nodes, list(itertools.pairwise(nodes))))
+    how = ("--timesteps", 5, "--dataset", make_npz((6,), 3), "--out", tmp_path / "p.html")
+    shown = invoke_json("report", tmp_path / "n.nir", *how)
+    assert [p["name"] for p in shown["populations"]] == ["n", "output_sum"]
+    assert shown["accuracy"]["float_"] is not None
+    assert shown["verdict"]["equal"]
+    by_hand = invoke_json(
+        "report",
+        tmp_path / "p.int.nir",
+        "--record",
+        tmp_path / "p.cpu.h5",
+        *how[2:],
+        "--float-record",
+        tmp_path / "p.float.h5",
+    )
+    assert by_hand["accuracy"] == shown["accuracy"]
 
 
 @pytest.mark.parametrize(

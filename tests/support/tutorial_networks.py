@@ -240,6 +240,7 @@ TUTORIALS = {
         data="mnist",
         steps=4,
         forward=_jelly(),
+        epochs=2,
     ),
     "spikingjelly_csnn_single": Tutorial(
         title="SpikingJelly CSNN, single-step",
@@ -249,6 +250,7 @@ TUTORIALS = {
         data="mnist",
         steps=4,
         forward=_jelly(4, single=True),
+        epochs=2,
     ),
     "spikingjelly_resnet18": Tutorial(
         title="SpikingJelly spiking ResNet-18",
