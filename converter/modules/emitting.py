@@ -13,7 +13,7 @@ import numpy as np
 from inflor.converter.errors import InputError
 from inflor.converter.modules.expressions import Expression, Store
 from inflor.converter.modules.forms import Population
-from inflor.converter.modules.layer_nodes import layer_nodes, merges
+from inflor.converter.modules.layer_nodes import layer_nodes, merges, source_of
 from inflor.converter.modules.neuron_calls import Calls
 from inflor.converter.modules.rolling import Rolled
 from inflor.converter.nir.graph import Edge, Shape
@@ -159,7 +159,7 @@ class _Emitter:
             and expression.shape == self.input_shape
         ):
             return self.sources(expression.inputs[0])
-        before = self.sources(expression.inputs[0])
+        before = self.sources(source_of(self.store, number))
         if not before:
             raise InputError(f"{expression.site}: nothing arrives at it but its own bias; add that to another layer")
         for name, node in layer_nodes(self.store, number, self.readers[expression.inputs[0]] == 1):

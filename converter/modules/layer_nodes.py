@@ -8,7 +8,7 @@ import nir
 import numpy as np
 
 from inflor.converter.errors import InputError
-from inflor.converter.modules import max_pools
+from inflor.converter.modules import windows
 from inflor.converter.modules.expressions import Expression, Store
 from inflor.converter.nir.graph import Shape
 from inflor.converter.passes.fold_norms import Norm, fold_norm
@@ -42,6 +42,10 @@ def layer_nodes(store: Store, number: int, alone: bool) -> Nodes:
     if expression.op in ("conv1d", "conv2d"):
         weight, bias = array("weight"), array("bias")
         bias = np.zeros(len(weight), np.float32) if bias is None else bias
+        source = source_of(store, number)
+        if source != expression.inputs[0]:
+            before, sides = store[source].shape, dict(store[expression.inputs[0]].options)["sides"]
+            weight, options = windows.with_padding(weight, sides, options)
         size = before[1:] if expression.op == "conv2d" else before[1]
         kind = nir.Conv2d if expression.op == "conv2d" else nir.Conv1d
         return [(site, make_node(kind, {"input_shape": size, "weight": weight, "bias": bias, **options}))]
@@ -51,16 +55,24 @@ def layer_nodes(store: Store, number: int, alone: bool) -> Nodes:
         return [(site, make_node(nir.AvgPool2d, {k: np.array(v) for k, v in options.items()}))]
     if expression.op == "max_pool2d":
         if _binary(store, expression.inputs[0]):
-            return max_pools.of_spikes(site, options, before, expression.shape)
-        return max_pools.of_currents(site, options)
+            return windows.of_spikes(site, options, before, expression.shape)
+        return windows.of_currents(site, options)
     if expression.op == "pad":
-        return [(site, max_pools.pad(before, options["sides"]))]  # type: ignore[arg-type]
+        return [(site, windows.pad(before, options["sides"]))]  # type: ignore[arg-type]
     if expression.op == "scale":
         scale = np.broadcast_to(array("factor"), expression.shape).astype(np.float32)
         return [(site, make_node(nir.Scale, {"scale": scale}))]
     if expression.op == "reshape":
         return _flattens(site, before, expression.shape)
     raise AssertionError(expression.op)
+
+
+def source_of(store: Store, number: int) -> int:
+    """What a layer's nodes are fed by: its input, or what stands before a padding that became a part of it."""
+    before = store[number].inputs[0]
+    padding = dict(store[number].options).get("padding")
+    folded = store[number].op == "conv2d" and store[before].op == "pad" and isinstance(padding, tuple)
+    return store[before].inputs[0] if folded else before
 
 
 def _norm(store: Store, expression: Expression, array: Any, eps: float, alone: bool) -> Any:

@@ -223,8 +223,9 @@ def _losses(found: Mapping[str, Any], name: str, network: IntegerNetwork) -> dic
     """Layers of a quantization's report, by population; refuses one of another network or of other options."""
     try:
         layers = {str(layer["population"]): layer for layer in found["layers"]}
-        if not all(layer["weight_snr_db"] is None or float(layer["weight_snr_db"]) for layer in layers.values()):
-            raise ValueError("weight_snr_db")
+        for layer in layers.values():
+            if layer["weight_snr_db"] is not None:
+                float(layer["weight_snr_db"])
         odd = _differ(found, layers, network)
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{name}: is not what inflor quantize --report writes ({error!r})") from error

@@ -472,6 +472,20 @@ def test_an_integer_network_is_run_for_its_page(files: Files, tmp_path: Path) ->
     )
 
 
+def test_a_layer_that_is_rounded_away_is_reported(tmp_path: Path, make_npz) -> None:
+    """Its signal to noise is 0 dB, which was read as no number."""
+    nodes = {
+        "input": nir.Input(np.array([6])),
+        "w": nir.Linear(np.random.default_rng(0).normal(0, 0.5, (3, 6)).astype(np.float32)),
+        "n": nir.IF(np.ones(3), np.full(3, 1e6), np.zeros(3)),
+        "output": nir.Output(np.array([3])),
+    }
+    nir.write(tmp_path / "n.nir", nir.NIRGraph(nodes, list(itertools.pairwise(nodes))))
+    how = ("--timesteps", 5, "--dataset", make_npz((6,), 3), "--out", tmp_path / "p.html")
+    shown = invoke_json("report", tmp_path / "n.nir", *how)
+    assert [p["snr"] for p in shown["populations"]] == [0]
+
+
 def test_a_network_that_ends_in_a_linear_layer_is_reported(tmp_path: Path, make_npz) -> None:
     """Quantizing adds a readout behind it, which the record of the float network does not have."""
     rng = np.random.default_rng(0)

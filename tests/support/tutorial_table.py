@@ -17,8 +17,10 @@ import numpy as np
 import torch
 import tutorial_networks as tutorials
 from command_line import invoke
+from torch import nn
 from tutorial_networks import TESTED, TUTORIALS
 
+import inflor
 from inflor.targets.record import file as records
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,10 +40,12 @@ class Row:
         steps: per sample.
         samples: of the test split.
         same: how many of them the float network and the framework itself give the same class.
+        ties: how many of the others are a tie: a population that is driven by the framework's own spikes of the sample
+            differs at its threshold, and nowhere else.
         framework, float_, integer: accuracies.
         spikes: of the framework's own populations that were compared, each driven by the framework's own spikes.
         compared: spikes and no spikes.
-        ties, differing: neurons of a sample whose first difference lies at the threshold, and others.
+        differing: neurons of a sample whose first difference does not lie at the threshold.
         silent: populations that never or always fired.
         targets: whose spikes are equal.
         values: spikes and silences that were compared between them.
@@ -52,12 +56,12 @@ class Row:
     steps: int
     samples: int
     same: int
+    ties: int
     framework: float
     float_: float
     integer: float
     spikes: int
     compared: int
-    ties: int
     differing: int
     silent: tuple[str, ...]
     targets: tuple[str, ...]
@@ -99,18 +103,28 @@ def measure(name: str, folder: Path, compared: int = COMPARED) -> Row:
         steps=tutorial.steps,
         samples=len(there),
         same=int((mine == theirs).sum()),
+        ties=_ties(module, tutorial, data["x_test"][np.flatnonzero(mine != theirs)]),
         framework=float((mine == there).mean()),
         float_=shown["accuracy"]["float_"],
         integer=shown["accuracy"]["integer"],
         spikes=sum(p["spikes"] for p in populations),
         compared=sum(p["compared"] for p in populations),
-        ties=sum(p["ties"] for p in populations),
         differing=sum(p["differing"] for p in populations),
         silent=tuple(p["name"] for p in populations if p["kind"] == "spikes" and p["spikes"] in (0, p["compared"])),
         targets=tuple(shown["verdict"]["targets"]) if shown["verdict"].get("equal") else (),
         values=shown["verdict"].get("compared", 0),
         seconds=seconds,
     )
+
+
+def _ties(module: nn.Module, tutorial: tutorials.Tutorial, samples: np.ndarray) -> int:
+    """How many samples differ by nothing but potentials at the threshold, within 1e-5 of it."""
+    shape = samples.shape[1:] if tutorial.static else samples.shape[2:]
+    found = 0
+    for sample in samples:
+        compared = inflor.from_torch(module, shape, tutorial.steps, data=sample[None]).comparison
+        found += any(p.ties for p in compared.populations) and not any(p.differing for p in compared.populations)
+    return found
 
 
 def _json(*arguments: object) -> dict[str, Any]:
@@ -131,10 +145,10 @@ def table(rows: dict[str, dict[str, Any]]) -> str:
     for name in TUTORIALS:
         if name in rows:
             row = Row(**rows[name])
-            ties = f" ({row.ties} ties)" if row.ties else ""
+            ties = f", {row.ties} a tie" if row.ties else ""
             lines.append(
-                f"| {row.title} | {row.steps} | {row.same} of {row.samples} | {100 * row.framework:.1f} % | "
-                f"{100 * row.float_:.1f} % | {100 * row.integer:.1f} % | {row.differing}{ties} of {row.compared:,} | "
+                f"| {row.title} | {row.steps} | {row.same} of {row.samples}{ties} | {100 * row.framework:.1f} % | "
+                f"{100 * row.float_:.1f} % | {100 * row.integer:.1f} % | {row.differing} of {row.compared:,} | "
                 f"{', '.join(row.targets)} ({row.values:,}) |"
             )
     return "\n".join([BEGIN, "", *lines, "", END])

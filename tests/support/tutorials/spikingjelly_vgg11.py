@@ -6,7 +6,7 @@ from spikingjelly.activation_based.model import spiking_vgg
 
 def net():
     made = spiking_vgg.spiking_vgg11_bn(
-        num_classes=10, spiking_neuron=neuron.LIFNode, surrogate_function=surrogate.ATan(), detach_reset=True
+        num_classes=10, spiking_neuron=neuron.IFNode, surrogate_function=surrogate.ATan(), detach_reset=True
     )
     made.avgpool = layer.AdaptiveAvgPool2d((1, 1))
     made.classifier = layer.Linear(512, 10)

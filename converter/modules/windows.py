@@ -1,4 +1,7 @@
-"""How a maximum pool is written: of spikes as OR, a sum above one half; of currents as a sum that says it is a maximum.
+"""How maximum pools and paddings are written, for which NIR has no primitive.
+
+A maximum of spikes is OR, a sum above one half; one of currents a sum that says that it is a maximum. A padding is a
+part of the convolution behind it.
 
 spikes      SumPool2d, Threshold 0.5                        exact: the maximum of 0 and 1
 currents    SumPool2d with metadata combine "max"           NIR has no primitive for it
@@ -27,16 +30,11 @@ def of_spikes(name: str, options: Mapping[str, Any], shape: Shape, pooled: Shape
     if not any(missing) and set(dilation) == {1}:
         fields = {"kernel_size": np.array(kernel), "stride": np.array(stride), "padding": np.array(padding)}
         return [(f"{name}.sum", make_node(nir.SumPool2d, fields)), fire]
-    nodes = list[tuple[str, nir.NIRNode]]()
-    if any(missing):
-        sides = (padding[0], padding[0] + missing[0], padding[1], padding[1] + missing[1])
-        nodes.append((f"{name}.pad", pad(shape, sides)))
-        shape, padding = (
-            (shape[0], *(n + a + b for n, a, b in zip(shape[1:], sides[::2], sides[1::2], strict=True))),
-            (0, 0),
-        )
-    ones = np.ones((shape[0], 1, *kernel), np.float32)
-    return [*nodes, (f"{name}.sum", _depthwise(ones, shape, stride, padding, dilation)), fire]
+    # What the last windows of ceil_mode lack is padded on both sides; zeros in front of the window leave it out again.
+    ones = np.zeros((shape[0], 1, *(m + d * (k - 1) + 1 for m, d, k in zip(missing, dilation, kernel, strict=True))))
+    ones[:, :, missing[0] :: dilation[0], missing[1] :: dilation[1]] = 1
+    wider = tuple(p + m for p, m in zip(padding, missing, strict=True))
+    return [(f"{name}.sum", _depthwise(ones.astype(np.float32), shape, stride, wider)), fire]
 
 
 def of_currents(name: str, options: Mapping[str, Any]) -> Nodes:
@@ -62,16 +60,44 @@ def pad(shape: Shape, sides: tuple[int, ...]) -> nir.NIRNode:
     top, bottom, left, right = sides
     kernel = np.zeros((shape[0], 1, 1 + abs(bottom - top), 1 + abs(right - left)), np.float32)
     kernel[:, :, max(bottom - top, 0), max(right - left, 0)] = 1
-    return _depthwise(kernel, shape, (1, 1), (max(top, bottom), max(left, right)), (1, 1))
+    return _depthwise(kernel, shape, (1, 1), (max(top, bottom), max(left, right)))
 
 
-def _depthwise(kernel: Any, shape: Shape, stride: Any, padding: Any, dilation: Any) -> nir.NIRNode:
+def with_padding(weight: Any, sides: Any, options: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """A convolution that pads by itself what stood before it; NIR pads both sides alike.
+
+    What a side gets too much, zeros of the kernel on that side leave out.
+
+    Args:
+        weight: [out, in, kernel height, kernel width].
+        sides: of the padding before it: top, bottom, left, right.
+        options: of the convolution.
+
+    Returns:
+        Weight and options of the one convolution.
+    """
+    (top, bottom, left, right), (above, beside) = sides, options["padding"]
+    padding = (max(top, bottom) + above, max(left, right) + beside)
+    front = (max(bottom - top, 0), max(right - left, 0))
+    behind = (max(top - bottom, 0), max(left - right, 0))
+    if not any((*front, *behind)):
+        return weight, {**options, "padding": padding}
+    sizes = [d * (k - 1) + 1 for d, k in zip(options["dilation"], weight.shape[2:], strict=True)]
+    wider = np.zeros(
+        (*weight.shape[:2], *(a + n + b for a, n, b in zip(front, sizes, behind, strict=True))), np.float32
+    )
+    rows, columns = (slice(a, a + n, d) for a, n, d in zip(front, sizes, options["dilation"], strict=True))
+    wider[:, :, rows, columns] = weight
+    return wider, {**options, "padding": padding, "dilation": (1, 1)}
+
+
+def _depthwise(kernel: Any, shape: Shape, stride: Any, padding: Any) -> nir.NIRNode:
     values = {
         "input_shape": tuple(shape[1:]),
         "weight": kernel,
         "stride": tuple(stride),
         "padding": tuple(padding),
-        "dilation": tuple(dilation),
+        "dilation": (1, 1),
         "groups": shape[0],
         "bias": np.zeros(shape[0], np.float32),
     }
