@@ -23,7 +23,7 @@ from inflor.converter.nir.metadata import METADATA_KEY, ModelInfo
 from inflor.converter.nir.validate import validate
 from inflor.converter.passes.base import Pass, run_passes
 from inflor.converter.passes.bound_time_constants import bound_time_constants
-from inflor.converter.passes.fold_norms import Norm, fold_norms
+from inflor.converter.passes.fold_norms import Norm, fold_norms, folding_note
 from inflor.converter.passes.lower_thresholds import lower_thresholds
 from inflor.converter.passes.place_resets import place_resets
 from inflor.converter.passes.shift_starts import shift_starts
@@ -189,7 +189,7 @@ def _notes(trace: Trace, rolled: Rolled, emitted: Emitted, store: Store) -> list
         notes.append(f"The module gives {trace.among} tensors; the first is the output.")
     norms = sum(isinstance(node, Norm) for node in emitted.nodes.values())
     if norms:
-        notes.append(f"{norms} normalizations are folded into the layers before them, exactly up to float32 rounding.")
+        notes.append(folding_note(norms))
     if unused := sorted(set(trace.calls) - set(emitted.forms)):
         notes.append(f"The output does not depend on {', '.join(unused)}; left out.")
     for module, form in emitted.forms.items():

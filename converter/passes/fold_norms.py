@@ -52,6 +52,13 @@ def fold_norms(source: str) -> Pass[nir.NIRGraph]:
     return Pass("fold norms", lambda graph: _folded(graph, source))
 
 
+def folding_note(count: int) -> str:
+    """That so many were folded, for the user."""
+    what = "1 normalization is" if count == 1 else f"{count} normalizations are"
+    where = "layer before it" if count == 1 else "layers before them"
+    return f"{what} folded into the {where}, exactly up to float32 rounding."
+
+
 def _folded(graph: nir.NIRGraph, source: str) -> nir.NIRGraph:
     nodes = dict(graph.nodes)
     into: dict[str, str] = {}

@@ -16,7 +16,7 @@ from inflor.converter.nir.graph import Edge, Graph, nir_graph
 from inflor.converter.nir.metadata import METADATA_KEY, ModelInfo
 from inflor.converter.nir.validate import validate
 from inflor.converter.passes.base import run_passes
-from inflor.converter.passes.fold_norms import Norm, fold_norms
+from inflor.converter.passes.fold_norms import Norm, fold_norms, folding_note
 from inflor.converter.primitives.fields import make_node
 from inflor.converter.train.architecture import SpikingNetwork
 from inflor.converter.train.layer import INPUT, Layer, Shape
@@ -157,7 +157,7 @@ def _notes(network: SpikingNetwork) -> list[str]:
         )
     ops = [node.op for node in network.architecture.layers]
     if count := ops.count("norm"):
-        notes.append(f"{count} normalizations are folded into the layers before them, exactly up to float32 rounding.")
+        notes.append(folding_note(count))
     if any(node.op == "avgpool" and any(node.options["padding"]) for node in network.architecture.layers):
         notes.append("Padded average pools count the zeros of the padding in the mean; NIR does not say so either way.")
     return notes
