@@ -121,4 +121,10 @@ def _run_batch(plan: CpuPlan, frames: Tensor, keep_spikes: bool) -> Batch:
             del spikes[used]
     assert scores is not None
     predictions = network.predictions(scores.cpu().numpy())
-    return Batch(kept if keep_spikes else None, counts, outputs, predictions, overflows)
+    return Batch(
+        spikes=kept if keep_spikes else None,
+        counts=counts,
+        outputs=outputs,
+        predictions=predictions,
+        overflows=overflows,
+    )

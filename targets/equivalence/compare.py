@@ -77,9 +77,17 @@ class Mismatch:
         return text
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Layer:
-    """Agreement of one population over all targets. fired: spikes on the first target; None for a readout."""
+    """Agreement of one population over all targets.
+
+    Attributes:
+        name: of the population.
+        depth: longest path from an input.
+        compared: values of one target that were compared.
+        mismatches: of them, that differ on any target.
+        fired: spikes on the first target; None for a readout.
+    """
 
     name: str
     depth: int
@@ -237,7 +245,14 @@ def _compare_population(
             if first is None or _causal(network, found) < _causal(network, first):
                 first = found
     is_readout = population.role == "readout"
-    return Layer(population.name, depth, compared, mismatches, None if is_readout else fired), first
+    layer = Layer(
+        name=population.name,
+        depth=depth,
+        compared=compared,
+        mismatches=mismatches,
+        fired=None if is_readout else fired,
+    )
+    return layer, first
 
 
 def _with_due_values(

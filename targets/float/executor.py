@@ -37,7 +37,9 @@ class FloatPlan:
             sources = (source for source in graph.predecessors(name) if (source, name) not in recurrent)
             depth[name] = max((depth[source] for source in sources), default=0) + int(kind is not None)
             if kind is not None:
-                found.append(RecordedPopulation(name, graph.output_shapes[name], kind, depth[name]))
+                found.append(
+                    RecordedPopulation(name=name, shape=graph.output_shapes[name], kind=kind, depth=depth[name])
+                )
         return tuple(found)
 
     def summary(self) -> dict[str, Any]:
@@ -69,10 +71,10 @@ def run(plan: FloatPlan, inputs: npt.NDArray[np.float32], recorder: Recorder, pr
             scores = outputs[-1] if integrated else outputs.sum(0)
             recorder.add(
                 Batch(
-                    {n: s.numpy() for n, s in result.spikes.items()} if recorder.keep_spikes else None,
-                    {n: s.sum((0, *range(2, s.ndim))).numpy() for n, s in result.spikes.items()},
-                    {n: v.numpy() for n, v in result.potentials.items()},
-                    scores.flatten(1).argmax(1).numpy(),
+                    spikes={n: s.numpy() for n, s in result.spikes.items()} if recorder.keep_spikes else None,
+                    counts={n: s.sum((0, *range(2, s.ndim))).numpy() for n, s in result.spikes.items()},
+                    outputs={n: v.numpy() for n, v in result.potentials.items()},
+                    predictions=scores.flatten(1).argmax(1).numpy(),
                 )
             )
             if progress is not None:

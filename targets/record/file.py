@@ -32,9 +32,16 @@ from inflor.targets.record.spool import Spool
 FORMAT, SCHEMA = "inflor-record", 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RecordedPopulation:
-    """name, shape and kind as in the network; depth: longest path from an input."""
+    """What a run records of a population.
+
+    Attributes:
+        name: of the population.
+        shape: of its neurons, without batch.
+        kind: "if", "lif", "cuba_lif" or "readout".
+        depth: longest path from an input.
+    """
 
     name: str
     shape: tuple[int, ...]
@@ -49,18 +56,27 @@ class RecordedPopulation:
 def recorded_populations(network: IntegerNetwork) -> tuple[RecordedPopulation, ...]:
     """What a run of an integer network records: every population but the input."""
     return tuple(
-        RecordedPopulation(p.name, p.shape, p.kind, network.depth[p.name])
+        RecordedPopulation(name=p.name, shape=p.shape, kind=p.kind, depth=network.depth[p.name])
         for p in network.populations
         if p.role != "input"
     )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Record:
     """A finished run.
 
-    counts: spikes per population, int64 [samples]. outputs: per output readout [samples, T, size]. predictions: int64
-    [samples]. overflows: neuron-steps per population whose state left the arithmetic's width. run: what produced it.
+    Attributes:
+        populations: what was recorded.
+        timesteps: T.
+        counts: spikes of each population that fires, int64 [samples].
+        outputs: potentials of each readout after every step, [samples, T, size].
+        predictions: the class of each sample, int64 [samples].
+        labels: the right ones, int64 [samples]; None where they are not known.
+        overflows: neuron-steps of each population whose state left the arithmetic's width.
+        run: what produced it, plain data.
+        packed: the spikes, bit-packed, of a run that is in memory.
+        path: of its file; None where it is in memory.
     """
 
     populations: tuple[RecordedPopulation, ...]
@@ -150,11 +166,16 @@ def as_recorded(network: IntegerNetwork, record: Record, of_float: bool = False)
     return replace(network, info=replace(info, timesteps=record.timesteps, says_timesteps=True))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Batch:
-    """What a target hands over for some samples. spikes: bool [T, B, *shape], or None where they are not wanted.
+    """What a target hands over for some samples.
 
-    counts: [B]; outputs: [T, B, *shape] of the readouts; predictions: [B]; overflows: neuron-steps.
+    Attributes:
+        spikes: of each population that fires, bool [T, B, *shape]; None where they are not wanted.
+        counts: of each population that fires, int64 [B].
+        outputs: potentials of each readout after every step, [T, B, *shape].
+        predictions: the class of each sample, int64 [B].
+        overflows: neuron-steps of each population whose state left the arithmetic's width.
     """
 
     spikes: Mapping[str, npt.NDArray[np.bool_]] | None
@@ -178,7 +199,13 @@ def batch_of(
     counts = {name: fired.sum((0, *range(2, fired.ndim)), dtype=np.int64) for name, fired in spikes.items()}
     answer = network.outputs[0]
     scores = potentials[answer][-1] if answer in potentials else spikes[answer].sum(0)
-    return Batch(spikes, counts, potentials, network.predictions(scores), overflows or {})
+    return Batch(
+        spikes=spikes,
+        counts=counts,
+        outputs=potentials,
+        predictions=network.predictions(scores),
+        overflows=overflows or {},
+    )
 
 
 class Recorder:
@@ -257,16 +284,16 @@ class Recorder:
         if self._file is not None:
             self._write_rest(labels, run)
         return Record(
-            self.populations,
-            self.timesteps,
-            self._counts,
-            self._outputs,
-            self._predictions,
-            labels,
-            self._overflows,
-            run,
-            self._packed if self._file is None and self.keep_spikes else None,
-            self._path,
+            populations=self.populations,
+            timesteps=self.timesteps,
+            counts=self._counts,
+            outputs=self._outputs,
+            predictions=self._predictions,
+            labels=labels,
+            overflows=self._overflows,
+            run=run,
+            packed=self._packed if self._file is None and self.keep_spikes else None,
+            path=self._path,
         )
 
     @property
@@ -376,7 +403,10 @@ def read(path: str | os.PathLike[str]) -> Record:
 def _read(file: h5py.File, path: str) -> Record:
     groups: dict[str, h5py.Group] = dict(file["populations"].items())
     timesteps, samples = record_checks.attribute(file, "timesteps", 1), record_checks.attribute(file, "samples", 0)
-    populations = {n: RecordedPopulation(n, *record_checks.population(g)) for n, g in groups.items()}
+    populations = {}
+    for n, g in groups.items():
+        shape, kind, depth = record_checks.population(g)
+        populations[n] = RecordedPopulation(name=n, shape=shape, kind=kind, depth=depth)
     counts = {}
     for name, population in populations.items():
         group, most = groups[name], population.size * timesteps
@@ -392,13 +422,15 @@ def _read(file: h5py.File, path: str) -> Record:
         outputs[name] = record_checks.array(file["outputs"], name, shape, "if")
     labels = record_checks.array(file, "labels", (samples,), least=-1)
     return Record(
-        tuple(sorted(populations.values(), key=lambda p: p.depth)),
-        timesteps,
-        counts,
-        outputs,
-        record_checks.array(file, "predictions", (samples,), least=0),
-        None if (labels < 0).all() else labels,
-        {n: record_checks.attribute(g, "overflows", 0) for n, g in groups.items() if g.attrs.get("overflows", 0)},
-        record_checks.about(file.attrs["run"]),
+        populations=tuple(sorted(populations.values(), key=lambda p: p.depth)),
+        timesteps=timesteps,
+        counts=counts,
+        outputs=outputs,
+        predictions=record_checks.array(file, "predictions", (samples,), least=0),
+        labels=None if (labels < 0).all() else labels,
+        overflows={
+            n: record_checks.attribute(g, "overflows", 0) for n, g in groups.items() if g.attrs.get("overflows", 0)
+        },
+        run=record_checks.about(file.attrs["run"]),
         path=path,
     )

@@ -267,9 +267,19 @@ def test_a_large_population_is_thinned_out_in_whole_maps() -> None:
     rng = np.random.default_rng(0)
     spikes = rng.random((1, 3, 64, 32, 32)) < 0.1
     packed = np.packbits(spikes.reshape(1, 3, -1), axis=-1, bitorder="little")
-    population = RecordedPopulation("wide", (64, 32, 32), "if", 1)
+    population = RecordedPopulation(name="wide", shape=(64, 32, 32), kind="if", depth=1)
     none = np.zeros(1, np.int64)
-    found = raster(Record((population,), 3, {"wide": none}, {}, none, packed={"wide": packed}), 0)
+    found = raster(
+        Record(
+            populations=(population,),
+            timesteps=3,
+            counts={"wide": none},
+            outputs={},
+            predictions=none,
+            packed={"wide": packed},
+        ),
+        0,
+    )
     (band,) = found.bands
     assert band.maps is not None
     assert (len(band.maps), band.maps[0], band.maps[-1]) == (16, 0, 63)

@@ -19,7 +19,10 @@ from inflor.targets.record.file import Batch, Record, RecordedPopulation, as_rec
 
 Damage: TypeAlias = Callable[[h5py.File], object]
 
-POPULATIONS = (RecordedPopulation("a", (3, 5), "if", 1), RecordedPopulation("out", (2,), "readout", 2))
+POPULATIONS = (
+    RecordedPopulation(name="a", shape=(3, 5), kind="if", depth=1),
+    RecordedPopulation(name="out", shape=(2,), kind="readout", depth=2),
+)
 SPIKES = np.random.default_rng(0).random((4, 7, 3, 5)) < 0.3  # [T, samples, *shape]
 POTENTIAL = np.random.default_rng(1).integers(-(2**40), 2**40, (4, 7, 2))
 
@@ -30,11 +33,11 @@ def record_to(path: Path | None, keep_spikes: bool = True) -> Record:
             spikes = SPIKES[:, part]
             recorder.add(
                 Batch(
-                    {"a": spikes},
-                    {"a": spikes.sum((0, 2, 3))},
-                    {"out": POTENTIAL[:, part]},
-                    np.arange(7)[part],
-                    {"a": 2},
+                    spikes={"a": spikes},
+                    counts={"a": spikes.sum((0, 2, 3))},
+                    outputs={"out": POTENTIAL[:, part]},
+                    predictions=np.arange(7)[part],
+                    overflows={"a": 2},
                 )
             )
         return recorder.finish(np.array([0, 1, 2, 0, 0, 0, 6]), {"target": "test"})
@@ -85,7 +88,12 @@ def test_spikes_that_were_not_kept_are_asked_for_in_words(tmp_path: Path) -> Non
 def whole_batch(size: int) -> Batch:
     """All that is due of so many samples."""
     spikes = SPIKES[:, :size]
-    return Batch({"a": spikes}, {"a": spikes.sum((0, 2, 3))}, {"out": POTENTIAL[:, :size]}, np.arange(size))
+    return Batch(
+        spikes={"a": spikes},
+        counts={"a": spikes.sum((0, 2, 3))},
+        outputs={"out": POTENTIAL[:, :size]},
+        predictions=np.arange(size),
+    )
 
 
 NOTHING: dict[str, Any] = {}
@@ -321,7 +329,10 @@ FALSE = {
 
 @pytest.mark.parametrize("name", FALSE)
 def test_what_contradicts_itself_or_would_be_changed_is_not_recorded(name: str) -> None:
-    populations = [RecordedPopulation("a", (2,), "if", 1), RecordedPopulation("out", (1,), "readout", 2)]
+    populations = [
+        RecordedPopulation(name="a", shape=(2,), kind="if", depth=1),
+        RecordedPopulation(name="out", shape=(1,), kind="readout", depth=2),
+    ]
     changes, message = FALSE[name]
     with recording(populations, 4, 4, target="odd", whole=True) as recorder:
         recorder.add(_batch())
