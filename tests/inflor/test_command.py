@@ -112,7 +112,7 @@ def chosen(monkeypatch: pytest.MonkeyPatch) -> Chosen:
         assert list(options) == list(targets)
         found.clear()
         found.update(options)
-        layers = (Layer("n", 1, 1, 0, 1),)
+        layers = (Layer(name="n", depth=1, compared=1, mismatches=0, fired=1),)
         return Equivalence(targets=tuple(targets), samples=1, compared_spikes=1, mismatches=0, layers=layers)
 
     monkeypatch.setattr(checking.equivalence, "check", check)

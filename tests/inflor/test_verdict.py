@@ -11,7 +11,10 @@ from inflor.converter.errors import InputError
 from inflor.page.gather import verdict
 from inflor.targets.equivalence.compare import Equivalence, Layer, Mismatch, Side
 
-LAYERS = (Layer("n1", 1, 100, 0, 7), Layer("out", 2, 20, 0, None))
+LAYERS = (
+    Layer(name="n1", depth=1, compared=100, mismatches=0, fired=7),
+    Layer(name="out", depth=2, compared=20, mismatches=0, fired=None),
+)
 EQUAL = Equivalence(targets=("cpu", "loihi"), samples=3, compared_spikes=100, mismatches=0, layers=LAYERS)
 FIRST = Mismatch(
     population="n1",
@@ -29,7 +32,7 @@ DIFFERENT = Equivalence(
     samples=3,
     compared_spikes=100,
     mismatches=2,
-    layers=(Layer("n1", 1, 100, 2, 7), LAYERS[1]),
+    layers=(Layer(name="n1", depth=1, compared=100, mismatches=2, fired=7), LAYERS[1]),
     first_mismatch=FIRST,
 )
 
