@@ -201,7 +201,7 @@ def _first(
 
 def _readout(graph: Graph, node: str, module: str, driven: Result, theirs: Recorded) -> PopulationComparison:
     ours, due = driven.potentials[node], theirs.potentials[module]
-    apart = (ours - due).abs() > _SAME * due.abs().max()
+    apart = ~((ours - due).abs() <= _SAME * due.abs().max())  # what is no number differs from every number
     first = None
     if apart.any():
         step, sample, *neuron = torch.nonzero(apart)[0].tolist()

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from inflor.converter.errors import InputError
 from inflor.converter.modules.expressions import Expression, Store
 from inflor.converter.modules.forms import NeuronForm, form_of
+from inflor.converter.modules.keeping import kept
 from inflor.converter.modules.neuron_calls import Calls
 from inflor.converter.modules.tracing import Tracer
 from inflor.converter.modules.values import Axis, LayoutError, Traced, Unknown
@@ -70,7 +71,8 @@ def found(module: nn.Module, shape: Shape, timesteps: int | None, time: Time | N
     for way in ways:
         before = len(store)
         try:
-            return traced(module, shape, timesteps, way, store, seed)
+            with kept(module):  # a state that an attempt leaves is not the start of the next
+                return traced(module, shape, timesteps, way, store, seed)
         except LayoutError as error:
             failed[way], reached[way] = error, len(store) - before
     furthest = max(ways, key=lambda way: reached[way])

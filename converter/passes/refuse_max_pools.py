@@ -36,8 +36,8 @@ def notes(graph: Graph) -> list[str]:
     if not names:
         return []
     return [
-        f"NIR has no max pool: {', '.join(names)} say it in their metadata (`combine: max`). A reader that ignores "
-        "these computes the sum instead, or refuses the shapes where there are `dilation` and `ceil_mode`."
+        f"NIR has no max pool: {', '.join(names)} say it in their metadata (combine: max). A reader that ignores "
+        "these computes the sum instead, or refuses the shapes where there are 'dilation' and 'ceil_mode'."
     ]
 
 

@@ -105,6 +105,8 @@ def from_torch(
     if graph.info.class_names and len(graph.info.class_names) != _outputs(graph):
         made = replace(made, graph=replace(graph, info=replace(graph.info, class_names=(), dataset="")))
     x, said = _samples(read, made, shape, samples, seed)
+    if not len(x) or not bool(torch.isfinite(torch.as_tensor(x)).all()):
+        raise InputError("the data to compare on are empty or hold values that are not finite", option="data")
     comparison = compare(module, made, x, said)
     if out is not None:
         nir_file.write_graph(out, made.graph)

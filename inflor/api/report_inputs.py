@@ -107,6 +107,11 @@ class ReportInputs:
                 "float network: inflor run model.nir --out"
             )
         records.as_recorded(self.network, found, of_float=True)
+        if found.timesteps != self.record.timesteps:
+            text = (
+                f"is of {found.timesteps} timesteps, but {self.record.path or 'the record'} of {self.record.timesteps}"
+            )
+            raise InputError(text, path=path, option="float_record", mend="run the float network for as many")
         same_samples(self.record, found)
         self._sources.append(_source("float record", path))
         made_from, ran = self.network.info.provenance.get("sha256"), found.run.get("sha256")
@@ -120,7 +125,15 @@ class ReportInputs:
         data = self.data()
         assert isinstance(data, Dataset)
         samples = min(self.record.samples, FLOAT_SAMPLES)
-        return run(graph, dataset=data, split=split_of(self.record), samples=samples, target="float", spikes=True)
+        return run(
+            graph,
+            dataset=data,
+            split=split_of(self.record),
+            samples=samples,
+            target="float",
+            spikes=True,
+            conventions=Conventions(timesteps=self.record.timesteps),
+        )
 
     def data(self) -> Dataset | Missing:
         """The data set of the record: the one given, or one that its name alone finds."""

@@ -13,7 +13,7 @@ import numpy as np
 from inflor.api.estimating import names_of
 from inflor.api.loading import PathLike, Progress, refuse_overwrite
 from inflor.api.report_inputs import ReportInputs
-from inflor.api.stages import BITS, TARGETS, make_beside
+from inflor.api.stages import TARGETS, make_beside
 from inflor.converter.datasets.dataset import Dataset
 from inflor.converter.datasets.layout import Layout
 from inflor.converter.errors import InputError
@@ -42,7 +42,7 @@ def report(
     check: PathLike | None = None,
     targets: str | Sequence[str] = (),
     check_samples: int = 2,
-    bits: int = BITS,
+    bits: int | None = None,
     samples: int | None = None,
     split: str = "test",
     quantization: PathLike | Mapping[str, Any] | None = None,
@@ -70,7 +70,7 @@ def report(
         targets: two or more, compared now; without a record cpu and spinnaker if none are given, and one that cannot
             run the network is left out, with a warning.
         check_samples: that they are compared on.
-        bits: of the weights, where the network is quantized.
+        bits: of the weights, where the network is quantized; None for 8.
         samples: that are run, the first of the split; None for all.
         split: "train" or "test".
         quantization: what `inflor quantize --report` wrote.
@@ -97,6 +97,8 @@ def report(
     if check is not None and targets:
         raise InputError("`check` and `targets`: give one of them, a verdict or targets to compare now")
     made = None
+    if record is not None and (bits is not None or samples is not None):
+        raise InputError("`bits` and `samples` are of what is run now, and there is a `record`", option="record")
     known_hardware(hardware)
     for name in targets:
         find(name)

@@ -21,7 +21,6 @@ from inflor.converter.passes.conventions import Conventions
 from inflor.provenance import sha256
 from inflor.quant.ir.network import IntegerNetwork
 from inflor.targets import registry, running
-from inflor.targets.api import UnplaceableError
 from inflor.targets.equivalence.compare import Equivalence
 from inflor.targets.record.file import Record
 
@@ -103,7 +102,7 @@ def make(
     *,
     quantized: bool = False,
     conventions: Conventions | None = None,
-    bits: int = BITS,
+    bits: int | None = None,
     split: str = "test",
     samples: int | None = None,
     targets: Sequence[str] = TARGETS,
@@ -122,6 +121,7 @@ def make(
         InputError: the data do not fit the network, or it has no integer form.
     """
     steps = None if conventions is None else conventions.timesteps
+    bits = BITS if bits is None else bits
     some, read = _options(samples, split), _conventions(conventions)
     after, in_float = None, None
     if not quantized:
@@ -163,6 +163,7 @@ def make(
             progress=progress,
         ),
     )
+    files.verdict.unlink(missing_ok=True)  # of an earlier page
     left_out = _refusing(model, targets, conventions)
     able = tuple(name for name in targets if name not in left_out)
     if len(able) < 2:
@@ -218,10 +219,17 @@ def make_beside(
         raise InputError("what is made is kept beside the page", option="out", mend="give its path with `out`")
     loaded = load_network(network, conventions)
     quantized = isinstance(loaded, IntegerNetwork)
+    if quantized and how.get("bits") is not None:
+        raise InputError("is an integer network already; `bits` have no meaning", path=network, option="bits")
     files = Files.beside(out)
     files = replace(files, integers=Path(network)) if quantized else files
     for path in files.all(quantized):
         refuse_overwrite(path, network, dataset)
+        if path.exists() and not os.path.exists(out):  # of somebody else, for there is no page that it belongs to
+            text = "is there already, and what the page needs would be written over it"
+            raise InputError(
+                text, path=path, option="out", mend="give the page another name with `out`, or move the file"
+            )
     data = load_dataset(dataset, data_dir, loaded, layout=layout)
     there = len(data.split(how.get("split", "test"))[0])
     there = min(there, how.get("samples") or there)
@@ -256,7 +264,7 @@ def _refusing(model: Path, targets: Sequence[str], conventions: Conventions | No
     for name in targets:
         try:
             running.place(registry.load(name), network)
-        except (UnplaceableError, MissingPartError) as error:
+        except (InputError, MissingPartError) as error:
             why[name] = str(error)
     return why
 

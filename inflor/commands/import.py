@@ -33,6 +33,20 @@ class Sizes(click.ParamType[tuple[int, ...]]):
         return tuple(int(part) for part in parts)
 
 
+class Numbers(click.ParamType[tuple[float, ...]]):
+    """Numbers as 0.49,0.48,0.45."""
+
+    name = "numbers"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, ...]:
+        if isinstance(value, tuple):
+            return value
+        try:
+            return tuple(float(part) for part in value.split(","))
+        except ValueError:
+            self.fail(f"{value!r} is no number and no list of numbers; write it as 0.49,0.48,0.45.", param, ctx)
+
+
 @click.command(
     cls=Command,
     dumps=True,
@@ -49,6 +63,10 @@ class Sizes(click.ParamType[tuple[int, ...]]):
 @click.option("--time", type=click.Choice(TIMES), metavar="KIND", help="Where time is, see above.  [default: tried]")
 @click.option("--dataset", cls=DataSetName, metavar="DATA")
 @click.option("--samples", type=WHOLE, default=16, show_default=True, metavar="N", help="Compare the first N.")
+@click.option(
+    "--mean", type=Numbers(), default=(0.0,), metavar="M", help="Data are (x - M) / S: 0.13, or one a channel."
+)
+@click.option("--std", type=Numbers(), default=(1.0,), metavar="S", help="Written to the file.  [default: 0 and 1]")
 @click.option("--seed", type=SEED, default=0, show_default=True, metavar="N", help="Of random samples.")
 @data_options
 @json_option
@@ -61,6 +79,8 @@ def command(
     time: Any,
     dataset: str | None,
     samples: int,
+    mean: tuple[float, ...],
+    std: tuple[float, ...],
     seed: int,
     data_dir: Path | None,
     layout: Any,
@@ -94,6 +114,8 @@ def command(
             time=time,
             data_dir=data_dir,
             layout=layout,
+            input_mean=mean,
+            input_std=std,
             seed=seed,
         )
     comparison = result.comparison
@@ -115,7 +137,12 @@ def command(
             console.print_line(f"note: {note}")
         print_comparison(comparison)
         console.print_line(f"wrote {result.path}: {len(result.graph.nodes)} nodes")
-        console.print_line(f"next: inflor report {result.path} --dataset {dataset or 'DATA'} --targets cpu spinnaker")
+        if comparison.differs:
+            console.print_line("it is NOT the module: see what differs above before it is used")
+        else:
+            console.print_line(
+                f"next: inflor report {result.path} --dataset {dataset or 'DATA'} --targets cpu spinnaker"
+            )
     if comparison.differs:
         sys.exit(1)
 

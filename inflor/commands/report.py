@@ -36,7 +36,7 @@ DIFFERENT = 1
 @click.option("--quantization", type=FILE, metavar="FILE", help="What inflor quantize --report wrote.")
 @click.option("--quantisation", "as_in_0_1", type=FILE, hidden=True)
 @click.option("--dataset", metavar="DATA", help="The record's, or what to run.")
-@click.option("--bits", type=Whole(2, 8), default=8, show_default=True, metavar="N", help="Of a float MODEL's weights.")
+@click.option("--bits", type=Whole(2, 8), metavar="N", help="Of a float MODEL's weights.  [default: 8]")
 @click.option("--samples", type=WHOLE, metavar="N", help="Run the first N only.  [default: all]")
 @click.option("--sample", type=SEED, default=0, show_default=True, metavar="N", help="Whose spikes are drawn.")
 @click.option("--hardware", multiple=True, metavar="NAME...", help="To estimate and to draw.  [default: all]")

@@ -171,6 +171,8 @@ def differing(record: Record, float_record: Record) -> tuple[dict[str, float], i
     Raises:
         InputError: one of the records was written without spikes.
     """
+    if record.timesteps != float_record.timesteps:
+        raise InputError(f"the float record has {float_record.timesteps} timesteps, the record {record.timesteps}")
     shared = {p.name: p for p in float_record.populations if p.name in record.counts and p.name in float_record.counts}
     neurons = sum(p.size for p in shared.values()) * record.timesteps
     samples = max(1, min(record.samples, float_record.samples, MOST_SPIKES // max(neurons, 1)))

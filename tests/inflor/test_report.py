@@ -482,6 +482,43 @@ def test_an_integer_network_is_run_for_its_page(files: Files, tmp_path: Path) ->
     )
 
 
+def test_runs_of_other_steps_are_not_compared(files: Files, tmp_path: Path) -> None:
+    """Arrays of 1 and of 4 steps broadcast, and the page showed their difference; 8 and 4 ended in a defect report."""
+    one, four = tmp_path / "one.h5", tmp_path / "four.h5"
+    for model, steps, out in ((files.integers, 1, one), (files.graph, 4, four)):
+        how = ("--dataset", "digits", "--samples", 5, "--timesteps", steps, "--out", out)
+        assert invoke("run", model, *how).exit_code == 0
+    both = ("report", files.integers, "--record", one, "--out", tmp_path / "p.html")
+    refused = invoke(*both, "--float-record", four)
+    assert refused.exit_code == 2
+    assert f"is of 4 timesteps, but {one} of 1" in refused.stderr
+    shown = invoke_json(*both, "--float-model", files.graph)
+    alone = inflor.run(files.graph, dataset="digits", samples=5, conventions=inflor.Conventions(timesteps=1))
+    assert shown["accuracy"]["float_"] == alone.accuracy
+
+
+def test_files_beside_a_new_page_are_not_written_over(files: Files, tmp_path: Path) -> None:
+    mine = tmp_path / "mine.int.nir"
+    mine.write_bytes(Path(files.integers).read_bytes())
+    how = ("--dataset", "digits", "--samples", 5, "--out", tmp_path / "mine.html")
+    refused = invoke("report", files.graph, *how)
+    assert refused.exit_code == 2
+    assert "is there already" in refused.stderr
+    assert mine.read_bytes() == Path(files.integers).read_bytes()
+    mine.unlink()
+    assert invoke("report", files.graph, *how).exit_code == 0
+    assert (tmp_path / "mine.check.json").exists()
+    assert invoke("report", files.graph, *how, "--targets", "cpu").exit_code == 0  # its own files
+    assert not (tmp_path / "mine.check.json").exists()
+
+
+def test_options_without_a_meaning_are_refused(files: Files, made: Made, tmp_path: Path) -> None:
+    page = ("--out", tmp_path / "p.html")
+    assert "have no meaning" in invoke("report", files.integers, "--dataset", "digits", "--bits", 2, *page).stderr
+    again = invoke("report", files.integers, "--record", made.record, "--samples", 3, *page)
+    assert "are of what is run now" in again.stderr
+
+
 def test_a_layer_that_is_rounded_away_is_reported(tmp_path: Path, make_npz) -> None:
     """Its signal to noise is 0 dB, which was read as no number."""
     nodes = {

@@ -23,6 +23,7 @@ def test_from_module_to_report_in_two_commands(name: str, tmp_path: Path) -> Non
     row = tutorial_table.measure(name, tmp_path)
     assert row.same + row.ties == row.samples
     assert row.ties <= 5
+    assert abs(row.float_ - row.framework) <= row.ties / row.samples + 1e-9
     assert row.differing == 0
     assert row.silent == ()
     assert row.targets == tutorial_table.TARGETS

@@ -40,8 +40,8 @@ class Row:
         steps: per sample.
         samples: of the test split.
         same: how many of them the float network and the framework itself give the same class.
-        ties: how many of the others are a tie of float32: the framework itself gives our class where the sample is
-            alone in its batch, or a population that is driven by the framework's spikes differs at its threshold alone.
+        ties: how many of the others are a tie of float32: with the sample alone in its batch both give the same class,
+            or a population that is driven by the framework's spikes differs at its threshold alone.
         framework, float_, integer: accuracies.
         spikes: of the framework's own populations that were compared, each driven by the framework's own spikes.
         compared: spikes and no spikes.
@@ -105,7 +105,7 @@ def measure(name: str, folder: Path, compared: int = COMPARED) -> Row:
         steps=tutorial.steps,
         samples=len(there),
         same=int((mine == theirs).sum()),
-        ties=sum(_is_tie(name, module, int(sample), int(theirs[sample])) for sample in np.flatnonzero(mine != theirs)),
+        ties=sum(_is_tie(name, module, int(sample)) for sample in np.flatnonzero(mine != theirs)),
         framework=float((mine == there).mean()),
         float_=shown["accuracy"]["float_"],
         integer=shown["accuracy"]["integer"],
@@ -119,17 +119,14 @@ def measure(name: str, folder: Path, compared: int = COMPARED) -> Row:
     )
 
 
-def _is_tie(name: str, module: nn.Module, sample: int, ours: int) -> bool:
+def _is_tie(name: str, module: nn.Module, sample: int) -> bool:
     """Whether a prediction differs by how float32 rounds: with the batch, or at a threshold, within 1e-5 of it."""
     tutorial = TUTORIALS[name]
     x = tutorials.data(tutorial.data)["x_test"][sample : sample + 1]
-    with torch.no_grad():
-        if int(tutorial.forward(module, torch.from_numpy(x)).argmax()) == ours:
-            return True
-    found = inflor.from_torch(
-        module, x.shape[1:] if tutorial.static else x.shape[2:], tutorial.steps, data=x
-    ).comparison
-    return any(p.ties for p in found.populations) and not any(p.differing for p in found.populations)
+    shape = x.shape[1:] if tutorial.static else x.shape[2:]
+    alone = inflor.from_torch(module, shape, tutorial.steps, data=x).comparison
+    differing = any(p.differing for p in alone.populations)
+    return not differing and (alone.predictions == alone.samples or any(p.ties for p in alone.populations))
 
 
 def _json(*arguments: object) -> dict[str, Any]:
