@@ -172,6 +172,9 @@ def _population(graph: Graph, node: str, module: str, current: Tensor, theirs: R
         at = apart.int().argmax(0)  # [B, *shape], the first step that differs
         reached = v.gather(0, at.unsqueeze(0))[0].double()
         near = (reached - threshold).abs() <= NEAR * torch.maximum(threshold.abs(), reached.abs())
+        known = theirs.potentials.get(module)
+        if known is not None:  # the same potential, and another spike: that is no rounding
+            near &= known.gather(0, at.unsqueeze(0))[0].double() != reached
         ever = apart.any(0)
         ties, differing = int((ever & near).sum()), int((ever & ~near).sum())
         shown = ever & ~near if differing else ever

@@ -120,3 +120,19 @@ def test_a_prediction_that_no_tie_explains(net):
     assert found.predictions < 8
     assert found.unexplained == 8 - found.predictions
     assert found.differs
+
+
+def test_the_same_potential_and_another_spike_is_no_tie() -> None:
+    """`>` for `>=` shows at the threshold only: where both potentials are 1, no rounding explains it."""
+    snn = pytest.importorskip("snntorch")
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(6, 8, bias=False), snn.Leaky(beta=0.5, init_hidden=True, output=True))
+    module[0].weight.data = torch.randint(-4, 9, (8, 6)) / 4
+    made = to_graph(module, (6,), 5)
+    x = torch.randint(0, 3, (40, 6)) / 2
+    assert compare(module, made, x, "quarters").equal
+    module[1].spike_grad = lambda distance: (distance >= 0).float()
+    found = compare(module, made, x, "quarters")
+    assert found.differs
+    assert not found.equal
+    assert found.populations[0].first.theirs == found.populations[0].first.ours == 1
