@@ -96,6 +96,6 @@ def test_readers_of_plain_nir_are_told(tmp_path: Path) -> None:
     nodes = {"input": source((2, 5, 6)), "pool": max_pool(SQUARE), "n": fire((2, 2, 3)), "output": sink((2, 2, 3))}
     file.write_graph(tmp_path / "pooled.nir", graph_of(nodes))
     notes = convert(tmp_path / "pooled.nir").notes
-    assert any("pool say it in their metadata (`combine: max`). A reader that ignores these" in note for note in notes)
+    assert any("pool say it in their metadata (combine: max). A reader that ignores these" in note for note in notes)
     with pytest.raises(InputError, match=r"'pool' \(SumPool2d\): takes a maximum, which has no form in plain NIR; put"):
         convert(tmp_path / "pooled.nir", portable=True)
