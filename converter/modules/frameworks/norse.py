@@ -20,7 +20,7 @@ import numpy as np
 
 from inflor.converter.errors import InputError
 from inflor.converter.modules.forms import Framework, Giving, NeuronForm, Population, Reading
-from inflor.converter.modules.stepping import numbers, population
+from inflor.converter.modules.neuron_nodes import numbers, population
 from inflor.converter.modules.values import Axis
 from inflor.converter.nir.graph import Shape
 from inflor.converter.primitives.fields import make_node

@@ -12,14 +12,12 @@ from typing import Any
 
 import nir
 import numpy as np
-from torch import nn
 
 from inflor.converter.errors import InputError
 from inflor.converter.modules.forms import Framework, Giving, NeuronForm, Population, Reading
-from inflor.converter.modules.stepping import numbers, population
+from inflor.converter.modules.neuron_nodes import numbers, population, recurrent
 from inflor.converter.modules.values import Axis
 from inflor.converter.nir.graph import Shape
-from inflor.converter.primitives.fields import make_node
 from inflor.converter.primitives.step import Dynamics
 
 
@@ -114,27 +112,11 @@ def _back(module: Any, shape: Shape) -> dict[str, nir.NIRNode]:
     layer = getattr(module, "rec_connect", None)
     if layer is None:
         return {}
-    if not isinstance(layer, nn.Linear | nn.Conv2d):
-        raise InputError(f"its rec_connect is a {type(layer).__name__}; use nn.Linear or nn.Conv2d, without a bias")
-    if layer.bias is not None and bool(layer.bias.any()):
+    if getattr(layer, "bias", None) is not None and bool(layer.bias.any()):
         raise InputError(
             "the bias of its rec_connect is left out in the first step; give bias=False, or the layer before it"
         )
-    weight = layer.weight.detach().cpu().numpy().copy()
-    if isinstance(layer, nn.Linear):
-        return {"rec_connect": make_node(nir.Linear, {"weight": weight})}
-    if layer.padding_mode != "zeros":
-        raise InputError(f"its rec_connect pads with {layer.padding_mode}; pad with zeros")
-    values: dict[str, Any] = {
-        "input_shape": shape[1:],
-        "weight": weight,
-        "bias": np.zeros(len(weight), np.float32),
-        "stride": layer.stride,
-        "padding": layer.padding,
-        "dilation": layer.dilation,
-        "groups": layer.groups,
-    }
-    return {"rec_connect": make_node(nir.Conv2d, values)}
+    return {"rec_connect": recurrent(layer, shape)}
 
 
 _ADAPTIVE = "its threshold adapts, which no target computes; use LIF"

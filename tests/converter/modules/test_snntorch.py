@@ -327,3 +327,14 @@ def test_spikes_that_a_hook_scales_are_no_spikes():
     net.lif1.register_forward_hook(lambda module, given, output: (2 * output[0], output[1]))
     with pytest.raises(InputError, match="lif1: gives other values than 0 and 1"):
         imported(net, (12,), None)
+
+
+def test_a_recurrent_layer_that_pads_otherwise_is_refused():
+    """Its weights were taken, and zeros for what it pads with."""
+    module = hidden(
+        nn.Conv2d(1, 3, 3, padding=1),
+        snn.RLeaky(beta=0.5, conv2d_channels=3, kernel_size=3, init_hidden=True, output=True),
+    )
+    module[1].recurrent.padding_mode = "circular"
+    with pytest.raises(InputError, match="pads with circular; pad with zeros"):
+        to_graph(module, (1, 6, 6), 4)

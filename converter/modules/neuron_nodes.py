@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import nir
 import numpy as np
-from torch import Tensor
+from torch import Tensor, nn
 
 from inflor.converter.errors import InputError
 from inflor.converter.modules.forms import Population
@@ -17,6 +17,9 @@ from inflor.converter.primitives.step import Dynamics, FloatArray
 
 NEVER = 1e9
 """A threshold from which on a neuron is taken for one that never fires."""
+
+_NO_LEAK = 1e20
+"""A time constant of which a step leaks nothing; of neurons that fire, a pass puts it in the place of infinity."""
 
 
 def numbers(values: Any, shape: Shape, name: str) -> FloatArray:
@@ -42,12 +45,13 @@ def population(
     *,
     back: Mapping[str, nir.NIRNode] | None = None,
     start: Literal["zero", "v_leak", "v_reset"] = "zero",
+    late: bool = False,
     notes: tuple[str, ...] = (),
 ) -> Population:
     """The nodes of neurons of which a step is known; `step` as `inflor.converter.primitives.step.Dynamics` says.
 
     Args:
-        back, start, notes: as in Population.
+        back, start, late, notes: as in Population.
 
     Raises:
         InputError: it keeps more than all, or less than nothing, from one step to the next.
@@ -56,16 +60,49 @@ def population(
     fields = _integrating(step)
     never = step.threshold is None or bool((step.threshold >= NEVER).all())
     kinds = _KINDS["tau_syn" in fields, "tau" in fields or "tau_mem" in fields]
-    readout = make_node(kinds[1], fields) if never or step.reset == "none" else None
+    plain = {name: np.minimum(value, _NO_LEAK) for name, value in fields.items()}
+    readout = make_node(kinds[1], plain) if never or step.reset == "none" else None
     if step.threshold is None:
         assert readout is not None
         return Population(node=readout, readout=readout, start=start, notes=notes)
     fire = {"v_threshold": np.minimum(step.threshold, 1e30), "v_reset": step.v_reset}
     metadata: dict[str, Any] = {}
+    if step.refractory:
+        metadata = {"refractory": True}
     if step.reset != "zero":
         metadata = {"reset": "subtract", "reset_value": np.zeros(()) if never else step.reset_value}
     node = make_node(kinds[0], {**fields, **fire}, metadata)
-    return Population(node=node, readout=readout, back=back or {}, reached=not step.strict, start=start, notes=notes)
+    return Population(
+        node=node,
+        readout=readout,
+        back=back or {},
+        late=late and step.reset == "subtract" and not never,
+        reached=not step.strict,
+        start=start,
+        notes=notes,
+    )
+
+
+def recurrent(layer: nn.Module, shape: Shape) -> nir.NIRNode:
+    """The layer that leads spikes back, as a node.
+
+    Args:
+        layer: linear or a convolution.
+        shape: of the neurons.
+
+    Raises:
+        InputError: it is neither, or does not pad with zeros.
+    """
+    if not isinstance(layer, nn.Linear | nn.Conv2d):
+        raise InputError(f"its recurrent layer is a {type(layer).__name__}; use nn.Linear or nn.Conv2d")
+    weight = layer.weight.detach().cpu().numpy().copy()
+    bias = np.zeros(len(weight), np.float32) if layer.bias is None else layer.bias.detach().cpu().numpy().copy()
+    if isinstance(layer, nn.Linear):
+        return make_node(nir.Affine, {"weight": weight, "bias": bias})
+    if layer.padding_mode != "zeros":
+        raise InputError(f"its recurrent layer pads with {layer.padding_mode}; pad with zeros")
+    sizes = {"stride": layer.stride, "padding": layer.padding, "dilation": layer.dilation, "groups": layer.groups}
+    return make_node(nir.Conv2d, {"input_shape": shape[1:], "weight": weight, "bias": bias, **sizes})
 
 
 _KINDS: Mapping[tuple[bool, bool], tuple[type[nir.NIRNode], type[nir.NIRNode]]] = {
