@@ -14,9 +14,8 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from inflor.converter.errors import InputError
 from inflor.converter.modules.expressions import Store
-from inflor.converter.modules.values import Traced, Unknown, Value
+from inflor.converter.modules.values import Traced, Value
 
 
 class Refused(Exception):
@@ -125,6 +124,7 @@ def shown(value: Traced) -> str:
     return "[" + ", ".join(names[axis] for axis in value.axes) + "]"
 
 
-def unknown(call_site: str, text: str) -> Unknown:
-    """A tensor that has no form."""
-    return Unknown(InputError(f"{call_site}: {text}"))
+def sizes(value: Any, count: int) -> tuple[int, ...]:
+    """Sizes of so many dimensions, of which one stands for all."""
+    entries = tuple(int(v) for v in value) if isinstance(value, list | tuple) else (int(value),)
+    return entries * count if len(entries) == 1 else entries

@@ -30,11 +30,8 @@ def of_spikes(name: str, options: Mapping[str, Any], shape: Shape, pooled: Shape
     if not any(missing) and set(dilation) == {1}:
         fields = {"kernel_size": np.array(kernel), "stride": np.array(stride), "padding": np.array(padding)}
         return [(f"{name}.sum", make_node(nir.SumPool2d, fields)), fire]
-    # What the last windows of ceil_mode lack is padded on both sides; zeros in front of the window leave it out again.
-    ones = np.zeros((shape[0], 1, *(m + d * (k - 1) + 1 for m, d, k in zip(missing, dilation, kernel, strict=True))))
-    ones[:, :, missing[0] :: dilation[0], missing[1] :: dilation[1]] = 1
-    wider = tuple(p + m for p, m in zip(padding, missing, strict=True))
-    return [(f"{name}.sum", _depthwise(ones.astype(np.float32), shape, stride, wider)), fire]
+    ones = np.ones((shape[0], 1, *kernel), np.float32)  # what the last windows of ceil_mode lack is padded
+    return [(f"{name}.sum", _depthwise(ones, (0, missing[0], 0, missing[1]), options, shape)), fire]
 
 
 def of_currents(name: str, options: Mapping[str, Any]) -> Nodes:
@@ -51,16 +48,12 @@ def of_currents(name: str, options: Mapping[str, Any]) -> Nodes:
 def pad(shape: Shape, sides: tuple[int, ...]) -> nir.NIRNode:
     """Zeros around an image, as a convolution of its own for every channel.
 
-    A side that needs more than the other gets both: the kernel's zeros leave out what is too much.
-
     Args:
         shape: [C, H, W].
         sides: top, bottom, left, right.
     """
-    top, bottom, left, right = sides
-    kernel = np.zeros((shape[0], 1, 1 + abs(bottom - top), 1 + abs(right - left)), np.float32)
-    kernel[:, :, max(bottom - top, 0), max(right - left, 0)] = 1
-    return _depthwise(kernel, shape, (1, 1), (max(top, bottom), max(left, right)))
+    one = {"stride": (1, 1), "padding": (0, 0), "dilation": (1, 1)}
+    return _depthwise(np.ones((shape[0], 1, 1, 1), np.float32), sides, one, shape)
 
 
 def with_padding(weight: Any, sides: Any, options: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
@@ -91,17 +84,12 @@ def with_padding(weight: Any, sides: Any, options: Mapping[str, Any]) -> tuple[A
     return wider, {**options, "padding": padding, "dilation": (1, 1)}
 
 
-def _depthwise(kernel: Any, shape: Shape, stride: Any, padding: Any) -> nir.NIRNode:
-    values = {
-        "input_shape": tuple(shape[1:]),
-        "weight": kernel,
-        "stride": tuple(stride),
-        "padding": tuple(padding),
-        "dilation": (1, 1),
-        "groups": shape[0],
-        "bias": np.zeros(shape[0], np.float32),
-    }
-    return make_node(nir.Conv2d, values)
+def _depthwise(weight: Any, sides: tuple[int, ...], options: Mapping[str, Any], shape: Shape) -> nir.NIRNode:
+    """A convolution of every channel for itself, of an image of this shape that is padded on these sides."""
+    weight, changed = with_padding(weight, sides, options)
+    sizes = {key: changed[key] for key in ("stride", "padding", "dilation")}
+    fields = {"input_shape": tuple(shape[1:]), "weight": weight, "bias": np.zeros(shape[0], np.float32)}
+    return make_node(nir.Conv2d, {**fields, **sizes, "groups": shape[0]})
 
 
 def _missing(shape: Shape, pooled: Shape, options: Mapping[str, Any]) -> tuple[int, int]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from inflor.converter.modules.rules import REFUSED, Call, Refused, follows
+from inflor.converter.modules.rules import REFUSED, Call, Refused, follows, sizes
 from inflor.converter.modules.values import Traced
 
 _TRANSPOSED = "a transposed convolution has no form yet; use Upsample-free layers, or a convolution"
@@ -41,18 +41,13 @@ def _linear(call: Call, value: Traced, weight: Any, bias: Any) -> Traced:
     return value.mapped(lambda term: call.store.layer("linear", term, (len(weight),), call.site, arrays))
 
 
-def _pair(value: Any, count: int) -> tuple[int, ...]:
-    entries = tuple(int(v) for v in value) if isinstance(value, list | tuple) else (int(value),)
-    return entries * count if len(entries) == 1 else entries
-
-
 def _convolved(call: Call, count: int) -> Traced:
     value = call.samples(dims=count + 1)
     padding = call.argument(4, "padding", 0)
     options = {
-        "stride": _pair(call.argument(3, "stride", 1), count),
-        "padding": padding if isinstance(padding, str) else _pair(padding, count),
-        "dilation": _pair(call.argument(5, "dilation", 1), count),
+        "stride": sizes(call.argument(3, "stride", 1), count),
+        "padding": padding if isinstance(padding, str) else sizes(padding, count),
+        "dilation": sizes(call.argument(5, "dilation", 1), count),
         "groups": int(call.argument(6, "groups", 1)),
     }
     arrays = {"weight": call.constant(1, "weight"), "bias": call.constant(2, "bias")}

@@ -20,9 +20,6 @@ PLAIN |= {
 }
 _CHANNELS = "joins or takes apart what the values hold; that has no form yet: join before the first layer instead"
 REFUSED |= {
-    "cat": _CHANNELS,
-    "chunk": _CHANNELS,
-    "split": _CHANNELS,
     "flip": "reorders values; leave it out",
     "roll": "reorders values; leave it out",
     "detach_": "changes a tensor in place; use detach",

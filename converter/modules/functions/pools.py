@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from inflor.converter.modules.rules import REFUSED, Call, Refused, follows
+from inflor.converter.modules.rules import REFUSED, Call, Refused, follows, sizes
 from inflor.converter.modules.values import Traced
 
 _ONE = "pools in other than two dimensions have no form yet; use a second dimension of size 1"
@@ -15,11 +15,6 @@ REFUSED["max_pool2d_with_indices"] = "it gives the places of the maxima too; use
 REFUSED |= dict.fromkeys(("lp_pool2d", "fractional_max_pool2d", "max_unpool2d"), "use an average or a maximum")
 
 
-def _pair(value: Any) -> tuple[int, int]:
-    entries = tuple(value) if isinstance(value, list | tuple) else (value, value)
-    return (int(entries[0]), int(entries[-1]))
-
-
 def _made(call: Call, op: str, value: Traced, options: dict[str, Any]) -> Traced:
     shape = (call.shape(value)[0], *call.result.shape[2:])
     return value.mapped(lambda term: call.store.layer(op, term, shape, call.site, options=options))
@@ -28,9 +23,9 @@ def _made(call: Call, op: str, value: Traced, options: dict[str, Any]) -> Traced
 @follows("avg_pool2d")
 def average(call: Call) -> Traced:
     value = call.samples(dims=3)
-    kernel = _pair(call.argument(1, "kernel_size"))
-    stride = _pair(call.argument(2, "stride") or kernel)
-    padding, ceil = _pair(call.argument(3, "padding", 0)), bool(call.argument(4, "ceil_mode", False))
+    kernel = sizes(call.argument(1, "kernel_size"), 2)
+    stride = sizes(call.argument(2, "stride") or kernel, 2)
+    padding, ceil = sizes(call.argument(3, "padding", 0), 2), bool(call.argument(4, "ceil_mode", False))
     counted, divisor = call.argument(5, "count_include_pad", True), call.argument(6, "divisor_override")
     if divisor is not None:
         raise Refused("divisor_override has no form; scale the weights behind it")
@@ -48,9 +43,9 @@ def _whole(size: tuple[int, ...], kernel: tuple[int, ...], stride: tuple[int, ..
 @follows("max_pool2d")
 def maximum(call: Call) -> Traced:
     value = call.samples(dims=3)
-    kernel = _pair(call.argument(1, "kernel_size"))
-    stride = _pair(call.argument(2, "stride") or kernel)
-    padding, dilation = _pair(call.argument(3, "padding", 0)), _pair(call.argument(4, "dilation", 1))
+    kernel = sizes(call.argument(1, "kernel_size"), 2)
+    stride = sizes(call.argument(2, "stride") or kernel, 2)
+    padding, dilation = sizes(call.argument(3, "padding", 0), 2), sizes(call.argument(4, "dilation", 1), 2)
     ceil = bool(call.argument(5, "ceil_mode", False))
     options = {"kernel_size": kernel, "stride": stride, "padding": padding, "dilation": dilation, "ceil_mode": ceil}
     return _made(call, "max_pool2d", value, options)
