@@ -87,13 +87,7 @@ def demo(
     out = Path(out)
     data = load(DATASET)
     trained, graph, page = (out / name for name in ("model.pt", "model.nir", "report.html"))
-    files = Files(
-        integers=out / "model.int.nir",
-        losses=out / "quant.json",
-        float_record=out / "float.h5",
-        record=out / "cpu.h5",
-        verdict=out / "check.json",
-    )
+    files = Files.within(out)
     began, commands = time.perf_counter(), []
 
     def step(label: str, command: str, work: Callable[[Progress | None], T]) -> T:

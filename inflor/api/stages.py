@@ -58,11 +58,10 @@ class Files:
         return [self.record, self.verdict] if quantized else [getattr(self, f.name) for f in fields(self)]
 
     @classmethod
-    def beside(cls, page: str | os.PathLike[str]) -> Files:
-        """report.html -> report.int.nir, report.quant.json, report.float.h5, report.cpu.h5, report.check.json."""
-        stem = Path(page).with_suffix("")
-        suffixes = (".int.nir", ".quant.json", ".float.h5", ".cpu.h5", ".check.json")
-        return cls(**{f.name: stem.parent / (stem.name + s) for f, s in zip(fields(cls), suffixes, strict=True)})
+    def within(cls, folder: Path) -> Files:
+        """model.int.nir, quant.json, float.h5, cpu.h5 and check.json of a folder."""
+        names = ("model.int.nir", "quant.json", "float.h5", "cpu.h5", "check.json")
+        return cls(**{f.name: folder / name for f, name in zip(fields(cls), names, strict=True)})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,49 +119,39 @@ def make(
     Raises:
         InputError: the data do not fit the network, or it has no integer form.
     """
-    steps = None if conventions is None else conventions.timesteps
     bits = BITS if bits is None else bits
-    some, read = _options(samples, split), _conventions(conventions)
-    after, in_float = None, None
-    if not quantized:
-        after = step(
-            "quantizing",
-            f"quantize {model} --bits {bits} --calibrate {data.name}{read} --out {files.integers} "
-            f"--report {files.losses}",
-            lambda progress: quantize(
-                model, bits=bits, calibrate=data, conventions=conventions, out=files.integers, progress=progress
-            ),
-        )
-        write_json(files.losses, after.report.as_dict())
-        in_float = step(
-            "running in float",
-            f"run {model} --target float --dataset {data.name}{some}{read} --out {files.float_record}",
+
+    def ran(label: str, target: str, out: Path) -> Record:
+        return step(
+            label,
+            f"run {model} --target {target} --dataset {data.name}{_options(samples, split)}{_conventions(conventions)} "
+            f"--out {out}",
             lambda progress: run(
                 model,
                 dataset=data,
                 split=split,
                 samples=samples,
-                target="float",
+                target=target,
                 conventions=conventions,
-                out=files.float_record,
+                out=out,
                 progress=progress,
             ),
         )
-        model, conventions, steps = files.integers, None, None
-    in_integers = step(
-        "running in integers",
-        f"run {model} --target cpu --dataset {data.name}{some}{_conventions(conventions)} --out {files.record}",
-        lambda progress: run(
-            model,
-            dataset=data,
-            split=split,
-            samples=samples,
-            target="cpu",
-            conventions=conventions,
-            out=files.record,
-            progress=progress,
-        ),
-    )
+
+    after, in_float = None, None
+    if not quantized:
+        after = step(
+            "quantizing",
+            f"quantize {model} --bits {bits} --calibrate {data.name}{_conventions(conventions)} "
+            f"--out {files.integers} --report {files.losses}",
+            lambda progress: quantize(
+                model, bits=bits, calibrate=data, conventions=conventions, out=files.integers, progress=progress
+            ),
+        )
+        write_json(files.losses, after.report.as_dict())
+        in_float = ran("running in float", "float", files.float_record)
+        model, conventions = files.integers, None
+    in_integers = ran("running in integers", "cpu", files.record)
     files.verdict.unlink(missing_ok=True)  # of an earlier page
     left_out = _refusing(model, targets, conventions)
     able = tuple(name for name in targets if name not in left_out)
@@ -171,6 +160,7 @@ def make(
     equivalence = None
     if len(able) > 1:
         compared = min(compared, in_integers.samples)
+        steps = None if conventions is None else conventions.timesteps
         equivalence = step(
             "comparing targets",
             f"check {model} --targets {' '.join(able)} --dataset {data.name} --samples {compared}"
@@ -221,15 +211,11 @@ def make_beside(
     quantized = isinstance(loaded, IntegerNetwork)
     if quantized and how.get("bits") is not None:
         raise InputError("is an integer network already; `bits` have no meaning", path=network, option="bits")
-    files = Files.beside(out)
+    folder = beside(out)
+    files = Files.within(folder)
     files = replace(files, integers=Path(network)) if quantized else files
     for path in files.all(quantized):
         refuse_overwrite(path, network, dataset)
-        if path.exists() and not os.path.exists(out):  # of somebody else, for there is no page that it belongs to
-            text = "is there already, and what the page needs would be written over it"
-            raise InputError(
-                text, path=path, option="out", mend="give the page another name with `out`, or move the file"
-            )
     data = load_dataset(dataset, data_dir, loaded, layout=layout)
     there = len(data.split(how.get("split", "test"))[0])
     there = min(there, how.get("samples") or there)
@@ -249,7 +235,16 @@ def make_beside(
         watch(0, 1, "")
         return work(watch)
 
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot be made ({error.strerror or error})", path=folder, option="out") from error
     return make(Path(network), data, files, step, quantized=quantized, conventions=conventions, **how)
+
+
+def beside(page: str | os.PathLike[str]) -> Path:
+    """The folder with what was made for a page: report.html -> report.files."""
+    return Path(page).with_suffix(".files")
 
 
 def write_json(path: Path, plain: Mapping[str, Any]) -> None:

@@ -78,7 +78,8 @@ def command(
         _print_result(result)
     console.print_line(f"wrote {result.path} ({Path(result.path or '').stat().st_size / 1e6:.1f} MB)")
     if result.made:
-        console.print_line(f"and beside it {', '.join(Path(made).name for made in result.made)}")
+        names = ", ".join(Path(made).name for made in result.made)
+        console.print_line(f"and what it was made from, in {Path(result.made[0]).parent}: {names}")
     return code
 
 

@@ -95,10 +95,10 @@ def measure(name: str, folder: Path, compared: int = COMPARED) -> Row:
         *("--out", page, *layout),
     )
     seconds = time.perf_counter() - began
-    both = (folder / "report.int.nir",) * 2
+    both = (folder / "report.files" / "model.int.nir",) * 2
     _json("compare", *both, "--dataset", samples, "--samples", 4, *layout, "--out", folder / "compare.html")
     mine, there = tutorials.predictions(name, module), data["y_test"][:TESTED]
-    theirs = records.read(folder / "report.float.h5").predictions
+    theirs = records.read(folder / "report.files" / "float.h5").predictions
     populations = found["comparison"]["populations"]
     return Row(
         title=tutorial.title,
