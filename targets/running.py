@@ -15,7 +15,7 @@ from inflor.converter.nir.graph import Graph
 from inflor.quant.ir.network import IntegerNetwork
 from inflor.targets import registry
 from inflor.targets.api import Plan, Progress, Rates, Target, UnplaceableError, Violation, choose
-from inflor.targets.record.file import Record, recorded_populations, recording
+from inflor.targets.record.file import Record, Recorder, recorded_populations, recording
 
 Options = Mapping[str, Any]
 """Options of a target by name; None stands for the default."""
@@ -124,7 +124,7 @@ def run(
                 "seconds": seconds,
                 "samples_per_second": len(x) / seconds,
                 "plan": about,
-                "notes": [*notes, *_notes(network, x, about)],
+                "notes": [*notes, *_notes(network, x, about), *_silence(network, recorder)],
                 **(provenance or {}),
             },
         )
@@ -153,3 +153,13 @@ def _notes(network: IntegerNetwork | Graph, x: npt.NDArray[np.float32], plan: Ma
             outside = f"{100 * clipped:.1f} % of the inputs lie outside the range calibrated"
             notes.append(f"{outside}, {least} to {most} units, and are clipped")
     return notes
+
+
+def _silence(network: IntegerNetwork | Graph, recorder: Recorder) -> list[str]:
+    """That an answer was never given, which an accuracy does not show."""
+    if isinstance(network, IntegerNetwork):
+        answers = list(network.outputs)
+    else:
+        answers = network.predecessors(network.outputs()[0])
+    silent = [name for name in answers[:1] if name in recorder.counts and not recorder.counts[name].any()]
+    return [f"population {name!r} never fires, so that every prediction is the first class" for name in silent]

@@ -103,6 +103,7 @@ class ImportComparison:
         populations: in the order of evaluation.
         predictions: how many of the samples the graph alone predicts as the module does.
         unexplained: how many of the others have the module's spikes, so that no tie explains it.
+        undecided: of how many samples the module gives every class the same, so that there is no prediction.
     """
 
     data: str
@@ -111,6 +112,7 @@ class ImportComparison:
     populations: tuple[PopulationComparison, ...]
     predictions: int
     unexplained: int
+    undecided: int
 
     @property
     def differs(self) -> bool:
@@ -151,7 +153,8 @@ def compare(module: nn.Module, made: Import, x: Tensor, data: str) -> ImportComp
     alone = run(graph, x, steps)
     same, unexplained = _predictions(graph, alone, theirs, made.populations)
     ordered = tuple(found[name] for name in graph.order if name in found)
-    return ImportComparison(data, lead[-1], steps, ordered, same, unexplained)
+    undecided = int((theirs.scores.max(1).values == theirs.scores.min(1).values).sum())
+    return ImportComparison(data, lead[-1], steps, ordered, same, unexplained, undecided)
 
 
 def _binary(spikes: Tensor, module: str) -> Tensor:

@@ -10,6 +10,7 @@ from typing import Literal
 import nir
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from inflor.converter.errors import InputError
 from inflor.converter.modules.emitting import Emitted, emit
@@ -111,7 +112,22 @@ def to_graph(
     return Import(graph, shape, trace.time, emitted.populations, emitted.readouts, rolled.kind, axes, tuple(notes))
 
 
+def check_made(module: nn.Module) -> None:
+    """Refuse a module whose lazy layers have no weights yet.
+
+    Raises:
+        InputError: names one.
+    """
+    for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
+        if is_lazy(tensor):
+            raise InputError(
+                f"{name} has no shape yet: its layer is made by the first sample; run the network on one before, as in "
+                "a function that makes it, calls it and returns it"
+            )
+
+
 def _check_numbers(module: nn.Module) -> None:
+    check_made(module)
     for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
         if tensor.is_floating_point() and tensor.dtype != torch.float32:
             raise InputError(f"{name} is {tensor.dtype}; networks are computed in float32: call module.float() first")

@@ -37,7 +37,7 @@ class Imported:
         graph: what was made of it.
         notes: how it was read, and what changed its form, for the user.
         comparison: every population beside the module's own.
-        path: where it was written, None if nowhere.
+        path: where it was written; None if nowhere, as where something but a tie differs.
     """
 
     graph: Graph
@@ -69,7 +69,7 @@ def from_torch(
         module: in any mode; wrapped by torch.compile or DataParallel it is unwrapped.
         example: the shape of one sample, without batch and time, or such a sample.
         timesteps: T; None takes the number of a loop in the module.
-        out: the .nir to write.
+        out: the .nir to write, where nothing but ties differs.
         data: real samples to compare on, of a data set's test split or [N, *shape] or [N, T, *shape]; None compares on
             random numbers in [0, 1).
         samples: the first so many are compared.
@@ -108,9 +108,10 @@ def from_torch(
     if not len(x) or not bool(torch.isfinite(torch.as_tensor(x)).all()):
         raise InputError("the data to compare on are empty or hold values that are not finite", option="data")
     comparison = compare(module, made, x, said)
-    if out is not None:
-        nir_file.write_graph(out, made.graph)
-    return Imported(made.graph, made.notes, comparison, None if out is None else Path(out))
+    path = None if out is None or comparison.differs else Path(out)
+    if path is not None:
+        nir_file.write_graph(path, made.graph)
+    return Imported(made.graph, made.notes, comparison, path)
 
 
 def _shape(example: Example) -> Shape:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from inflor.api.loading import PathLike
 from inflor.converter.errors import InputError
+from inflor.converter.modules.importing import check_made
 
 _KEYS = ("state_dict", "model_state_dict", "model", "net")
 """Under which checkpoints keep their weights."""
@@ -114,6 +115,7 @@ def _load_weights(module: nn.Module, path: PathLike) -> None:
         raise InputError("holds no state dict of tensors", path=path, option="weights")
     if all(name.startswith("module.") for name in loaded):  # of DataParallel
         loaded = {name.removeprefix("module."): value for name, value in loaded.items()}
+    check_made(module)
     own = module.state_dict()
     lacking, extra = [n for n in own if n not in loaded], [n for n in loaded if n not in own]
     other = [n for n in own if n in loaded and own[n].shape != loaded[n].shape]

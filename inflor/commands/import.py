@@ -16,6 +16,7 @@ from inflor.options import FILE, SEED, WHOLE, DataSetName, data_options, example
 if TYPE_CHECKING:
     from inflor.converter.modules.compare import Difference, ImportComparison, PopulationComparison
 
+DIFFERENT = 1
 TIMES = ("step", "inside", "first", "second", "joined")
 
 
@@ -85,7 +86,7 @@ def command(
     data_dir: Path | None,
     layout: Any,
     as_json: bool,
-) -> None:
+) -> int:
     """Make a .nir of a torch module, and compare every spike with its own.
 
     FILE.py is executed: give one that you trust. No other command executes a
@@ -93,7 +94,8 @@ def command(
     one. --example has no batch and no time. --time says where the module has
     its time: step (one call is one step), inside (it has a loop), first or
     second (axis of all steps), joined (batch * time). Without --dataset random numbers are compared.
-    Exit code 1: something other than a tie of float32 differs.
+    Exit code 1: something other than a tie of float32 differs, and nothing is
+    written.
     """
     import inflor
     from inflor.api.loading import refuse_overwrite
@@ -136,15 +138,14 @@ def command(
         for note in result.notes:
             console.print_line(f"note: {note}")
         print_comparison(comparison)
-        console.print_line(f"wrote {result.path}: {len(result.graph.nodes)} nodes")
         if comparison.differs:
-            console.print_line("it is NOT the module: see what differs above before it is used")
+            console.print_line(f"not written: what was made is not the module, as it differs above ({out})")
         else:
+            console.print_line(f"wrote {result.path}: {len(result.graph.nodes)} nodes")
             console.print_line(
                 f"next: inflor report {result.path} --dataset {dataset or 'DATA'} --targets cpu spinnaker"
             )
-    if comparison.differs:
-        sys.exit(1)
+    return DIFFERENT if comparison.differs else 0
 
 
 def print_comparison(comparison: ImportComparison) -> None:
@@ -156,6 +157,8 @@ def print_comparison(comparison: ImportComparison) -> None:
         if population.first is not None:
             console.print_line(f"    {_shown(population.first, population.kind)}")
     console.print_line(f"predictions of the whole: {comparison.predictions} of {comparison.samples} the same")
+    if comparison.undecided:
+        console.print_line(f"  of {comparison.undecided} the module gives every class the same, which compares nothing")
     if comparison.unexplained:
         console.print_line(f"  {comparison.unexplained} differ although every spike is the same")
 

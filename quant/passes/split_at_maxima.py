@@ -131,6 +131,6 @@ def _refusal(graph: Graph, pool: str, name: str, target: str) -> str:
     text += f"neuron {target!r}, and currents that were joined by a maximum are not weighed again; "
     if is_max_pool(graph.nodes[name]):
         return f"{text}join the two pools into one whose windows are those of both"
-    if all(primitive(graph.nodes[n]).fires for n in before):
+    if len(before) == 1 and primitive(graph.nodes[before[0]]).fires:  # sums of spikes are no spikes
         return f"{text}for the maximum of spikes write a SumPool2d and a Threshold of 0.5 instead"
     return f"{text}put a neuron between them"

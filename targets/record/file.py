@@ -227,7 +227,7 @@ class Recorder:
         self.keep_spikes, self.done, self._file, self._path = keep_spikes, 0, file, path
         self._check, self._target, self._whole = check, target, whole
         firing = [p for p in self.populations if p.kind not in record_checks.SILENT_KINDS]
-        self._counts = {p.name: np.zeros(samples, np.int64) for p in firing}
+        self.counts = {p.name: np.zeros(samples, np.int64) for p in firing}
         self._outputs: dict[str, npt.NDArray[Any]] = {}
         self._predictions = np.zeros(samples, np.int64)
         self._overflows: dict[str, int] = {}
@@ -255,7 +255,7 @@ class Recorder:
         self._refuse_gaps(batch)
         where = slice(self.done, self.done + len(batch.predictions))
         for name, count in batch.counts.items():
-            self._counts[name][where] = count
+            self.counts[name][where] = count
         for name, spikes in (batch.spikes or {}).items() if self.keep_spikes else ():
             flat = np.moveaxis(spikes, 0, 1).reshape(spikes.shape[1], spikes.shape[0], -1)
             self._packed[name][where] = np.packbits(flat, axis=-1, bitorder="little")
@@ -286,7 +286,7 @@ class Recorder:
         return Record(
             populations=self.populations,
             timesteps=self.timesteps,
-            counts=self._counts,
+            counts=self.counts,
             outputs=self._outputs,
             predictions=self._predictions,
             labels=labels,
@@ -344,7 +344,7 @@ class Recorder:
         self._file.attrs.update(
             format=FORMAT, schema=SCHEMA, timesteps=self.timesteps, samples=self.samples, run=json.dumps(run)
         )
-        for name, counts in self._counts.items():
+        for name, counts in self.counts.items():
             self._file[f"populations/{name}/counts"] = counts
             self._file[f"populations/{name}"].attrs["overflows"] = self._overflows.get(name, 0)
         for name, values in self._outputs.items():

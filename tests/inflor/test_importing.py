@@ -188,6 +188,8 @@ def test_a_difference_ends_in_exit_code_1(net, monkeypatch):
     monkeypatch.setattr(importing, "compare", other)
     result = invoke("import", *arguments(net), "--dataset", "digits")
     assert result.exit_code == 1
+    assert "not written: what was made is not the module" in result.stdout
+    assert not (net.parent / "o.nir").exists()
     assert "neurons DIFFER" in result.stdout
     assert "first: sample " in result.stdout
     assert "neuron 4: potential" in result.stdout
@@ -228,3 +230,29 @@ def test_arguments_that_are_refused(arguments, message):
 def test_something_else_than_a_module_is_refused():
     with pytest.raises(inflor.InputError, match=r"str is no torch\.nn\.Module"):
         inflor.from_torch("net.pt", (1, 8, 8), 4)  # type: ignore[arg-type]
+
+
+def test_lazy_layers_are_asked_to_run_once(tmp_path):
+    """They ended in a defect report."""
+    path, out = tmp_path / "lazy.py", tmp_path / "o.nir"
+    path.write_text(
+        "from torch import nn\nfrom inflor.converter.train.neurons import NeuronConfig, SpikingNeuron\n"
+        "net = nn.Sequential(nn.LazyLinear(4), SpikingNeuron(NeuronConfig.preset('srif')))\n"
+    )
+    weights = tmp_path / "w.pt"
+    torch.save({"0.weight": torch.zeros(4, 6), "0.bias": torch.zeros(4)}, weights)
+    for more in ((), ("--weights", weights)):
+        result = invoke("import", f"{path}:net", "--example", "6", "--timesteps", 3, "--out", out, *more)
+        assert result.exit_code == 2, result.stderr
+        assert "0.weight has no shape yet" in result.stderr
+
+
+def test_an_output_that_never_fires_predicts_nothing(tmp_path):
+    network = lively(Over(lambda net, x: net.n(net.a(x)), a=nn.Linear(6, 3), n=neuron(threshold=1e6, mpr=False)))
+    made = inflor.from_torch(network, (6,), 4, data=torch.rand(9, 4, 6))
+    assert (made.comparison.undecided, made.comparison.equal) == (9, False)
+    x, y = np.random.default_rng(0).random((9, 4, 6), np.float32), np.arange(9) % 3
+    np.savez(tmp_path / "d.npz", x_train=x, y_train=y, x_test=x, y_test=y)
+    for graph in (made.graph, inflor.quantize(made.graph, calibrate=tmp_path / "d.npz").network):
+        notes = inflor.run(graph, dataset=tmp_path / "d.npz").run["notes"]
+        assert "population 'n' never fires, so that every prediction is the first class" in notes

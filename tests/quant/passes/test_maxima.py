@@ -183,3 +183,13 @@ def test_the_usual_pools_are_merged() -> None:
     assert list(merged.nodes) == ["input", "link1", "lif", "output"]
     assert windows_of(merged.nodes["link1"]) == Windows(kernel=(4, 4), stride=(4, 4), padding=(0, 0), dilation=(1, 1))
     agrees(graph)
+
+
+def test_maxima_of_sums_of_spikes_have_no_other_form() -> None:
+    """They were told to be written as one of spikes, which is another network: a sum may be 2."""
+    nodes = {"input": build.source(SHAPE), "a": build.fire(SHAPE), "b": build.fire(SHAPE), "pool": max_pool(SQUARE)}
+    nodes |= {"conv": build.conv(weights(3, 2, 1, 1)), "lif": build.fire((3, 3, 4)), "output": build.sink((3, 3, 4))}
+    edges = [("input", "a"), ("a", "b"), ("a", "pool"), ("b", "pool")]
+    edges += [("pool", "conv"), ("conv", "lif"), ("lif", "output")]
+    with pytest.raises(InputError, match=r"'pool'.*put a neuron between them"):
+        fuse(build.graph_of(nodes, edges))
