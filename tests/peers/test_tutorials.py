@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import tutorial_networks as tutorials
 import tutorial_table
+from torch_modules import imported, lively
 from tutorial_networks import TUTORIALS
 
 LOST = 0.005
@@ -29,6 +30,19 @@ def test_from_module_to_report_in_two_commands(name: str, tmp_path: Path) -> Non
     assert row.targets == tutorial_table.TARGETS
     assert row.values > 0
     assert row.integer >= row.framework - max(LOST, 1 / row.samples) - 1e-9
+
+
+@pytest.mark.parametrize("name", TUTORIALS)
+def test_untrained_they_are_equal(name: str) -> None:
+    why = tutorials.missing(name, trains=False)
+    if why:
+        pytest.skip(why)
+    tutorial = TUTORIALS[name]
+    module = lively(tutorial.module()[1], mean=0.05)
+    made, found = imported(module, tutorial.shape, tutorial.steps, samples=4)
+    assert made.graph.info.timesteps == tutorial.steps
+    assert not found.differs, found.as_dict()
+    assert sum(population.spikes for population in found.populations) > 100
 
 
 def test_the_table_is_what_was_measured() -> None:

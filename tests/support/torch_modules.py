@@ -18,7 +18,7 @@ SRIF = NeuronConfig.preset("srif")
 def lively(module: nn.Module, seed: int = 0, mean: float = 0.15) -> nn.Module:
     """The module with larger weights, and norms that have seen something, so that its neurons fire."""
     torch.manual_seed(seed)
-    for part in module.modules():
+    for part in nn.Module.modules(module):  # Rockpool has a `modules` of its own
         if isinstance(part, nn.Linear | nn.Conv1d | nn.Conv2d):
             nn.init.normal_(part.weight, mean, 1.2 * part.weight[0].numel() ** -0.5)
         if isinstance(part, nn.modules.batchnorm._BatchNorm) and part.running_mean is not None:

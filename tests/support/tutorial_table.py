@@ -15,10 +15,12 @@ from typing import Any
 
 import numpy as np
 import torch
+import tutorial_data
 import tutorial_networks as tutorials
 from command_line import invoke
 from torch import nn
-from tutorial_networks import TESTED, TUTORIALS
+from tutorial_data import TESTED
+from tutorial_networks import TUTORIALS
 
 import inflor
 from inflor.targets.record import file as records
@@ -71,12 +73,12 @@ class Row:
 
 def measure(name: str, folder: Path, compared: int = COMPARED) -> Row:
     """Train a network, take it from its module to its page in two commands, and look at what they say."""
-    tutorial, data = TUTORIALS[name], tutorials.data(TUTORIALS[name].data)
+    tutorial, data = TUTORIALS[name], tutorial_data.data(TUTORIALS[name].data)
     module = tutorials.trained(name)
     weights, samples, model, page = (folder / f for f in ("w.pt", "data.npz", "model.nir", "report.html"))
     torch.save(module.state_dict(), weights)
     np.savez(samples, **data)
-    shape = data["x_test"].shape[1:] if tutorial.static else data["x_test"].shape[2:]
+    shape = tutorial.shape
     how = (
         "--example",
         ",".join(map(str, shape)),
@@ -122,9 +124,8 @@ def measure(name: str, folder: Path, compared: int = COMPARED) -> Row:
 def _is_tie(name: str, module: nn.Module, sample: int) -> bool:
     """Whether a prediction differs by how float32 rounds: with the batch, or at a threshold, within 1e-5 of it."""
     tutorial = TUTORIALS[name]
-    x = tutorials.data(tutorial.data)["x_test"][sample : sample + 1]
-    shape = x.shape[1:] if tutorial.static else x.shape[2:]
-    alone = inflor.from_torch(module, shape, tutorial.steps, data=x).comparison
+    x = tutorial_data.data(tutorial.data)["x_test"][sample : sample + 1]
+    alone = inflor.from_torch(module, tutorial.shape, tutorial.steps, data=x).comparison
     differing = any(p.differing for p in alone.populations)
     return not differing and (alone.predictions == alone.samples or any(p.ties for p in alone.populations))
 
