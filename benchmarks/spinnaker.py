@@ -25,7 +25,7 @@ from inflor.quant.ir.neuron import NeuronRule, Subtract
 from inflor.quant.operators import Conv, Flatten, Linear, Operator, unrolled
 from inflor.targets import registry, running
 from inflor.targets.equivalence import compare as equivalence
-from inflor.targets.record.file import Recorder
+from inflor.targets.record.recorder import Recorder
 from inflor.targets.spinnaker.limits import limits
 from inflor.targets.spinnaker.place.tables import compress
 from inflor.targets.spinnaker.plan import SpinnakerPlan

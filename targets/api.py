@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from inflor.targets.cost.result import Estimate
     from inflor.targets.cost.terms import Case
     from inflor.targets.mapping import CoreMap
-    from inflor.targets.record.file import RecordedPopulation, Recorder
+    from inflor.targets.record.file import RecordedPopulation
+    from inflor.targets.record.recorder import Recorder
 
 Progress = Callable[[int, int], None]
 """Called with the number of samples done and of samples in all."""

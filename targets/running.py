@@ -15,7 +15,8 @@ from inflor.converter.nir.graph import Graph
 from inflor.quant.ir.network import IntegerNetwork
 from inflor.targets import registry
 from inflor.targets.api import Plan, Progress, Rates, Target, UnplaceableError, Violation, choose
-from inflor.targets.record.file import Record, Recorder, recorded_populations, recording
+from inflor.targets.record.file import Record, recorded_populations
+from inflor.targets.record.recorder import Recorder, recording
 
 Options = Mapping[str, Any]
 """Options of a target by name; None stands for the default."""

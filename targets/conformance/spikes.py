@@ -7,7 +7,8 @@ from inflor.targets import running
 from inflor.targets.api import Target
 from inflor.targets.conformance.examples import Failure, difference, example, examples, placed, recorded, taken
 from inflor.targets.conformance.networks import needed_by, networks, with_two_inputs
-from inflor.targets.record.file import recorded_populations, recording
+from inflor.targets.record.file import recorded_populations
+from inflor.targets.record.recorder import recording
 
 BATCHES = (1, 3, 7)
 """Samples of a run: one, several, and a number that no batch divides."""

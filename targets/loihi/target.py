@@ -26,7 +26,8 @@ from inflor.targets.loihi.rules import broken_rules
 from inflor.targets.loihi.simulate import run as simulate
 from inflor.targets.loihi.simulate.run import Place
 from inflor.targets.loihi.simulate.session import require_hardware
-from inflor.targets.record.file import RecordedPopulation, Recorder, recorded_populations
+from inflor.targets.record.file import RecordedPopulation, recorded_populations
+from inflor.targets.record.recorder import Recorder
 
 
 @dataclass(frozen=True, eq=False)

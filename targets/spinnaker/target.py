@@ -8,7 +8,7 @@ import numpy.typing as npt
 from inflor.converter.errors import InputError
 from inflor.quant.ir.network import IntegerNetwork
 from inflor.targets.api import Facts, Progress, Rates, UnplaceableError, Violation
-from inflor.targets.record.file import Recorder
+from inflor.targets.record.recorder import Recorder
 from inflor.targets.spinnaker import report
 from inflor.targets.spinnaker.limits import limits
 from inflor.targets.spinnaker.numbers import lower

@@ -14,7 +14,7 @@ from inflor.targets.equivalence import compare as equivalence
 from inflor.targets.loihi.simulate import session
 from inflor.targets.loihi.simulate.build import lower
 from inflor.targets.loihi.simulate.run import collect
-from inflor.targets.record.file import Recorder
+from inflor.targets.record.recorder import Recorder
 
 pytestmark = pytest.mark.usefixtures("lava")
 
