@@ -16,7 +16,8 @@ from inflor.converter.threads import torch_threads
 from inflor.quant.run.kernel import StateOverflowError, run_together
 from inflor.targets.api import Facts, Progress
 from inflor.targets.cpu.plan import CpuPlan
-from inflor.targets.record.recorder import Batch, Recorder
+from inflor.targets.record.file import Batch
+from inflor.targets.record.recorder import Recorder
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,8 +15,8 @@ from inflor.converter.simulate import execute
 from inflor.converter.threads import torch_threads
 from inflor.targets.api import Facts, Progress, Rates
 from inflor.targets.float.options import FloatOptions
-from inflor.targets.record.file import RecordedPopulation
-from inflor.targets.record.recorder import Batch, Recorder
+from inflor.targets.record.file import Batch, RecordedPopulation
+from inflor.targets.record.recorder import Recorder
 
 
 @dataclass(frozen=True)

@@ -162,6 +162,48 @@ def as_recorded(network: IntegerNetwork, record: Record, of_float: bool = False)
     return replace(network, info=replace(info, timesteps=record.timesteps, says_timesteps=True))
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Batch:
+    """What a target hands over for some samples.
+
+    Attributes:
+        spikes: of each population that fires, bool [T, B, *shape]; None where they are not wanted.
+        counts: of each population that fires, int64 [B].
+        outputs: potentials of each readout after every step, [T, B, *shape].
+        predictions: the class of each sample, int64 [B].
+        overflows: neuron-steps of each population whose state left the arithmetic's width.
+    """
+
+    spikes: Mapping[str, npt.NDArray[np.bool_]] | None
+    counts: Mapping[str, npt.NDArray[np.int64]]
+    outputs: Mapping[str, npt.NDArray[Any]]
+    predictions: npt.NDArray[np.int64]
+    overflows: Mapping[str, int] = field(default_factory=dict)
+
+
+def batch_of(
+    network: IntegerNetwork, sent: Mapping[str, npt.NDArray[Any]], overflows: Mapping[str, int] | None = None
+) -> Batch:
+    """A batch of what every population sent.
+
+    Args:
+        sent: of each population but the input its spikes, or the potentials of a readout, [T, samples, *shape].
+        overflows: neuron-steps whose state left the arithmetic's width, by population.
+    """
+    potentials = {name: values for name, values in sent.items() if network.by_name[name].role == "readout"}
+    spikes = {name: values != 0 for name, values in sent.items() if name not in potentials}
+    counts = {name: fired.sum((0, *range(2, fired.ndim)), dtype=np.int64) for name, fired in spikes.items()}
+    answer = network.outputs[0]
+    scores = potentials[answer][-1] if answer in potentials else spikes[answer].sum(0)
+    return Batch(
+        spikes=spikes,
+        counts=counts,
+        outputs=potentials,
+        predictions=network.predictions(scores),
+        overflows=overflows or {},
+    )
+
+
 def read(path: str | os.PathLike[str]) -> Record:
     """Open a record file; spikes are read from it when asked for.
 

@@ -9,7 +9,6 @@ import contextlib
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import h5py
@@ -18,52 +17,9 @@ import numpy.typing as npt
 
 from inflor.converter.errors import SimulationError
 from inflor.converter.files import atomic_path
-from inflor.quant.ir.network import IntegerNetwork
 from inflor.targets.record import checks as record_checks
-from inflor.targets.record.file import FORMAT, SCHEMA, Record, RecordedPopulation
+from inflor.targets.record.file import FORMAT, SCHEMA, Batch, Record, RecordedPopulation
 from inflor.targets.record.spool import Spool
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Batch:
-    """What a target hands over for some samples.
-
-    Attributes:
-        spikes: of each population that fires, bool [T, B, *shape]; None where they are not wanted.
-        counts: of each population that fires, int64 [B].
-        outputs: potentials of each readout after every step, [T, B, *shape].
-        predictions: the class of each sample, int64 [B].
-        overflows: neuron-steps of each population whose state left the arithmetic's width.
-    """
-
-    spikes: Mapping[str, npt.NDArray[np.bool_]] | None
-    counts: Mapping[str, npt.NDArray[np.int64]]
-    outputs: Mapping[str, npt.NDArray[Any]]
-    predictions: npt.NDArray[np.int64]
-    overflows: Mapping[str, int] = field(default_factory=dict)
-
-
-def batch_of(
-    network: IntegerNetwork, sent: Mapping[str, npt.NDArray[Any]], overflows: Mapping[str, int] | None = None
-) -> Batch:
-    """A batch of what every population sent.
-
-    Args:
-        sent: of each population but the input its spikes, or the potentials of a readout, [T, samples, *shape].
-        overflows: neuron-steps whose state left the arithmetic's width, by population.
-    """
-    potentials = {name: values for name, values in sent.items() if network.by_name[name].role == "readout"}
-    spikes = {name: values != 0 for name, values in sent.items() if name not in potentials}
-    counts = {name: fired.sum((0, *range(2, fired.ndim)), dtype=np.int64) for name, fired in spikes.items()}
-    answer = network.outputs[0]
-    scores = potentials[answer][-1] if answer in potentials else spikes[answer].sum(0)
-    return Batch(
-        spikes=spikes,
-        counts=counts,
-        outputs=potentials,
-        predictions=network.predictions(scores),
-        overflows=overflows or {},
-    )
 
 
 class Recorder:

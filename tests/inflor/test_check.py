@@ -25,7 +25,8 @@ from inflor.converter.nir.metadata import ModelInfo
 from inflor.quant.ir.network import IntegerNetwork
 from inflor.targets.api import Target
 from inflor.targets.cpu import TARGET as CPU
-from inflor.targets.record.recorder import Batch, Recorder
+from inflor.targets.record.file import Batch
+from inflor.targets.record.recorder import Recorder
 
 Change: TypeAlias = Callable[[IntegerNetwork], IntegerNetwork]
 

@@ -12,8 +12,7 @@ from inflor.targets.chips.figures import Figure
 from inflor.targets.cost.result import Estimate
 from inflor.targets.cost.terms import energy_term
 from inflor.targets.mapping import Resource, on_grid
-from inflor.targets.record.file import RecordedPopulation, recorded_populations
-from inflor.targets.record.recorder import batch_of
+from inflor.targets.record.file import RecordedPopulation, batch_of, recorded_populations
 from toy_target import ToyOptions
 
 SOURCE = {"source": "A. Toymaker, A chip that does not exist, 2026, table 1", "kind": "claimed", "check": "A"}

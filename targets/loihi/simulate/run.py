@@ -16,7 +16,8 @@ from inflor.targets.loihi.numbers import finest_shift
 from inflor.targets.loihi.plan import SILENCE, STOCK, Group, Plan, chip_order
 from inflor.targets.loihi.simulate.build import Outputs, lower
 from inflor.targets.loihi.simulate.session import job_folder, run
-from inflor.targets.record.recorder import Batch, Recorder, batch_of
+from inflor.targets.record.file import Batch, batch_of
+from inflor.targets.record.recorder import Recorder
 
 CHUNK = 64
 """Samples that are read back at a time."""

@@ -16,7 +16,8 @@ import numpy.typing as npt
 
 from inflor.quant.operators import IntArray
 from inflor.targets.api import Progress
-from inflor.targets.record.recorder import Recorder, batch_of
+from inflor.targets.record.file import batch_of
+from inflor.targets.record.recorder import Recorder
 from inflor.targets.spinnaker.layout.partition import Partition
 from inflor.targets.spinnaker.numbers import Lowered
 from inflor.targets.spinnaker.place.memory import spans

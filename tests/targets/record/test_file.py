@@ -15,8 +15,8 @@ from small_networks import network, population
 from inflor.converter.errors import InputError, SimulationError
 from inflor.quant.ir.network import Projection
 from inflor.quant.operators import Flatten, Linear, Scale
-from inflor.targets.record.file import Record, RecordedPopulation, as_recorded, read
-from inflor.targets.record.recorder import Batch, recording
+from inflor.targets.record.file import Batch, Record, RecordedPopulation, as_recorded, read
+from inflor.targets.record.recorder import recording
 
 Damage: TypeAlias = Callable[[h5py.File], object]
 
