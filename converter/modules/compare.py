@@ -7,6 +7,7 @@ of every neuron the first difference in a sample counts, and what follows from i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -193,13 +194,14 @@ def _first(
     sample, *neuron = torch.nonzero(shown & (at == step))[0].tolist()
     place = (step, sample, *neuron)
     known = theirs.potentials.get(module)
+    shown_as = torch.nan if known is None else float(known[place])
     return Difference(
         node,
         sample,
         step,
         tuple(neuron),
         bool(theirs.spikes[module][place]),
-        None if known is None else float(known[place]),
+        None if math.isnan(shown_as) else shown_as,
         float(v[place]),
         float(threshold[tuple(neuron)]),
     )

@@ -48,11 +48,13 @@ class Giving:
         spikes: of the shape of its input.
         states: what the next call goes on from, as in `Reading`; of a call that takes all steps, none need be given.
         potential: which of the states is the potential; None where none is given.
+        after_reset: whether that is the potential after the step's reset, so that it is not known what made it fire.
     """
 
     spikes: Tensor
     states: tuple[Tensor, ...] = ()
     potential: int | None = None
+    after_reset: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -73,15 +73,17 @@ def found(module: nn.Module, shape: Shape, timesteps: int | None, time: Time | N
         try:
             with kept(module):  # a state that an attempt leaves is not the start of the next
                 return traced(module, shape, timesteps, way, store, seed)
-        except LayoutError as error:
+        except InputError as error:
             failed[way], reached[way] = error, len(store) - before
-    furthest = max(ways, key=lambda way: reached[way])
-    if len(failed) == 1:
+    refused = [way for way in ways if not isinstance(failed[way], LayoutError)]
+    furthest = max(refused or ways, key=lambda way: reached[way])
+    if refused or len(failed) == 1:
         raise failed[furthest]
     more = {str(failed[way]): way for way in reversed(ways) if str(failed[way]) != str(failed[furthest])}
     others = "".join(f"; `time='{way}'`: {text[:200]}" for text, way in reversed(more.items()))
     raise InputError(
-        f"it does not run with samples of {list(shape)}. Where {SAID[furthest]} (`time='{furthest}'`): "
+        f"it does not run with samples of {list(shape)}, batch and time left out. "
+        f"Where {SAID[furthest]} (`time='{furthest}'`): "
         f"{failed[furthest]}" + (f". Else{others[1:]}" if others else ""),
         option="time",
     )

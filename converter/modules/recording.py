@@ -24,7 +24,8 @@ class Recorded:
 
     Attributes:
         spikes: [T, B, *shape], of those that fire.
-        potentials: likewise, of those of which they are known.
+        potentials: likewise, of those of which they are known: at the end of the step, before its reset; NaN where the
+            module only shows what the reset left.
         scores: [B, values], what the largest of is the prediction.
     """
 
@@ -118,6 +119,8 @@ def _listening(module: nn.Module, found: _Kept, steps: int) -> Iterator[None]:
 def _keep(found: _Kept, name: str, form: NeuronForm, part: nn.Module, result: Any, steps: int) -> None:
     giving = form.gives(part, result)
     potential = None if giving.potential is None else giving.states[giving.potential]
+    if potential is not None and giving.after_reset and potential.shape == giving.spikes.shape:
+        potential = potential.masked_fill(giving.spikes.bool(), torch.nan)
     values: Sequence[tuple[dict[str, list[Tensor]], Tensor | None]] = (
         (found.spikes, giving.spikes),
         (found.potentials, potential if potential is not None and potential.shape == giving.spikes.shape else None),

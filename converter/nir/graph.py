@@ -21,7 +21,7 @@ RECURRENT_KEY = "recurrent"
 """Metadata of a graph: which edges close its cycles, as JSON, where a walk over it could choose others as well."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Graph:
     """Nodes and edges that passed every check of `inflor.converter.nir.validate`, with their shapes. Treat the nodes as
     read-only.
@@ -50,6 +50,9 @@ class Graph:
     source: str
     recurrent: tuple[Edge, ...] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"Graph({self.source!r}: {len(self.nodes)} nodes, {len(self.edges)} edges)"
 
     @cached_property
     def _sources(self) -> Mapping[str, list[str]]:

@@ -14,7 +14,7 @@ from torch import Tensor
 from inflor.converter.primitives.fields import make_node
 from inflor.quant.ir.types import IntArray, Shape
 from inflor.quant.operators.arrays import Weights, largest, least_shape, narrow
-from inflor.quant.operators.base import Weighted
+from inflor.quant.operators.base import Operator, Weighted
 from inflor.quant.operators.conv import Conv
 from inflor.quant.operators.interval import Interval
 
@@ -57,6 +57,17 @@ class Scale(Weighted):
 
     def working_elements(self, shape: Shape) -> int:
         return prod(shape)
+
+    @classmethod
+    def of(cls, operator: Operator) -> Scale | None:
+        """The factors of the channels, where an operator does nothing but multiply by them; else None."""
+        if isinstance(operator, Scale):
+            return operator
+        if not isinstance(operator, Conv) or operator.groups != len(operator.weight) or operator.weight[0].size != 1:
+            return None
+        if set(operator.stride) != {1} or any(map(any, operator.padding)):
+            return None
+        return cls(operator.name, operator.weight[:, 0])
 
     def as_convolution(self, shape: Shape) -> Conv | None:
         """A depthwise convolution of 1 x 1, where the factor is the same all over a channel."""

@@ -11,8 +11,9 @@ from math import prod
 
 from inflor.converter.errors import InputError
 from inflor.converter.nir.graph import Graph
-from inflor.quant.operators import Operator, Weighted, output_shape
+from inflor.quant.operators import Operator, Scale, Weighted, output_shape
 from inflor.quant.passes.fused import FloatProjection
+from inflor.quant.passes.merge_convolutions import merged_convolutions
 from inflor.quant.passes.merge_linear import MAX_MATRIX
 from inflor.quant.passes.merge_scales import per_channel
 
@@ -63,9 +64,10 @@ def refuse_large(graph: Graph, operators: Mapping[str, Operator], projections: t
 
 def _made(q: FloatProjection, shape: tuple[int, ...]) -> int:
     """Entries of the weights that a projection is merged into, 0 where it keeps those of a node."""
-    held = [op for op in q.operators if isinstance(op, Weighted)]
+    operators = merged_convolutions(tuple(Scale.of(op) or op for op in q.operators), shape, plan=True)
+    held = [op for op in operators if isinstance(op, Weighted)]
     mixing = sum(not op.elementwise for op in held)
     wide = any(op.elementwise and not per_channel(op.weight) for op in held)
     if mixing > 1 or (wide and len(held) > 1):
-        return min(prod(shape) * prod(output_shape(q.operators, shape)), MAX_MATRIX)
-    return max((op.weight.size for op in held), default=0) if len(held) > 1 or q.factor != 1 else 0
+        return min(prod(shape) * prod(output_shape(operators, shape)), MAX_MATRIX)
+    return max((op.weight.size for op in held), default=0) if q.weights > 1 or q.factor != 1 else 0

@@ -1,4 +1,4 @@
-"""Scales go into the weights beside them; one that stays alone goes as near to its target as it can.
+"""Scales, and convolutions that only scale, go into weights beside them; one alone goes as near its target as it can.
 
 Before: lif1 -> Scale -> SumPool -> Conv -> Scale -> lif2          After: lif1 -> SumPool -> Conv -> lif2
 """
@@ -25,6 +25,8 @@ def merge_scales(fused: FusedGraph) -> FusedGraph:
 
 
 def _merged(operators: tuple[Operator, ...], shape: Shape) -> tuple[Operator, ...]:
+    if sum(isinstance(op, Weighted) for op in operators) > 1:
+        operators = tuple(Scale.of(op) or op for op in operators)
     while sum(isinstance(op, Weighted) for op in operators) > 1:
         merged = next(filter(None, (_step(operators, i, shape) for i in range(len(operators) - 1))), None)
         if merged is None:

@@ -13,6 +13,7 @@ from inflor.quant.passes.collect_delays import collect_delays
 from inflor.quant.passes.fold_means import fold_means
 from inflor.quant.passes.fused import FusedGraph
 from inflor.quant.passes.mark_identities import mark_identities
+from inflor.quant.passes.merge_convolutions import merge_convolutions
 from inflor.quant.passes.merge_linear import merge_linear
 from inflor.quant.passes.merge_maxima import merge_maxima
 from inflor.quant.passes.merge_scales import merge_scales
@@ -30,6 +31,7 @@ FUSE: tuple[Pass[Any], ...] = (
     Pass("collect delays", collect_delays, requires=CHAINS),
     Pass("carry biases", carry_biases, requires=CHAINS),
     Pass("merge scales", merge_scales, requires=CHAINS),
+    Pass("merge convolutions", merge_convolutions, requires=CHAINS),
     Pass("merge linear", merge_linear, requires=CHAINS),
     Pass("mark identities", mark_identities, requires=CHAINS, ensures=ONE_WEIGHTED),
     Pass("fold means", fold_means, requires=ONE_WEIGHTED),

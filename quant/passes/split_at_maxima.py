@@ -21,7 +21,7 @@ from inflor.converter.nir.graph import Graph
 from inflor.converter.primitives.base import primitive
 from inflor.converter.primitives.pool import is_max_pool, windows_of
 from inflor.quant.ir.ports import Group
-from inflor.quant.operators import Scale
+from inflor.quant.operators import Scale, operator_of
 from inflor.quant.passes.limits import Path
 from inflor.quant.passes.pools_to_sums import is_mean
 
@@ -94,9 +94,9 @@ def _behind(graph: Graph, pool: str, behind: tuple[str, ...], target: str) -> Sc
         if is_mean(node):
             scales.append(name)
             factor = factor * float(node.scale.flat[0])
-        elif isinstance(node, nir.Scale):
+        elif (scale := _scale(graph, name)) is not None:
             scales.append(name)
-            factor = factor * _by_channel(graph, pool, name)
+            factor = factor * _by_channel(graph, pool, name, scale)
         elif not isinstance(node, nir.Flatten | nir.Delay):
             raise InputError(_refusal(graph, pool, name, target))
     if not scales:
@@ -104,10 +104,18 @@ def _behind(graph: Graph, pool: str, behind: tuple[str, ...], target: str) -> Sc
     return Scale("_".join(scales), factor.reshape(-1, *(1,) * (len(graph.input_shapes[pool]) - 1)))
 
 
-def _by_channel(graph: Graph, pool: str, name: str) -> np.ndarray:
+def _scale(graph: Graph, name: str) -> Scale | None:
+    """What a node multiplies by, where it does no more, but for a bias: a batch normalization is such a convolution."""
+    operators = (nir.Scale, nir.Conv1d, nir.Conv2d)
+    if not isinstance(graph.nodes[name], operators):
+        return None
+    return Scale.of(operator_of(name, graph.nodes[name], graph.input_shapes[name], graph.source))
+
+
+def _by_channel(graph: Graph, pool: str, name: str, scale: Scale) -> np.ndarray:
     """A positive factor for each channel of the map behind a maximum."""
     pooled = graph.output_shapes[pool]
-    values = np.asarray(graph.nodes[name].scale, np.float64)
+    values = np.asarray(scale.weight, np.float64)
     if prod(values.shape) != prod(pooled):
         values = np.broadcast_to(values, graph.input_shapes[name])
     by_channel = values.reshape(pooled[0], -1)

@@ -57,7 +57,8 @@ def _form(
         result, state = output
         states = () if every else tuple(getattr(state, name) for name in names)
         if step not in (_li, _li_box):
-            return Giving(spikes=result, states=states, potential=None if every else names.index("v"))
+            shown = None if every else names.index("v")
+            return Giving(spikes=result, states=states, potential=shown, after_reset=True)
         return Giving(spikes=result.clone(), states=(result,) if every else states, potential=0)
 
     def made(module: Any, shape: Shape, where: str) -> Population:

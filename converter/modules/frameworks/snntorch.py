@@ -48,7 +48,8 @@ def _form(names: tuple[str, ...], kept: Callable[[Any, Shape], dict[str, FloatAr
     def gives(module: Any, output: Any) -> Giving:
         spikes = output[0] if isinstance(output, tuple) else output
         states = tuple(getattr(module, name) for name in names)
-        return Giving(spikes=spikes, states=states, potential=names.index("mem"))
+        after = not getattr(module, "reset_delay", True)
+        return Giving(spikes=spikes, states=states, potential=names.index("mem"), after_reset=after)
 
     def made(module: Any, shape: Shape, where: str) -> Population:
         return _population(module, kept(module, shape), late_zero, shape)

@@ -54,8 +54,10 @@ def _form(kind: str, names: tuple[str, ...], step: Callable[[Any, Shape], Dynami
     def gives(module: Any, output: Any) -> Giving:
         if _multi(module):
             seq = getattr(module, "v_seq", None)
-            return Giving(spikes=output, states=() if seq is None else (seq,), potential=None if seq is None else 0)
-        return Giving(spikes=output, states=tuple(getattr(module, name) for name in names), potential=0)
+            states, shown = ((), None) if seq is None else ((seq,), 0)
+        else:
+            states, shown = tuple(getattr(module, name) for name in names), 0
+        return Giving(spikes=output, states=states, potential=shown, after_reset=True)
 
     def made(module: Any, shape: Shape, where: str) -> Population:
         return _population(module, kind, step(module, shape), start, shape)

@@ -136,3 +136,21 @@ def test_the_same_potential_and_another_spike_is_no_tie() -> None:
     assert found.differs
     assert not found.equal
     assert found.populations[0].first.theirs == found.populations[0].first.ours == 1
+
+
+def test_a_potential_after_its_reset_is_not_shown_as_what_fired() -> None:
+    neurons = pytest.importorskip("spikingjelly.activation_based.neuron")
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(6, 8), neurons.IFNode())
+    made = to_graph(module, (6,), 5)
+    x = 3 * torch.rand(40, 6)
+    assert compare(module, made, x, "random").equal
+    silent = with_node(made, "1", v_threshold=np.full(8, 100.0))
+    first = compare(module, silent, x, "random").populations[0].first
+    assert first.fired
+    assert first.theirs is None
+    assert first.ours > 1
+    eager = with_node(made, "1", v_threshold=np.full(8, 0.25))
+    first = compare(module, eager, x, "random").populations[0].first
+    assert not first.fired
+    assert first.theirs == pytest.approx(first.ours)

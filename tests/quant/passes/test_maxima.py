@@ -78,6 +78,20 @@ def test_what_stands_behind_a_maximum_goes_before_it() -> None:
     assert [str(op) for op in q.operators] == ["conv 3x3 stride 1x1"]
 
 
+def norm(factors: list[float]) -> nir.Conv2d:
+    """What a batch normalization behind a pool is written as: a factor and a bias for each channel."""
+    return build.conv(np.reshape(factors, (3, 1, 1, 1)), np.array([0.5, -2.0, 1.0]), groups=3)
+
+
+def test_a_normalization_behind_a_maximum_goes_before_it() -> None:
+    fused = agrees(
+        build.between(conv([0.5, -1.0, 0.25]), max_pool(SQUARE), norm([0.5, 2, 0.25]), shape=SHAPE, end=POOLED)
+    )
+    assert [[str(op) for op in q.operators] for q in fused.projections] == [["conv 3x3 stride 1x1"]]
+    with pytest.raises(InputError, match=r"'link2'.*scales the maximum of 'link1' by -2; only a factor above 0"):
+        fuse(build.between(conv(), max_pool(SQUARE), norm([0.5, -2, 0.25]), shape=SHAPE, end=POOLED))
+
+
 def test_sums_before_a_maximum_and_beside_it() -> None:
     """Two paths into one maximum, one beside it, an average pool before, and the input into a maximum of its own."""
     shape = (3, 3, 4)

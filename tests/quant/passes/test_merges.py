@@ -15,6 +15,7 @@ from inflor.quant.passes.chains_to_projections import chains_to_projections
 from inflor.quant.passes.fold_means import fold_means
 from inflor.quant.passes.fused import FusedGraph
 from inflor.quant.passes.mark_identities import mark_identities
+from inflor.quant.passes.merge_convolutions import merge_convolutions
 from inflor.quant.passes.merge_linear import merge_linear
 from inflor.quant.passes.merge_scales import merge_scales
 from inflor.quant.passes.name_operators import name_operators
@@ -88,6 +89,58 @@ def test_a_product_too_large_is_refused_by_its_path(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(linear_module, limit, 100)
     with pytest.raises(InputError, match=r"drawn\.nir: input -> link0 -> link1 -> link2 -> lif: two weighted"):
         merge_linear(two_matrices())
+
+
+def depthwise(channels: int, kernel: int, **options: int) -> nir.Conv2d:
+    return build.conv(RNG.normal(size=(channels, 1, kernel, kernel)), groups=channels, **options)
+
+
+def pointwise(out: int, inner: int) -> nir.Conv2d:
+    return build.conv(RNG.normal(size=(out, inner, 1, 1)))
+
+
+@pytest.mark.parametrize(
+    ("links", "end", "kernel"),
+    [
+        ((depthwise(2, 3, padding=1), pointwise(4, 2)), (4, 4, 4), (4, 2, 3, 3)),
+        ((pointwise(4, 2), depthwise(4, 3, padding=1)), (4, 4, 4), (4, 2, 3, 3)),
+        ((pointwise(4, 2), depthwise(4, 3, padding=1), pointwise(3, 4)), (3, 4, 4), (3, 2, 3, 3)),
+        (
+            (build.conv(RNG.normal(size=(4, 2, 2, 2)), stride=2), build.conv(RNG.normal(size=(3, 4, 2, 2)))),
+            (3, 1, 1),
+            (3, 2, 4, 4),
+        ),
+        ((build.conv(RNG.normal(size=(4, 1, 2, 2)), groups=2), depthwise(4, 2)), (4, 2, 2), (4, 1, 3, 3)),
+        ((pointwise(4, 2), build.pool(nir.SumPool2d, 2), pointwise(3, 4)), (3, 2, 2), (3, 2, 2, 2)),
+        ((build.conv(RNG.normal(size=(4, 2, 1, 1)), stride=2), pointwise(3, 4)), (3, 2, 2), (3, 2, 1, 1)),
+    ],
+)
+def test_convolutions_in_a_row_become_one(
+    links: tuple[nir.NIRNode, ...], end: tuple[int, ...], kernel: tuple[int, ...]
+) -> None:
+    before = chains(build.between(*links, shape=SHAPE, end=end))
+    after = merge_linear(merge_convolutions(before))
+    (q,) = after.projections
+    assert kinds(after) == [[Conv]]
+    assert q.operators[0].weight.shape == kernel
+    np.testing.assert_allclose(matrices(after), matrices(before), rtol=1e-9, atol=1e-12)
+
+
+def test_a_padded_convolution_behind_a_wide_one_is_refused_by_its_path() -> None:
+    links = (build.conv(RNG.normal(size=(4, 2, 3, 3)), padding=1), build.conv(RNG.normal(size=(3, 4, 3, 3)), padding=1))
+    before = chains(build.between(*links, shape=SHAPE, end=(3, 4, 4)))
+    assert kinds(merge_convolutions(before)) == [[Conv, Conv]]
+    with pytest.raises(InputError, match="two weighted nodes without a neuron between them"):
+        merge_linear(merge_convolutions(before))
+
+
+def test_a_convolution_that_only_scales_goes_into_the_one_beside_it() -> None:
+    """As a batch normalization behind an average pool does, and one that other layers read beside it."""
+    links = (build.conv(RNG.normal(size=(4, 2, 3, 3)), padding=1), build.pool(nir.AvgPool2d, 2), depthwise(4, 1))
+    before = chains(build.between(*links, shape=SHAPE, end=(4, 2, 2)))
+    after = merge_scales(before)
+    assert kinds(after) == [[Conv, SumPool]]
+    np.testing.assert_allclose(matrices(after), matrices(before), rtol=1e-12)
 
 
 def test_a_path_without_weights_becomes_an_identity() -> None:
