@@ -15,6 +15,7 @@ from inflor.converter.nir.graph import Graph, reset_of
 from inflor.converter.nir.metadata import ModelInfo
 from inflor.converter.passes.conventions import Conventions
 from inflor.converter.primitives.base import primitive
+from inflor.converter.primitives.pool import is_max_pool
 from inflor.converter.train import checkpoint
 from inflor.quant import file as integer_nir
 from inflor.quant.ir.network import IntegerNetwork, Population, Projection
@@ -98,7 +99,7 @@ def _node(graph: Graph, name: str) -> Row:
     weight = next((getattr(node, field) for field in form.of_role("weights")), None)
     row: Row = {
         "name": name,
-        "type": type(node).__name__,
+        "type": "SumPool2d (max)" if is_max_pool(node) else type(node).__name__,
         "from": " ".join(graph.predecessors(name)),
         "shape": graph.output_shapes[name],
         "weights": None if weight is None else np.shape(weight),

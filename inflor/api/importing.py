@@ -23,7 +23,9 @@ from inflor.converter.modules.layouts import TIMES, Time
 from inflor.converter.nir import file as nir_file
 from inflor.converter.nir.graph import Graph, Shape
 from inflor.converter.nir.metadata import ModelInfo
+from inflor.converter.passes.base import run_passes
 from inflor.provenance import versions
+from inflor.quant.passes.pipeline import ADD_READOUTS, fuse
 
 Example: TypeAlias = Sequence[int] | Tensor | npt.NDArray[Any]
 RANDOM = "random numbers in [0, 1)"
@@ -111,7 +113,16 @@ def from_torch(
     path = None if out is None or comparison.differs else Path(out)
     if path is not None:
         nir_file.write_graph(path, made.graph)
-    return Imported(made.graph, made.notes, comparison, path)
+    return Imported(made.graph, (*made.notes, *_refused_later(made.graph)), comparison, path)
+
+
+def _refused_later(graph: Graph) -> list[str]:
+    """What quantize would refuse in a graph, said now."""
+    try:
+        fuse(run_passes(graph, [ADD_READOUTS]))
+    except InputError as error:
+        return [f"It runs in float, and `quantize` will refuse it: {error}"]
+    return []
 
 
 def _shape(example: Example) -> Shape:

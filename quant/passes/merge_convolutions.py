@@ -83,11 +83,12 @@ def _joined(first: Conv, second: Conv, plan: bool) -> Conv:
     inner, out = first.weight.shape[1] * first.groups // groups, second.weight.shape[0]
     weight: Weights = np.broadcast_to(np.zeros(()), (out, inner, *kernel))
     if not plan:
-        weight = np.zeros(weight.shape)
-        one, two = _dense(first, groups), _dense(second, groups)  # [groups, mid, in, *k1], [groups, out, mid, *k2]
+        taps = np.zeros((*kernel, out, inner))
+        one, two = _dense(first, groups), _dense(second, groups)
         for at2, at1 in product(*(product(*map(range, k)) for k in (k2, k1))):
             place = tuple((step[a] * at2[a] + first.dilation[a] * at1[a]) // dilation[a] for a in axes)
-            weight[(..., *place)] += (two[(..., *at2)] @ one[(..., *at1)]).reshape(out, inner)
+            taps[place] += (two[at2] @ one[at1]).reshape(out, inner)
+        weight = np.ascontiguousarray(np.moveaxis(taps, (-2, -1), (0, 1)))
     return Conv(
         first.name,
         weight,
@@ -105,7 +106,7 @@ def _joined(first: Conv, second: Conv, plan: bool) -> Conv:
 
 
 def _dense(conv: Conv, groups: int) -> Weights:
-    """The weights in fewer groups, with the zeros that these hold: [groups, rows, inputs, *kernel], float64."""
+    """The weights in fewer groups, with the zeros that these hold: [*kernel, groups, rows, inputs], float64."""
     rows, inner = conv.weight.shape[0] // groups, conv.weight.shape[1] * conv.groups // groups
     fine, few = conv.groups // groups, conv.weight.shape[1]
     weight = np.zeros((groups, rows, inner, *conv.weight.shape[2:]))
@@ -113,4 +114,4 @@ def _dense(conv: Conv, groups: int) -> Weights:
     for block in range(fine):
         at = slice(block * rows // fine, (block + 1) * rows // fine)
         weight[:, at, block * few : (block + 1) * few] = given[:, block]
-    return weight
+    return np.moveaxis(weight, (0, 1, 2), (-3, -2, -1))

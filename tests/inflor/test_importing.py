@@ -256,3 +256,20 @@ def test_an_output_that_never_fires_predicts_nothing(tmp_path):
     for graph in (made.graph, inflor.quantize(made.graph, calibrate=tmp_path / "d.npz").network):
         notes = inflor.run(graph, dataset=tmp_path / "d.npz").run["notes"]
         assert "population 'n' never fires, so that every prediction is the first class" in notes
+
+
+def test_what_quantize_would_refuse_is_said_on_importing(tmp_path: Path) -> None:
+    """Two convolutions that pad, one behind the other, are no one convolution."""
+
+    def forward(net: nn.Module, x: torch.Tensor) -> torch.Tensor:
+        return net.n(net.b(net.a(x.flatten(0, 1))).unflatten(0, x.shape[:2]))
+
+    parts = {"a": nn.Conv2d(2, 3, 3, padding=1), "b": nn.Conv2d(3, 3, 3, padding=1), "n": neuron()}
+    found = inflor.from_torch(lively(Over(forward, **parts), mean=0.0), (2, 6, 6), 4, out=tmp_path / "n.nir")
+    assert found.comparison.equal
+    (note,) = (note for note in found.notes if "will refuse" in note)
+    assert "two weighted nodes without a neuron between them cannot be fused" in note
+    x = np.zeros((432, 4, 2, 6, 6), np.float32)
+    np.savez(tmp_path / "x.npz", x=x, y=np.arange(432) % 108)
+    with pytest.raises(inflor.InputError, match="two weighted nodes without a neuron between them cannot be fused"):
+        inflor.quantize(found.graph, calibrate=tmp_path / "x.npz")

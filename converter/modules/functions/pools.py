@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from inflor.converter.modules.rules import REFUSED, Call, Refused, follows, sizes
 from inflor.converter.modules.values import Traced
 
 _ONE = "pools in other than two dimensions have no form yet; use a second dimension of size 1"
-REFUSED |= dict.fromkeys(
-    ("avg_pool1d", "avg_pool3d", "max_pool1d", "max_pool3d", "adaptive_avg_pool1d", "adaptive_max_pool1d"), _ONE
-)
+REFUSED |= dict.fromkeys(("avg_pool3d", "max_pool1d", "max_pool3d", "adaptive_avg_pool1d", "adaptive_max_pool1d"), _ONE)
 REFUSED["max_pool2d_with_indices"] = "it gives the places of the maxima too; use return_indices=False"
 REFUSED |= dict.fromkeys(("lp_pool2d", "fractional_max_pool2d", "max_unpool2d"), "use an average or a maximum")
 
@@ -34,6 +34,34 @@ def average(call: Call) -> Traced:
     if ceil and not _whole(call.shape(value)[1:], kernel, stride, padding):
         raise Refused("ceil_mode pools less than a whole window at the border; use ceil_mode=False")
     return _made(call, "avg_pool2d", value, {"kernel_size": kernel, "stride": stride, "padding": padding})
+
+
+@follows("avg_pool1d")
+def average_of_a_row(call: Call) -> Traced:
+    """NIR has no such pool. Over one channel it is a matrix, as SpikingJelly's vote of ten neurons a class, else a
+    convolution channel by channel."""
+    value = call.samples(dims=2)
+    (kernel,), (padding,) = sizes(call.argument(1, "kernel_size"), 1), sizes(call.argument(3, "padding", 0), 1)
+    (stride,) = sizes(call.argument(2, "stride") or kernel, 1)
+    channels, length = call.shape(value)
+    pooled, store = int(call.result.shape[-1]), call.store
+    if (pooled - 1) * stride + kernel > length + 2 * padding:
+        raise Refused("ceil_mode pools less than a whole window at the border; use ceil_mode=False")
+    if padding and not call.argument(5, "count_include_pad", True):
+        raise Refused("count_include_pad=False divides by less at the border; use count_include_pad=True")
+    if channels == 1:
+        start = stride * np.arange(pooled)[:, None] - padding
+        within = (np.arange(length) >= start) & (np.arange(length) < start + kernel)
+        weight = {"weight": (within / kernel).astype(np.float32)}
+
+        def weighed(term: int) -> int:
+            row = store.reshape(term, (length,), call.site)
+            return store.reshape(store.layer("linear", row, (pooled,), call.site, weight), (1, pooled), call.site)
+
+        return value.mapped(weighed)
+    options: dict[str, Any] = {"stride": (stride,), "padding": (padding,), "dilation": (1,), "groups": channels}
+    arrays = {"weight": np.full((channels, 1, kernel), 1 / kernel, np.float32)}
+    return value.mapped(lambda term: store.layer("conv1d", term, (channels, pooled), call.site, arrays, options))
 
 
 def _whole(size: tuple[int, ...], kernel: tuple[int, ...], stride: tuple[int, ...], padding: tuple[int, ...]) -> bool:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from drawn_values import values
 from torch import Tensor, nn
-from torch_modules import assert_same
+from torch_modules import assert_same, lively
 
 from inflor.converter.errors import InputError
 from inflor.converter.modules.importing import to_graph
@@ -191,3 +191,21 @@ class _Own(neuron.IFNode):
 def test_what_has_no_form_is_named(make: Callable[[], Any], message: str) -> None:
     with pytest.raises(InputError, match=f"(?s)1.*{message}"):
         to_graph(nn.Sequential(nn.Linear(4, 4), make()), (4,), 4)
+
+
+@pytest.mark.parametrize("mode", ["s", "m"])
+def test_a_vote_of_neurons_for_each_class(mode: str) -> None:
+    """Behind a Flatten: that a loop inside is tried first, and refused for the Linear, does not end the search."""
+    torch.manual_seed(0)
+    net = nn.Sequential(
+        layer.Flatten(),
+        layer.Linear(20, 30),
+        neuron.IFNode(),
+        layer.Linear(30, 12),
+        neuron.IFNode(),
+        layer.VotingLayer(4),
+    )
+    functional.set_step_mode(net, mode)
+    made = assert_same(lively(net, mean=0.05), (1, 4, 5), 6)
+    assert made.graph.output_shapes[made.graph.outputs()[0]] == (3,)
+    assert [type(node).__name__ for node in made.graph.nodes.values()][-2:] == ["Linear", "Output"]

@@ -14,6 +14,8 @@ from torch import nn
 from torch.nn import functional
 from torch_modules import Over, assert_same, lively, neuron
 
+from inflor.converter.errors import InputError
+from inflor.converter.modules.importing import to_graph
 from inflor.converter.modules.windows import with_padding
 from inflor.quant.fix.pipeline import quantize
 
@@ -68,3 +70,61 @@ def test_paddings_and_pools_of_spikes_are_quantized(pool: nn.MaxPool2d) -> None:
     x = torch.rand(20, 2, 7, 8).numpy()
     _, report = quantize(graph, x)
     assert report.agreement > 0.9
+
+
+@pytest.mark.parametrize("pool", [nn.AvgPool1d(2), nn.AvgPool1d(3, 2, 1), nn.AvgPool1d(2, 1)])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_averages_of_rows(pool: nn.AvgPool1d, channels: int) -> None:
+    def forward(net: nn.Module, x: torch.Tensor) -> torch.Tensor:
+        spikes = net.n(net.c(x.flatten(0, 1)).unflatten(0, x.shape[:2]))
+        return net.n2(net.l(net.pool(spikes.flatten(0, 1)).flatten(1)).unflatten(0, x.shape[:2]))
+
+    size = channels * pool(torch.zeros(1, 1, 12)).shape[-1]
+    net = Over(
+        forward, c=nn.Conv1d(2, channels, 3, padding=1), n=neuron(), pool=pool, l=nn.Linear(size, 6), n2=neuron()
+    )
+    made = assert_same(lively(net, mean=0.05), (2, 12), 5)
+    graph = replace(made.graph, info=replace(made.graph.info, encoding="direct"))
+    _, report = quantize(graph, torch.rand(20, 2, 12).numpy())
+    assert report.agreement > 0.8
+
+
+@pytest.mark.parametrize("pool", [nn.AvgPool1d(3, 2, ceil_mode=True), nn.AvgPool1d(3, 2, 1, count_include_pad=False)])
+def test_averages_of_fewer_are_refused(pool: nn.AvgPool1d) -> None:
+    with pytest.raises(InputError, match=r"(?s)pool.*by less at the border|pool.*less than a whole window"):
+        to_graph(
+            Over(lambda s, x: s.n(s.pool(x.flatten(0, 1)).unflatten(0, x.shape[:2])), pool=pool, n=neuron()), (2, 12), 4
+        )
+
+
+def test_a_mobile_block_and_norms_behind_pools_are_quantized() -> None:
+    """Two convolutions in a row, a norm behind an average and one behind a maximum: one operator each, or within it."""
+    net = Over(
+        lambda s, x: s.rule2(x.flatten(0, 1), x.shape[:2]),
+        c=nn.Conv2d(2, 4, 3, padding=1),
+        dw=nn.Conv2d(4, 4, 3, padding=1, groups=4, bias=False),
+        bd=nn.BatchNorm2d(4),
+        pw=nn.Conv2d(4, 6, 1, bias=False),
+        bp=nn.BatchNorm2d(6),
+        c3=nn.Conv2d(6, 5, 3, padding=1),
+        max=nn.MaxPool2d(2),
+        b3=nn.BatchNorm2d(5),
+        c4=nn.Conv2d(5, 4, 1),
+        mean=nn.AvgPool2d(2),
+        b4=nn.BatchNorm2d(4),
+        **{f"n{i}": neuron() for i in range(1, 5)},
+    )
+
+    def rule(x: torch.Tensor, lead: torch.Size) -> torch.Tensor:
+        x = net.n1(net.c(x).unflatten(0, lead)).flatten(0, 1)
+        x = net.n2(net.bp(net.pw(net.bd(net.dw(x)))).unflatten(0, lead)).flatten(0, 1)
+        x = net.n3(net.b3(net.max(net.c3(x))).unflatten(0, lead)).flatten(0, 1)
+        return net.n4(net.b4(net.mean(net.c4(x))).unflatten(0, lead))
+
+    net.rule2 = rule
+    made = assert_same(lively(net, mean=0.0), (2, 8, 8), 5)
+    graph = replace(made.graph, info=replace(made.graph.info, encoding="direct"))
+    network, report = quantize(graph, torch.rand(20, 2, 8, 8).numpy())
+    assert report.agreement > 0.9
+    kinds = [[type(op).__name__ for op in q.operators] for q in network.projections]
+    assert kinds == [["Conv"], ["Conv"], ["Conv"], ["Conv", "SumPool"]]
