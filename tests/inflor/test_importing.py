@@ -269,7 +269,7 @@ def test_what_quantize_would_refuse_is_said_on_importing(tmp_path: Path) -> None
     assert found.comparison.equal
     (note,) = (note for note in found.notes if "will refuse" in note)
     assert "two weighted nodes without a neuron between them cannot be fused" in note
-    x = np.zeros((432, 4, 2, 6, 6), np.float32)
-    np.savez(tmp_path / "x.npz", x=x, y=np.arange(432) % 108)
+    x = np.zeros((1080, 4, 2, 6, 6), np.float32)
+    np.savez(tmp_path / "x.npz", x=x, y=np.arange(1080) % 108)
     with pytest.raises(inflor.InputError, match="two weighted nodes without a neuron between them cannot be fused"):
         inflor.quantize(found.graph, calibrate=tmp_path / "x.npz")
