@@ -12,7 +12,7 @@ import numpy as np
 from inflor.converter.errors import InputError
 from inflor.converter.nir.graph import RECURRENT_KEY, Edge, Graph, Shape
 from inflor.converter.nir.metadata import METADATA_KEY, ModelInfo
-from inflor.converter.nir.ordering import Links, back_edges, evaluation_order, links_of, reached_from
+from inflor.converter.nir.ordering import Links, back_edges, evaluation_order, links_of, reached_from, waiting_edges
 from inflor.converter.passes.add_ends import add_ends
 from inflor.converter.passes.base import run_passes
 from inflor.converter.passes.flatten_graphs import flatten_graphs
@@ -44,7 +44,10 @@ def validate(nir_graph: nir.NIRGraph, source: str) -> Graph:
     _check_connected(nodes, sources, targets, source)
     _check_cycles(nodes, targets, source)
     recurrent = _named_closing_edges(metadata[RECURRENT_KEY], edges, source) if RECURRENT_KEY in metadata else None
-    recurrent = _closing_edges(nodes, targets) if recurrent is None else recurrent
+    if recurrent is None:
+        neurons = {name for name, node in nodes.items() if primitive(node).is_neuron}
+        inputs = [name for name, node in nodes.items() if isinstance(node, nir.Input)]
+        recurrent = waiting_edges(inputs, list(nodes), edges, neurons)
     order = evaluation_order(nodes, [edge for edge in edges if edge not in recurrent])
     _shape_nodes(nodes, order, sources, targets, recurrent, source)
     return Graph(
@@ -120,17 +123,6 @@ def _named_closing_edges(text: Any, edges: Sequence[Edge], source: str) -> set[E
     return named
 
 
-def _closing_edges(nodes: Mapping[str, nir.NIRNode], targets: Links[str]) -> set[Edge]:
-    """The edges that lead back to where a walk from the inputs came from; without them the graph has no cycle.
-
-    The walk takes nodes in their order: exporters write the edges in any.
-    """
-    position = {name: i for i, name in enumerate(nodes)}
-    in_order = {name: sorted(ends, key=position.__getitem__) for name, ends in targets.items()}
-    inputs = [name for name, node in nodes.items() if isinstance(node, nir.Input)]
-    return {edge for _, edge in back_edges(inputs, in_order)}
-
-
 def _shape_nodes(
     nodes: dict[str, nir.NIRNode],
     order: tuple[str, ...],
@@ -157,8 +149,8 @@ def _own_shape(node: nir.NIRNode, where: str) -> Shape:
     shape = _accepted(node)
     if shape is None or None in shape:
         raise InputError(
-            f"{where}: the metadata {RECURRENT_KEY!r} say that every edge to it closes a cycle, and it does not say "
-            "the shape that it takes; name the edges into neurons instead"
+            f"{where}: every edge to it closes a cycle, and it does not say the shape that it takes; give its "
+            f"parameters their full shape, or name other edges in the metadata {RECURRENT_KEY!r}"
         )
     return tuple(size for size in shape if size is not None)
 

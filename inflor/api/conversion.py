@@ -9,7 +9,7 @@ from pathlib import Path
 from inflor.api.loading import PathLike, kind_of, load_network, refuse_overwrite
 from inflor.converter.errors import InputError
 from inflor.converter.nir import file as nir_file
-from inflor.converter.nir.graph import Graph
+from inflor.converter.nir.graph import RECURRENT_KEY, Graph
 from inflor.converter.nir.metadata import RECTIFIED
 from inflor.converter.passes import refuse_max_pools
 from inflor.converter.passes.base import run_passes
@@ -21,6 +21,9 @@ from inflor.provenance import made_from
 from inflor.quant.ir.network import IntegerNetwork
 from inflor.targets import registry
 from inflor.targets.api import Export
+
+SHOWN = 8
+"""Most edges that a note lists."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,7 @@ def convert(
         notes += reading_notes(graph, conventions)
         if graph.info.stage == "float":
             notes += _time_notes(graph)
+        notes += _cycle_notes(graph)
     notes = [*notes, *refuse_max_pools.notes(graph)]
     if portable:
         if graph.info.stage == "integer":
@@ -80,6 +84,15 @@ def convert(
     if out is not None:
         nir_file.write_graph(out, graph)
     return Conversion(graph, tuple(notes), None if out is None else Path(out))
+
+
+def _cycle_notes(graph: Graph) -> list[str]:
+    """Which edges of a graph's cycles wait a step, where its file does not say so."""
+    if not graph.recurrent or RECURRENT_KEY in graph.metadata:
+        return []
+    edges = [f"{start} -> {end}" for start, end in graph.recurrent]
+    more = f" and {len(edges) - SHOWN} more" if len(edges) > SHOWN else ""
+    return [f"It has cycles. What these edges bring is of the step before: {', '.join(edges[:SHOWN])}{more}."]
 
 
 def _time_notes(graph: Graph) -> list[str]:
