@@ -12,6 +12,8 @@ from typing import Literal
 
 Reset = Literal["zero", "subtract"]
 Gain = Literal["one", "kept"]
+Proof = Literal["1 / r", "tau / r", "tau / r unless r is 1", "tau / r exponentially"]
+"""The step as a number of r and the time constant of the potential; the last solves r = tau / dt exp(-dt / tau)."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,8 @@ class Framework:
 
     Attributes:
         integration: as in ModelInfo.
-        dt: as in ModelInfo; None is recovered from the file.
+        dt: as in ModelInfo, where the file does not prove another; None where it always does.
+        proofs: how a neuron's fields prove the step that they were written for, by primitive; see `Proof`.
         reset: the default of its neurons, which its files do not name.
         reached: whether it fires at v >= threshold.
         late_reset: whether a reset acts in the step after the spike.
@@ -39,6 +42,7 @@ class Framework:
     reached: bool = False
     late_reset: bool = False
     start: Literal["zero", "v_leak", "v_reset"] = "zero"
+    proofs: Mapping[str, Proof] = field(default_factory=dict)
     gains: Mapping[str, Gain] = field(default_factory=dict)
     shapes_with_batch: bool = False
     infinite_times: bool = False
@@ -72,7 +76,14 @@ FRAMEWORKS: Mapping[str, Framework] = {
             "does not write v_reset: 0 is assumed",
         ),
     ),
-    "spikingjelly": Framework("euler", 1e-4, "zero", reached=True, start="v_reset"),
+    "spikingjelly": Framework(
+        "euler",
+        1e-4,
+        "zero",
+        reached=True,
+        start="v_reset",
+        proofs={"IF": "1 / r", "LIF": "tau / r unless r is 1", "CubaLIF": "tau / r"},
+    ),
     "sinabs": Framework(
         "exponential",
         1.0,
@@ -85,6 +96,7 @@ FRAMEWORKS: Mapping[str, Framework] = {
         None,
         "subtract",
         reached=True,
+        proofs=dict.fromkeys(("LIF", "CubaLIF", "LI", "CubaLI"), "tau / r exponentially"),
         gains={"current": "kept", "CubaLIF": "one", "LIF": "one", "LI": "kept"},
         shapes_with_batch=True,
         notes=(_SEVERAL_SPIKES, "does not write the bias of a neuron, nor its recurrent weights: none are assumed"),

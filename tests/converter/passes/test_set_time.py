@@ -63,12 +63,32 @@ def test_rockpools_step_is_recovered(dt):
         nir.CubaLIF(full(0.7), full(0.6), full(exported(0.6, dt)), full(0), full(1), full(0), full(3)),
     ):
         assert timed(node, framework="rockpool").info.dt == pytest.approx(dt, rel=1e-5)
-    assert timed(node, framework="rockpool", dt=7.0).info.dt == 7
+        assert timed(node, framework="rockpool", dt=dt).info.dt == pytest.approx(dt, rel=1e-5)
+        with pytest.raises(InputError, match=r"node 'n': was written for a step of .* which contradicts `dt=7`"):
+            timed(node, framework="rockpool", dt=7.0)
     assert timed(nir.IF(full(1), full(1), full(0)), framework="rockpool").info.dt == 1
 
 
 def test_rockpools_neurons_with_two_steps():
     r = np.float32([exported(0.02, dt) for dt in (1e-3, 1e-3, 2e-3, 2e-3)])
     node = nir.LIF(full(0.02), r, full(0), full(1))
-    with pytest.raises(InputError, match=r"x\.nir: its neurons have steps from 0.001 to 0.002.*`dt`"):
+    with pytest.raises(
+        InputError, match=r"x\.nir: its neurons have steps from 0.001 to 0.002.*export it again, with one step"
+    ):
         timed(node, framework="rockpool")
+
+
+@pytest.mark.parametrize("dt", [1e-4, 1e-3, 1.0])
+def test_spikingjellys_step_is_what_its_file_proves(dt):
+    """It was taken for 1e-4 always: a network exported with 1e-3 fired 4 times instead of 166."""
+    for node in (
+        nir.IF(full(1 / dt), full(1), full(0)),
+        nir.LIF(full(3 * dt), full(3), full(0), full(1), full(0)),  # decay_input=False
+        nir.CubaLIF(full(2 * dt), full(4 * dt), full(4), full(0), full(1), full(0), full(2)),
+    ):
+        assert timed(node, framework="spikingjelly").info.dt == pytest.approx(dt, rel=1e-4)
+        with pytest.raises(InputError, match=r"which contradicts `dt=0.02`"):
+            timed(node, framework="spikingjelly", dt=0.02)
+    open_ = nir.LIF(full(3 * dt), full(1), full(0), full(1), full(0))
+    assert timed(open_, framework="spikingjelly").info.dt == 1e-4
+    assert timed(open_, framework="spikingjelly", dt=dt).info.dt == dt
