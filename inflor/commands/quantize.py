@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from inflor.console import Column
 from inflor.options import FILE, SEED, WHOLE, Whole, beside, data_options, example, json_option, time_options
 
 if TYPE_CHECKING:
-    from inflor.quant.fix.report import QuantReport
+    from inflor.quant.fix.report import LayerReport, QuantReport
 
 LAYERS = (
     Column("population", "population", left=True),
@@ -22,6 +23,7 @@ LAYERS = (
     Column("exponents", "exponent", lambda values: ",".join(map(str, values))),
     Column("threshold", "threshold", console.span),
     Column("weight_snr_db", "SNR dB", lambda value: f"{value:.1f}"),
+    Column("largest_mantissa", "levels"),
     Column("clipped", "clipped", console.percent),
     Column("spike_rate_float", "rate float", console.percent),
     Column("spike_rate_integer", "rate int", console.percent),
@@ -29,6 +31,8 @@ LAYERS = (
     Column("first_diverging_step", "diverges"),
     Column("state_bits", "state bits"),
 )
+WORTH_SAYING = 0.01
+"""Of the input's values, from which on it is said what became of them."""
 LEAST_SNR_DB = 6.0
 """Below it, half of the power of the weights is noise or worse."""
 LARGE_DEVIATION = 0.01
@@ -131,31 +135,76 @@ def print_report(report: QuantReport) -> None:
     """The table of populations, and what became of the accuracy."""
     console.print_table(LAYERS, report.as_dict()["layers"])
     before, after = report.accuracy_float, report.accuracy_integer
+    samples = f"{report.judged} samples, " + ("none of them calibrated on" if report.held_out else "calibrated on too")
     if before is not None and after is not None:
         console.print_line(
             f"accuracy {console.percent(before)} float, {console.percent(after)} integer, same prediction "
-            f"{console.percent(report.agreement)} ({report.samples} calibration samples)"
+            f"{console.percent(report.agreement)} ({samples})"
         )
+    for note in notes(report):
+        console.print_line(f"note: {note}")
+
+
+def notes(report: QuantReport) -> Iterator[str]:
+    """What a reader of the report should know."""
+    if report.input_zeroed > WORTH_SAYING:
+        yield (
+            f"input: {console.percent(report.input_zeroed)} of its values other than 0 round to 0, at a unit of "
+            f"{report.input_unit:.3g}; scale the input, or clip its largest values"
+        )
+    if report.input_clipped > WORTH_SAYING:
+        share = console.percent(report.input_clipped)
+        yield f"input: {share} of its values are clipped, at a unit of {report.input_unit:.3g}"
     for layer in report.layers:
-        if layer.weight_snr_db is not None and layer.weight_snr_db < LEAST_SNR_DB:
-            console.print_line(
-                f"note: {layer.population}: most of its weights are rounded away ({layer.weight_snr_db:.1f} dB): its "
-                "threshold is too low beside them, or thresholds of one channel lie too far apart"
-            )
-        elif layer.narrowed and 2 * layer.largest_mantissa < (1 << layer.bits - 1) - 1:
-            console.print_line(
-                f"note: {layer.population}: its weights reach {layer.largest_mantissa} of {(1 << layer.bits - 1) - 1} "
-                "steps only, so that its states, which fade slowly, stay within 24 bits; fewer --fraction-bits leave "
-                "them more room"
-            )
+        for text in (_levels(layer), _spikes(layer), _at_rest(layer)):
+            if text:
+                yield f"{layer.population}: {text}"
         if not layer.exact_ratios:
-            console.print_line(f"note: {layer.population}: reset or residual identity is met approximately")
+            yield f"{layer.population}: reset or residual identity is met approximately"
         if layer.time_constant_error:
             percent = f"{100 * layer.time_constant_error:.3g} %"
             mend = "; give more --decay-bits" if layer.time_constant_error > LARGE_DEVIATION else ""
-            console.print_line(
-                f"note: {layer.population}: rounded decays change its time constants by up to {percent}{mend}"
-            )
+            yield f"{layer.population}: rounded decays change its time constants by up to {percent}{mend}"
+
+
+def _levels(layer: LayerReport) -> str:
+    """What the weights of a population lost, and why."""
+    limit = (1 << layer.bits - 1) - 1
+    if layer.trained_levels > limit:
+        return (
+            f"its weights were trained on {2 * layer.trained_levels + 1} levels, and {layer.bits} bits have "
+            f"{2 * limit + 1}: give --bits {layer.trained_levels.bit_length() + 1} to keep them exactly"
+        )
+    if layer.weight_snr_db is not None and layer.weight_snr_db < LEAST_SNR_DB:
+        side = "high" if 2 * layer.largest_mantissa < limit else "low"
+        return (
+            f"most of its weights are rounded away ({layer.weight_snr_db:.1f} dB): its threshold is too {side} beside "
+            "them, or thresholds of one channel lie too far apart"
+        )
+    if layer.weight_snr_db is None or 2 * layer.largest_mantissa >= limit:
+        return ""
+    reach = f"its weights reach {layer.largest_mantissa} of {limit} levels only, so that its "
+    if layer.narrowed:
+        return reach + "states, which fade slowly, stay within 24 bits; fewer --fraction-bits leave them more room"
+    return reach + "threshold stays small enough for the registers of the chips"
+
+
+def _spikes(layer: LayerReport) -> str:
+    """Neurons that rounding ended, or woke."""
+    found = []
+    if layer.silenced:
+        found.append(f"{layer.silenced} neurons that fire in float never do in integers")
+    if layer.awakened:
+        found.append(f"{layer.awakened} that never fire in float do in integers")
+    return ", ".join(found)
+
+
+def _at_rest(layer: LayerReport) -> str:
+    """Spikes without input, where they are others than in float."""
+    before, after = layer.rest_rate_float, layer.rest_rate_integer
+    if before is None or after is None or before == after:
+        return ""
+    return f"without input it fires at {console.percent(after)} in integers, and at {console.percent(before)} in float"
 
 
 def _write(path: Path, report: QuantReport) -> None:

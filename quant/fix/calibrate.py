@@ -21,6 +21,10 @@ DRAWN = 20_000
 """Input values that the input's unit is judged by."""
 UNITS = np.concatenate([np.linspace(1.0, 2.0, 1001), np.linspace(0.75, 1.0, 250, endpoint=False)])
 """Input units tried, relative to the one that just clips nothing; of equal ones the first is taken."""
+COSTLY = 0.01
+"""Of an average sample's square, the error of the input's rounding that is a reason to look for another unit."""
+QUANTILES = (0.5, 0.9, 0.99, 0.999, 0.9999)
+"""Of the sizes of the values other than 0: each is tried as the largest that is not clipped."""
 CHUNK = 64
 """Samples x steps that pass through a layer at once."""
 
@@ -35,7 +39,9 @@ def input_unit(x: npt.NDArray[np.float32], bits: int) -> float:
     Not simply the largest value over 127: images have few values (a black background, 17 or 256 greys), and a unit
     that puts the common ones on the grid errs several times less. That matters, for the error of a static image is the
     same at every step and adds up in the potential. Where all values are multiples of one of theirs (spikes, counts),
-    that is the unit: it errs nothing, and leaves the weights beside it all of their bits.
+    that is the unit: it errs nothing, and leaves the weights beside it all of their bits. Where the unit that holds the
+    largest value costs a typical sample more than `COSTLY`, as one hot pixel does to spikes, a smaller one that clips
+    is taken if it costs less.
     """
     limit = 2 ** (bits - 1) - 1
     values = np.random.default_rng(0).choice(x.ravel(), min(x.size, DRAWN), replace=False).astype(np.float64)
@@ -48,7 +54,28 @@ def input_unit(x: npt.NDArray[np.float32], bits: int) -> float:
     def error(unit: float) -> float:
         return float(((np.clip(np.rint(values / unit), -limit - 1, limit) * unit) - values) ** 2 @ counts)
 
-    return min(units.tolist(), key=error)
+    whole = min(units.tolist(), key=error)
+    if input_cost(x, whole, bits) <= COSTLY:
+        return whole
+    sizes = np.abs(values[values != 0])
+    weights = counts[values != 0]
+    order = np.argsort(sizes)
+    places = np.searchsorted(np.cumsum(weights[order]), np.multiply(QUANTILES, weights.sum()))
+    smaller = [float(size) / limit for size in sizes[order][np.minimum(places, len(sizes) - 1)]]
+    return min([whole, least, *smaller], key=lambda unit: input_cost(x, unit, bits))
+
+
+def input_cost(x: npt.NDArray[np.float32], unit: float, bits: int) -> float:
+    """The squared error of rounding and clipping the input, as a part of its square, on an average sample."""
+    limit = 2 ** (bits - 1) - 1
+    costs = []
+    for sample in x.reshape(len(x), -1):
+        values = sample.astype(np.float64)
+        energy = float(values @ values)
+        if energy > 0:
+            error = np.clip(np.rint(values / unit), -limit - 1, limit) * unit - values
+            costs.append(float(error @ error) / energy)
+    return float(np.mean(costs)) if costs else 0.0
 
 
 def are_spikes(x: npt.NDArray[np.float32], unit: float) -> bool:
@@ -67,9 +94,11 @@ def _multiples(x: npt.NDArray[np.float32], unit: float, limit: int) -> bool:
 
 
 def sample_columns(projection: FloatProjection, spikes: Tensor, rng: np.random.Generator) -> FloatArray:
-    """Inputs of the weighted operator, drawn at random and centred, as its `columns` has them.
+    """Inputs of the weighted operator, drawn at random, as its `columns` has them.
 
-    spikes: of the source, [N, *shape], N = timesteps x samples. For an elementwise operator the variance per channel
+    Their means are a part of them, so that rounding keeps the mean current too: a bias could, but acts on silence.
+
+    spikes: of the source, [N, *shape], N = timesteps x samples. For an elementwise operator the mean square per channel
     [C].
     """
     before, operator, _ = split_chain(projection.operators)
@@ -78,9 +107,8 @@ def sample_columns(projection: FloatProjection, spikes: Tensor, rng: np.random.G
     x = apply_chain(before, spikes[torch.from_numpy(chosen)].float(), None)
     columns = operator.columns(x, rng, COLUMNS).double()
     if operator.elementwise:
-        return columns.var(1, correction=0).numpy()
-    values = columns.numpy()
-    return values - values.mean(1, keepdims=True)
+        return (columns**2).mean(1).numpy()
+    return columns.numpy()
 
 
 def mean_current(

@@ -1,4 +1,4 @@
-"""Compares the float and the integer network on the calibration samples."""
+"""What rounding did to the weights and constants of a population."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
 
+from inflor.quant.fix.grids import grid_steps
 from inflor.quant.fix.neurons import FloatNeuron
 from inflor.quant.fix.report import LayerReport
 from inflor.quant.fix.scales import by_row, target_rows
@@ -26,13 +25,11 @@ def measure_layer(
     pairs: Sequence[tuple[FloatProjection, Projection]],
     unit: npt.NDArray[np.float64],
     exact: bool,
-    float_spikes: Tensor | None,
-    integer_spikes: Tensor | None,
     narrowed: bool,
 ) -> LayerReport:
-    """What rounding did to one population. unit: real value of an integer unit per channel; spikes: [T, B, *shape].
+    """What rounding did to the weights and numbers of one population, its spikes left out.
 
-    narrowed: as in the report.
+    unit: real value of an integer unit per channel. narrowed: as in the report.
     """
     state = state_range(network, population)
     signal, noise, clipped, total, largest = 0.0, 0.0, 0, 0, 0
@@ -42,10 +39,6 @@ def measure_layer(
         signal, noise = signal + float((weights**2).sum()), noise + float((error**2).sum())
         largest = max(largest, int(np.abs(mantissa).max(initial=0)))
         clipped, total = clipped + int((np.abs(mantissa) == limit).sum()), total + mantissa.size
-    rates = differs = None
-    if float_spikes is not None and integer_spikes is not None:
-        rates = float(float_spikes.float().mean()), float(integer_spikes.float().mean())
-        differs = (float_spikes != integer_spikes.bool()).flatten(1).sum(1)
     return LayerReport(
         population=population.name,
         shape=population.shape,
@@ -56,19 +49,26 @@ def measure_layer(
         else (int(population.rule.threshold.min()), int(population.rule.threshold.max())),
         weight_snr_db=None if noise == 0 or signal == 0 else 10 * float(np.log10(signal / noise)),
         clipped=clipped / max(total, 1),
-        spike_rate_float=None if rates is None else rates[0],
-        spike_rate_integer=None if rates is None else rates[1],
-        agreement=None
-        if differs is None or integer_spikes is None
-        else 1 - int(differs.sum()) / integer_spikes.numel(),
-        first_diverging_step=None if differs is None or not differs.any() else int(torch.nonzero(differs)[0, 0]),
         state_bits=state.state_bits,
         exact_ratios=exact,
         synaptic_bits=state.synaptic_bits,
         time_constant_error=_time_constant_error(population, neuron),
+        trained_levels=max((_trained_levels(real) for real, _ in pairs), default=0),
         largest_mantissa=largest,
         narrowed=narrowed,
     )
+
+
+def _trained_levels(real: FloatProjection) -> int:
+    """The largest level of the grid that weights stand on, each row on its own; 0 where they do not, or are few."""
+    operator = weighted(real.operators)
+    if operator is None or operator.elementwise or operator.weight.size < 4 * len(operator.weight):
+        return 0
+    rows = operator.weight.reshape(len(operator.weight), -1)
+    steps = grid_steps(rows, 127)
+    if np.isnan(steps).any():
+        return 0
+    return int(np.rint(np.abs(rows).max(1) / steps).max())
 
 
 def _time_constant_error(population: Population, neuron: FloatNeuron) -> float | None:

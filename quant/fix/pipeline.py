@@ -8,7 +8,7 @@ population is calibrated on what it will see.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -24,7 +24,9 @@ from inflor.converter.nir.metadata import ModelInfo
 from inflor.converter.nir.ordering import components
 from inflor.converter.passes.base import run_passes
 from inflor.converter.simulate import execute
+from inflor.quant.fix import biases
 from inflor.quant.fix.calibrate import CHUNK, SPIKES, are_spikes, input_unit, mean_current, sample_columns
+from inflor.quant.fix.judge import Activity, judge
 from inflor.quant.fix.measure import measure_layer, rounds_weights
 from inflor.quant.fix.neurons import FloatNeuron, read_neuron
 from inflor.quant.fix.report import LayerReport, QuantReport
@@ -46,6 +48,8 @@ Granularity = Literal["channel", "population"]
 INPUT_BITS = 8
 STATE_LIMIT = 1 << 22
 """Most that a fading state may reach on the calibration data: half of what Loihi's 24 bits hold."""
+ENOUGH = 32
+"""Samples that others than those calibrated on have to be, to judge by them."""
 MAX_ACTIVATIONS = 1 << 29
 """Spikes (samples x steps x neurons) kept during calibration; fewer samples are taken from a larger network."""
 
@@ -111,7 +115,29 @@ def quantize(
     Raises:
         InputError: the graph holds something that has no integer form, or the calibration data does not fit it.
     """
-    return _Quantizer(graph, calibration, labels, options or Options()).run(progress)
+    coarser = 1
+    while True:
+        try:
+            return _Quantizer(graph, calibration, labels, options or Options(), coarser).run(progress)
+        except _InputTooFineError as too_fine:
+            coarser = too_fine.coarser
+
+
+class _InputTooFineError(Exception):
+    """The input's levels are so many that a population's narrowed weights beside them have hardly any."""
+
+    def __init__(self, coarser: int):
+        super().__init__(coarser)
+        self.coarser = coarser
+
+
+@dataclass(frozen=True, eq=False)
+class _Others:
+    """Samples to judge by. x: [N, ...]. labels: [N]. held_out: whether they are others than those calibrated on."""
+
+    x: npt.NDArray[np.float32]
+    labels: npt.NDArray[np.int64] | None
+    held_out: bool
 
 
 class _Quantizer:
@@ -123,13 +149,16 @@ class _Quantizer:
         calibration: npt.NDArray[np.float32],
         labels: npt.NDArray[np.int64] | None,
         options: Options,
+        coarser: int,
     ):
+        """coarser: how many times the input's unit is what its values alone ask for."""
+        self.coarser = coarser
         self.graph = graph = run_passes(graph, [ADD_READOUTS])
         self.options = options
         self.fused = run_passes(fuse(graph), [NAME_OPERATORS], CHAINS)
         self.timesteps = graph.info.timesteps
         self.rng = np.random.default_rng(options.seed)
-        x, self.labels = self._samples(calibration, labels)
+        x, self.others = self._samples(calibration, labels)
         source_population = self._input_population(x)
         self.network = IntegerNetwork(
             (source_population,),
@@ -183,7 +212,8 @@ class _Quantizer:
 
     def _samples(
         self, x: npt.NDArray[np.float32], labels: npt.NDArray[np.int64] | None
-    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64] | None]:
+    ) -> tuple[npt.NDArray[np.float32], _Others]:
+        """The samples to calibrate on, and those to judge by."""
         inputs = self.graph.inputs()
         if len(inputs) != 1:
             raise InputError(
@@ -201,14 +231,18 @@ class _Quantizer:
             raise InputError("calibration data holds values that are not finite; remove those samples")
         neurons = sum(math.prod(self.graph.output_shapes[n]) for n in self.fused.populations)
         most = max(1, min(self.options.samples, MAX_ACTIVATIONS // (neurons * self.timesteps)))
-        chosen = np.sort(self.rng.permutation(len(x))[:most])
-        return np.ascontiguousarray(x[chosen]), None if labels is None else labels[chosen]
+        drawn = self.rng.permutation(len(x))
+        chosen, left = np.sort(drawn[:most]), np.sort(drawn[most : 2 * most])
+        enough = len(left) >= min(ENOUGH, most)
+        judged = left if enough else chosen
+        others = _Others(np.ascontiguousarray(x[judged]), None if labels is None else labels[judged], enough)
+        return np.ascontiguousarray(x[chosen]), others
 
     def _input_population(self, x: npt.NDArray[np.float32]) -> Population:
         (name,) = self.graph.inputs()
         if not x.any():
             raise InputError("calibration data is all zero; calibrate with real samples")
-        unit = np.asarray(input_unit(x, INPUT_BITS))
+        unit = np.asarray(input_unit(x, INPUT_BITS) * self.coarser)
         return Population(name=name, shape=self.graph.output_shapes[name], role="input", scale=unit, weight_bits=0)
 
     def _outputs(self) -> tuple[str, ...]:
@@ -234,9 +268,28 @@ class _Quantizer:
             if not any(1 <= t < finest[name] for name, t in coarser.items()):
                 break
             self.network, finest = before, finest | {name: max(t, 1) for name, t in coarser.items()}
+        self._check_input_levels([name for name in names if finest[name] < LARGEST_T])
         return [
             self._measure(name, *choice, finest[name] < LARGEST_T) for name, choice in zip(names, chosen, strict=True)
         ]
+
+    def _check_input_levels(self, narrowed: Sequence[str]) -> None:
+        """Share levels between the input and the weights beside it, where states leave the weights few.
+
+        Raises:
+            _InputTooFineError: the weights should get some of the input's.
+        """
+        limit = 2 ** (self.options.bits - 1) - 1
+        largest = int(self.integer_spikes[self.network.inputs[0].name].abs().max())
+        for name in narrowed:
+            for q in self.network.incoming[name]:
+                operator = weighted(q.operators)
+                if q.source != self.network.inputs[0].name or operator is None:
+                    continue
+                levels = max(1, int(np.abs(operator.weight).max(initial=0))) << q.exponent
+                share = 1 << round(math.log2(largest / levels) / 2) if largest > levels else 1
+                if self.coarser == 1 and levels < limit and share > 1:
+                    raise _InputTooFineError(share)
 
     def _neuron(self, name: str) -> FloatNeuron:
         return read_neuron(self.graph, name)
@@ -262,13 +315,22 @@ class _Quantizer:
 
     def _set_bias(self, name: str, unit: FloatArray) -> None:
         population, neuron = self.network.by_name[name], self._neuron(name)
-        bias = self.fused.bias[name] + (0.0 if population.rule.current_decay is not None else neuron.drift)
+        bias = self._constant(name)
         pairs = zip(self._incoming(name), self.network.incoming[name], strict=True)
         if self.options.correct_bias and any(rounds_weights(q, p, unit, self.network) for q, p in pairs):
-            bias = bias + channels_first(self._missing_current(population, unit), bias.ndim)
+            missing = channels_first(self._missing_current(population, unit), bias.ndim)
+            whole_units(bias + missing, unit, population.name)  # refused where a unit cannot count it
+            bias = biases.corrected(neuron, bias, missing, self.timesteps, unit)
         corrected = population.with_rule(bias=whole_units(bias, unit, population.name))
+        corrected = biases.finer(corrected, neuron, bias, unit, self.timesteps)
         populations = tuple(corrected if p is population else p for p in self.network.populations)
         self.network = replace(self.network, populations=populations)
+
+    def _constant(self, name: str) -> FloatArray:
+        """The input of a population's neurons at every step in float, at its full shape."""
+        neuron = self._neuron(name)
+        drift = neuron.drift if neuron.current_decay is None else np.zeros(())
+        return np.broadcast_to(self.fused.bias[name] + drift, self.graph.output_shapes[name])
 
     def _measure(self, name: str, scales: Scales, unit: FloatArray, narrowed: bool) -> LayerReport:
         neuron = self._neuron(name)
@@ -279,8 +341,6 @@ class _Quantizer:
             list(zip(self._incoming(name), self.network.incoming[name], strict=True)),
             unit,
             scales.exact and ratios_hold(neuron, unit),
-            self.float_run.spikes.get(name),
-            self.integer_spikes.get(name),
             narrowed,
         )
 
@@ -358,14 +418,9 @@ class _Quantizer:
     def _report(self, layers: tuple[LayerReport, ...]) -> QuantReport:
         source = self.network.inputs[0]
         limit = 2 ** (INPUT_BITS - 1)
-        rounded = np.rint(self.x.numpy() / source.scale)
-        first = self.network.outputs[0]
-        real, fired = self.float_run.potentials, self.float_run.spikes
-        in_float = (real[first][-1] if first in real else fired[first].sum(0)).flatten(1).argmax(1).numpy()
-        held = self.potentials
-        in_integers = self.network.predictions(
-            (held[first] if first in held else self.integer_spikes[first].sum(0)).numpy()
-        )
+        given = self.x.numpy()
+        rounded = np.rint(given / source.scale)
+        judged = judge(self.graph, self.network, self.others.x, self.others.labels)
         return QuantReport(
             bits=self.options.bits,
             granularity=self.options.granularity,
@@ -373,11 +428,30 @@ class _Quantizer:
             timesteps=self.timesteps,
             input_unit=float(source.scale),
             input_clipped=float(((rounded < -limit) | (rounded >= limit)).mean()),
-            accuracy_float=None if self.labels is None else float((in_float == self.labels).mean()),
-            accuracy_integer=None if self.labels is None else float((in_integers == self.labels).mean()),
-            agreement=float((in_float == in_integers).mean()),
-            layers=layers,
+            input_zeroed=float((rounded[given != 0] == 0).mean()),
+            judged=judged.samples,
+            held_out=self.others.held_out,
+            accuracy_float=judged.accuracy_float,
+            accuracy_integer=judged.accuracy_integer,
+            agreement=judged.agreement,
+            layers=tuple(_with_activity(layer, judged.activities.get(layer.population)) for layer in layers),
         )
+
+
+def _with_activity(layer: LayerReport, activity: Activity | None) -> LayerReport:
+    if activity is None:
+        return layer
+    return replace(
+        layer,
+        spike_rate_float=activity.rate_float,
+        spike_rate_integer=activity.rate_integer,
+        agreement=activity.agreement,
+        first_diverging_step=activity.first_diverging_step,
+        silenced=activity.silenced,
+        awakened=activity.awakened,
+        rest_rate_float=activity.rest_float,
+        rest_rate_integer=activity.rest_integer,
+    )
 
 
 def _with_weights(operators: tuple[Operator, ...], mantissa: npt.NDArray[np.int64]) -> tuple[Operator, ...]:

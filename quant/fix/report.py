@@ -19,19 +19,24 @@ class LayerReport:
         weight_snr_db: power of the incoming real weights over that of their rounding and clipping, in decibels; None
             where nothing was rounded.
         clipped: fraction of the mantissas at the end of their range.
-        spike_rate_float: spikes per neuron and step of the float network on the calibration data; None of a readout.
+        spike_rate_float: spikes per neuron and step of the float network on the samples judged; None of a readout.
         spike_rate_integer: the same of the integer network.
         agreement: fraction of (sample, step, neuron) whose spike is the same; None of a readout.
-        first_diverging_step: the first step, from 0, at which any spike of any calibration sample differs; None where
-            none does.
+        first_diverging_step: the first step, from 0, at which any spike of any sample differs; None where none does.
         state_bits: bits that the membrane potential is proved to fit in.
         exact_ratios: whether reset and residual identity are met exactly.
         synaptic_bits: bits that the synaptic current is proved to fit in, 0 without one.
         time_constant_error: worst relative deviation of a time constant from its float value, by the rounding of the
             decays; None where nothing leaks.
+        trained_levels: the largest level of a grid that the weights of every channel stand on already, up to 127; 0
+            where they stand on none.
         largest_mantissa: the largest magnitude of its integer weights, before the exponent.
         narrowed: whether its weights are held more coarsely than their bits allow, so that states that leak slowly
             stay within a chip's 24 bits.
+        silenced: neurons that fire more than three times in float, and never in integers.
+        awakened: neurons that fire more than three times in integers, and never in float.
+        rest_rate_float: spikes per neuron and step of the float network while its input is 0; None of a readout.
+        rest_rate_integer: the same of the integer network.
     """
 
     population: str
@@ -41,21 +46,26 @@ class LayerReport:
     threshold: tuple[int, int] | None
     weight_snr_db: float | None
     clipped: float
-    spike_rate_float: float | None
-    spike_rate_integer: float | None
-    agreement: float | None
-    first_diverging_step: int | None
     state_bits: int
     exact_ratios: bool
     synaptic_bits: int = 0
     time_constant_error: float | None = None
+    trained_levels: int = 0
     largest_mantissa: int = 0
     narrowed: bool = False
+    spike_rate_float: float | None = None
+    spike_rate_integer: float | None = None
+    agreement: float | None = None
+    first_diverging_step: int | None = None
+    silenced: int = 0
+    awakened: int = 0
+    rest_rate_float: float | None = None
+    rest_rate_integer: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class QuantReport:
-    """What the quantization cost the whole network, on the calibration samples.
+    """What the quantization cost the whole network.
 
     Attributes:
         bits: of the weights.
@@ -64,6 +74,9 @@ class QuantReport:
         timesteps: steps per sample.
         input_unit: the float value of one integer unit of the input.
         input_clipped: fraction of the input values beyond the input's bits.
+        input_zeroed: fraction of the input values other than 0 that round to 0.
+        judged: samples that predictions and spikes were compared on.
+        held_out: whether these are others than the calibration samples, so that they chose nothing.
         accuracy_float: of the float network; None where the calibration data has no labels.
         accuracy_integer: of the integer network; None likewise.
         agreement: fraction of samples with the same prediction.
@@ -76,6 +89,9 @@ class QuantReport:
     timesteps: int
     input_unit: float
     input_clipped: float
+    input_zeroed: float
+    judged: int
+    held_out: bool
     accuracy_float: float | None
     accuracy_integer: float | None
     agreement: float

@@ -24,7 +24,7 @@ BLOCK = 1152
 def round_compensated(weight: FloatArray, columns: FloatArray, limit: int) -> npt.NDArray[np.int64]:
     """Mantissas [O, K], within -limit..limit, of real weights [O, K] that are given in units of the mantissa.
 
-    columns: sampled inputs [K, N], centred.
+    columns: sampled inputs [K, N], their means a part of them.
     """
     parts = [
         _round_block(weight[:, start : start + BLOCK], columns[start : start + BLOCK], limit)

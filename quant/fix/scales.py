@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inflor.converter.errors import InputError
+from inflor.quant.fix.grids import group_steps
 from inflor.quant.fix.rounding import BLOCK, round_compensated
 from inflor.quant.ir.types import FloatArray, IntArray
 from inflor.quant.operators import Operator, Shape, Weighted
@@ -29,6 +30,8 @@ RESOLUTION = 128
 """Least t of a typical channel: thresholds and biases are held at least this finely relative to the threshold."""
 ENOUGH_T = 1024
 """Cap of t, per unit of the source's activity, for channels whose weights are tiny against the threshold."""
+FEW = 16
+"""Levels that weights have to reach for that cap to hold: with fewer, t may go beyond it."""
 LARGEST_T = (1 << 15) - 1
 """Cap of t in any case: what the threshold registers of the chips hold."""
 SCANNED = 20_000
@@ -44,7 +47,7 @@ class Synapses:
     """One projection as the search sees it.
 
     operator: the weighted operator with real weights. rows: target channel -> row of the weight array, int64 [C].
-    columns: sampled inputs of the operator, centred, [blocks * K, N]; the variance per row where it is elementwise.
+    columns: sampled inputs of the operator, [blocks * K, N]; the mean square per row where it is elementwise.
     identity: the real factor where this is a residual identity, else None. peak: the
     largest activity of one source neuron.
     """
@@ -167,6 +170,7 @@ def choose_scales(
     step, exact = denominator([*ratios, *(factor / reference for factor in identities)])
     most = _first_of_group(np.broadcast_to(np.asarray(largest_t, np.float64), groups.shape), groups, count)
     finest = [_finest(s, reference, groups, count, limit) for s in synapses]
+    grids = [_grid(s, groups, count, limit) for s in synapses]
     choices = _exponent_choices(synapses, finest, reference, limit, min(RESOLUTION, float(np.median(most))))
 
     def best_of(step: int, exact: bool) -> tuple[float, IntArray, tuple[int, ...]]:
@@ -174,7 +178,8 @@ def choose_scales(
         for exponents in choices:
             allowed = _identity_steps(synapses, exponents, reference, limit) if exact else []
             steps = _steps(synapses, bits, clip)
-            t, error = _search(synapses, exponents, finest, most, reference, groups, limit, step, allowed, steps)
+            ends = finest, most, grids
+            t, error = _search(synapses, exponents, ends, reference, groups, limit, step, allowed, steps)
             found.append((error, t, exponents))
         return min(found, key=lambda choice: choice[0])
 
@@ -210,7 +215,15 @@ def _finest(s: Synapses, reference: FloatArray, groups: IntArray, count: int, li
     peaks = _row_peaks(s.operator)
     np.maximum.at(largest, groups, peaks[s.rows] if len(peaks) > 1 else np.full(len(groups), peaks[0]))
     with np.errstate(divide="ignore"):
-        return np.minimum(reference * limit / largest, min(ENOUGH_T * s.peak, LARGEST_T))
+        needed = reference / largest  # of a weight of one level
+        return np.minimum(limit * needed, np.clip(FEW * needed, min(ENOUGH_T * s.peak, LARGEST_T), LARGEST_T))
+
+
+def _grid(s: Synapses, groups: IntArray, count: int, limit: int) -> FloatArray:
+    """The step of a grid that the weights stand on already, per group; NaN where they do not."""
+    if s.operator.elementwise:
+        return np.full(count, np.nan)
+    return group_steps(s.operator.weight, by_row(s.operator, s.rows, groups), count, limit)
 
 
 def _row_peaks(operator: Weighted) -> FloatArray:
@@ -262,8 +275,7 @@ def _identity_steps(
 def _search(
     synapses: Sequence[Synapses],
     exponents: Sequence[int],
-    finest: Sequence[FloatArray],
-    most: FloatArray,
+    ends: tuple[Sequence[FloatArray], FloatArray, Sequence[FloatArray]],
     reference: FloatArray,
     groups: IntArray,
     limit: int,
@@ -271,7 +283,11 @@ def _search(
     identities: Sequence[tuple[IntArray, FloatArray]],
     steps: FloatArray,
 ) -> tuple[IntArray, float]:
-    """The t per group, at most `most`, with the least error for these exponents, and the sum of the errors."""
+    """The t per group with the least error for these exponents, and the sum of the errors.
+
+    ends: per projection the t at which nothing is clipped; the largest t; per projection the step of its own grid.
+    """
+    finest, most, grids = ends
     count = len(reference)
     unclipped = np.min([f * 2.0**e for f, e in zip(finest, exponents, strict=True)], axis=0)
     unclipped = np.minimum(unclipped, most)
@@ -279,8 +295,12 @@ def _search(
     allowed = np.min([np.full(count, np.inf), *(largest for _, largest in identities)], axis=0)
     best_error, best_t = np.full(count, np.inf), np.ones(count, np.int64)
     seen: set[bytes] = set()
-    for ratio in steps:
-        t = _snap(np.minimum(unclipped / ratio, most), multiple, allowed)
+    wanted = [unclipped / ratio for ratio in steps]
+    for grid, e in zip(grids, exponents, strict=True):
+        own = reference * 2.0**e / grid
+        wanted.append(np.where(np.isnan(own), unclipped, own))
+    for tried in wanted:
+        t = _snap(np.minimum(tried, most), multiple, allowed)
         if t.tobytes() in seen:
             continue
         seen.add(t.tobytes())

@@ -414,8 +414,8 @@ def test_fewer_fraction_bits_leave_slow_neurons_finer_weights() -> None:
     found = [quantize(graph, x, options=Options(fraction_bits=bits)) for bits in (6, 2)]
     coarse, fine = (report.layers[0] for _, report in found)
     assert coarse.narrowed
-    assert coarse.largest_mantissa < 16 < 64 < fine.largest_mantissa
-    assert fine.weight_snr_db > coarse.weight_snr_db + 12
+    assert coarse.largest_mantissa < 48 < 96 < fine.largest_mantissa  # the input gave up levels of its own for these
+    assert fine.weight_snr_db > coarse.weight_snr_db + 6
     assert fine.agreement > coarse.agreement
     network = found[1][0]
     inputs = network.quantize_input(x[:3])
