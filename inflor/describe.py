@@ -11,7 +11,7 @@ import numpy as np
 
 from inflor.api.loading import PathLike, is_record, kind_of
 from inflor.converter.nir import file as nir_file
-from inflor.converter.nir.graph import Graph, reset_of
+from inflor.converter.nir.graph import ASSUMED_KEY, Graph, assumptions, reset_of
 from inflor.converter.nir.metadata import ModelInfo
 from inflor.converter.passes.conventions import Conventions
 from inflor.converter.primitives.base import primitive
@@ -89,7 +89,8 @@ def _float(path: PathLike, graph: Graph) -> Description:
         "inputs": {name: graph.output_shapes[name] for name in graph.inputs()},
         "outputs": {name: graph.input_shapes[name] for name in graph.outputs()},
         "recurrent_edges": [f"{source} -> {target}" for source, target in graph.recurrent] or None,
-        "other_metadata": sorted(graph.metadata) or None,
+        "assumed": assumptions(graph.metadata) or None,
+        "other_metadata": sorted(set(graph.metadata) - {ASSUMED_KEY}) or None,
     }
     return Description("float network (NIR)", {**_size(path), **facts, **_about(graph.info)}, {"nodes": nodes})
 

@@ -88,6 +88,13 @@ def _graph(tree: Tree, where: str, source: str) -> nir.NIRGraph:
 def _node(name: str, tree: Any, source: str) -> nir.NIRNode:
     kind = tree.get("type") if isinstance(tree, dict) else None
     if not isinstance(kind, str):
+        parts = tree if isinstance(tree, dict) else {}
+        inner = next((key for key, value in parts.items() if isinstance(value, dict) and "type" in value), None)
+        if inner is not None:
+            raise InputError(
+                f"{source}: node {name!r} has no type, but holds {inner!r}, which has: a name with a slash, "
+                f"{name + '/' + inner!r}, makes a group within a group; rename that node without the slash"
+            )
         raise InputError(f"{source}: node {name!r} has no type; export the model again")
     if kind == "NIRGraph":
         return _graph(tree, f"{source}: the graph {name!r}", source)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -19,6 +20,9 @@ Edge = tuple[str, str]
 
 RECURRENT_KEY = "recurrent"
 """Metadata of a graph: which edges close its cycles, as JSON, where a walk over it could choose others as well."""
+
+ASSUMED_KEY = "inflor_assumed"
+"""Metadata of a graph: what was assumed to read the file that it came from, as JSON, a list of sentences."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -98,6 +102,21 @@ class Graph:
         if self.info.says_anything:
             metadata[METADATA_KEY] = self.info.to_json()
         return nir_graph(self.nodes, self.edges, metadata)
+
+
+def assumed(metadata: Mapping[str, Any], *notes: str) -> dict[str, Any]:
+    """A graph's metadata with further sentences on what was assumed to read it."""
+    known = list(dict.fromkeys([*assumptions(metadata), *notes]))
+    return {**metadata, ASSUMED_KEY: json.dumps(known)} if known else dict(metadata)
+
+
+def assumptions(metadata: Mapping[str, Any]) -> list[str]:
+    """The sentences on what was assumed, of a graph's metadata; none where there are none that can be read."""
+    try:
+        found = json.loads(metadata.get(ASSUMED_KEY, "[]"))
+    except (TypeError, ValueError, RecursionError):
+        return []
+    return [text for text in found if isinstance(text, str)] if isinstance(found, list) else []
 
 
 def nir_graph(

@@ -15,8 +15,10 @@ from inflor.converter.nir.metadata import METADATA_KEY, ModelInfo
 from inflor.converter.nir.ordering import Links, back_edges, evaluation_order, links_of, reached_from, waiting_edges
 from inflor.converter.passes.add_ends import add_ends
 from inflor.converter.passes.base import run_passes
+from inflor.converter.passes.fit_inputs import fit_inputs
 from inflor.converter.passes.flatten_graphs import flatten_graphs
 from inflor.converter.passes.normalize_nodes import normalize_nodes
+from inflor.converter.passes.read_out_thresholds import read_out_thresholds
 from inflor.converter.primitives.base import primitive
 from inflor.converter.primitives.shapes import Pattern, matches
 
@@ -36,7 +38,9 @@ def validate(nir_graph: nir.NIRGraph, source: str) -> Graph:
     """
     if not isinstance(nir_graph, nir.NIRGraph):
         raise InputError(f"{source}: is a {type(nir_graph).__name__}, not a NIR graph")
-    graph = run_passes(nir_graph, [flatten_graphs(source), normalize_nodes(source), add_ends(source)])
+    foreign = METADATA_KEY not in nir_graph.metadata
+    passes = [flatten_graphs(source), *([read_out_thresholds()] if foreign else []), normalize_nodes(source)]
+    graph = run_passes(nir_graph, [*passes, add_ends(source), fit_inputs(source)])
     nodes, edges, metadata = graph.nodes, graph.edges, graph.metadata
     info = _info(metadata.pop(METADATA_KEY, None), source)
     targets, sources = links_of(nodes, edges), links_of(nodes, [(b, a) for a, b in edges])

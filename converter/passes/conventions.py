@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from inflor.converter.errors import InputError
 from inflor.converter.nir.frameworks import FRAMEWORKS, Reset
-from inflor.converter.nir.graph import Graph, reset_of
+from inflor.converter.nir.graph import Graph, assumptions, reset_of
 from inflor.converter.nir.metadata import INTEGRATIONS, MAX_TIMESTEPS, ModelInfo
 from inflor.converter.primitives.base import primitive
 
@@ -59,13 +59,18 @@ def in_steps(info: ModelInfo, given: Conventions | None) -> ModelInfo:
     return replace(info, timesteps=given.timesteps, says_timesteps=True)
 
 
-def reading_notes(graph: Graph, given: Conventions | None) -> list[str]:
-    """What was assumed to read a graph, for the user, as neither the file nor the conventions say it."""
-    notes = []
-    if given is not None and given.framework is not None:
-        framework = FRAMEWORKS[given.framework]
-        said = (given.reset is None and framework.reset_note,)
-        notes += [f"{given.framework} {note}." for note in (*said, *framework.notes) if note]
+def framework_notes(given: Conventions) -> list[str]:
+    """What a framework's files leave out, and what is assumed of it."""
+    if given.framework is None:
+        return []
+    framework = FRAMEWORKS[given.framework]
+    said = (given.reset is None and framework.reset_note,)
+    return [f"{given.framework} {note}." for note in (*said, *framework.notes) if note]
+
+
+def reading_notes(graph: Graph) -> list[str]:
+    """What was assumed to read a graph, now or when its file was made, as no file said it; for the user."""
+    notes = assumptions(graph.metadata)
     if not graph.info.known:
         notes.append(
             "The file says nothing about a step, input scaling or classes: Euler steps of 1, NIR's reset to v_reset, "

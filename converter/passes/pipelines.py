@@ -7,12 +7,12 @@ from dataclasses import replace
 import nir
 
 from inflor.converter.nir.frameworks import FRAMEWORKS
-from inflor.converter.nir.graph import Graph
+from inflor.converter.nir.graph import Graph, assumed
 from inflor.converter.nir.validate import validate
 from inflor.converter.passes import drop_sums, refuse_max_pools, spell_out_resets
 from inflor.converter.passes.base import Pass, run_passes
 from inflor.converter.passes.bound_time_constants import bound_time_constants
-from inflor.converter.passes.conventions import Conventions, check_agreement, in_steps
+from inflor.converter.passes.conventions import Conventions, check_agreement, framework_notes, in_steps
 from inflor.converter.passes.drop_batch_sizes import drop_batch_sizes
 from inflor.converter.passes.lower_thresholds import lower_thresholds
 from inflor.converter.passes.place_resets import place_resets
@@ -47,6 +47,7 @@ def validate_by(graph: nir.NIRGraph, source: str, given: Conventions) -> Graph:
         check_agreement(valid, given)
         return valid
     read = run_passes(valid, by_conventions(given))
+    read = replace(read, metadata=assumed(read.metadata, *framework_notes(given)))
     check_time(read)
     for name, node in read.nodes.items():
         if node is not valid.nodes[name]:

@@ -140,9 +140,9 @@ class Primitive:
             value = getattr(node, name, None)
             if value is None:
                 if field.default is MISSING:
-                    raise InputError(f"{where}: has no field {name!r}; write the file again with it")
+                    raise InputError(f"{where}: has no field {field.key or name!r}; write the file again with it")
                 value = field.default
-            value = field.check(value, f"{where}: field {name!r}")
+            value = field.check(value, f"{where}: field {field.key or name!r}")
             setattr(result, name, {field.port: value} if field.port else value)
         self.check(result, where)
         self._check_metadata(result, where)

@@ -141,7 +141,7 @@ def shape_entry(key: str) -> Check:
     def check(value: Any, where: str) -> tuple[int, ...] | None:
         if isinstance(value, Mapping):
             value = value.get(key, next(iter(value.values())) if len(value) == 1 else None)
-        return None if value is None else integers(value, where, 1)
+        return None if value is None or np.size(value) == 0 else integers(value, where, 1)
 
     return check
 

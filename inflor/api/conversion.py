@@ -68,7 +68,7 @@ def convert(
         graph = replace(graph, info=in_steps(graph.info, conventions))
     else:
         graph, notes = nir_file.read(model, conventions), []
-        notes += reading_notes(graph, conventions)
+        notes += reading_notes(graph)
         if graph.info.stage == "float":
             notes += _time_notes(graph)
         notes += _cycle_notes(graph)

@@ -98,7 +98,7 @@ def quantize(
         raise InputError(f"{source}: is an integer network already; quantize the float file that it was made from")
     refuse_overwrite(out, source, calibrate)
     data = load_dataset(calibrate, data_dir, read, layout=layout)
-    notes = reading_notes(read, conventions)
+    notes = reading_notes(read)
     fitting = fitted(read, data)
     watch = None if progress is None else lambda name, done, total: progress(done, total, name)
     network, report = stage2.quantize(fitting, fitting.info.normalize(data.x_train), data.y_train, options, watch)
@@ -108,6 +108,7 @@ def quantize(
         "options": asdict(options),
         "versions": versions(),
         "float": dict(fitting.info.provenance),
+        **({"assumed": notes} if notes else {}),
     }
     network = replace(network, info=replace(network.info, provenance=provenance))
     if out is not None:

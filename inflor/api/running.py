@@ -60,7 +60,7 @@ def run(
     if not isinstance(network, Graph | IntegerNetwork):
         about["sha256"] = sha256(network)
     network = network_of(network, conventions)
-    notes = reading_notes(network, conventions) if isinstance(network, Graph) else []
+    notes = reading_notes(network) if isinstance(network, Graph) else network.info.provenance.get("assumed", ())
     data = load_dataset(dataset, data_dir, network, layout=layout)
     network = fitted(network, data)
     images, labels = data.split(split)

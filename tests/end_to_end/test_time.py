@@ -186,7 +186,9 @@ def test_a_framework_that_is_not_known(theirs: Path, frames: Path, tmp_path: Pat
     """Provenance only: what it does is said by the nodes."""
     graph = nir_file.read(theirs, Conventions(framework="snntorch"))
     nir_file.write(tmp_path / "a.nir", graph.nodes, graph.edges, ModelInfo(dt=1e-4, framework="later", encoding=""))
-    assert invoke_json("convert", tmp_path / "a.nir")["notes"] == []
+    assert invoke_json("convert", tmp_path / "a.nir")["notes"] == [
+        "It has cycles. What these edges bring is of the step before: rec -> lif."
+    ]
     assert invoke_json("info", tmp_path / "a.nir")["framework"] == "later"
     assert "runs for 4 timesteps" in refused("run", tmp_path / "a.nir", "--dataset", frames)
 

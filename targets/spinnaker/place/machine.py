@@ -151,7 +151,7 @@ def read_dead(path: str | os.PathLike[str] | None) -> Dead:
     try:
         with open(path, encoding="utf-8") as file:
             data = json.load(file)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: cannot be read as a list of dead parts ({error})") from error
     form = '{"chips": [[x, y]], "cores": [[x, y, p]], "links": [[x, y, link]]}'
     if not isinstance(data, dict) or set(data) - {"chips", "cores", "links"}:

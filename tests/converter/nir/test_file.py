@@ -487,3 +487,16 @@ def test_a_full_disk_leaves_the_old_file(tmp_path):
     assert f"{path}: cannot be written (File too large)" in result.stdout
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_name_with_a_slash_is_named(tmp_path):
+    """HDF5 makes a group within a group of it; `nir` itself cannot read such a file."""
+    nodes = {
+        "input": nir.Input({"input": np.array([2])}),
+        "block/fc": nir.Linear(np.eye(2)),
+        "output": nir.Output({"output": np.array([2])}),
+    }
+    graph = nir.NIRGraph(nodes, [("input", "block/fc"), ("block/fc", "output")], type_check=False)
+    nir.write(tmp_path / "s.nir", graph)
+    with pytest.raises(InputError, match=r"node 'block' has no type, but holds 'fc'.*'block/fc'.*rename that node"):
+        nir_file.read(tmp_path / "s.nir")

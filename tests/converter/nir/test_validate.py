@@ -207,7 +207,7 @@ NAN = np.array([1.0, np.nan, 1.0])
     ("node", "parts"),
     [
         (bare(nir.LIF, **LIF | {"tau": NAN}), ["field 'tau'", "not finite"]),
-        (bare(nir.LIF, **LIF | {"v_threshold": np.array([np.inf] * 3)}), ["field 'v_threshold'", "not finite"]),
+        (bare(nir.LIF, **LIF | {"v_threshold": np.array([np.nan] * 3)}), ["field 'v_threshold'", "not finite"]),
         (bare(nir.LIF, **LIF | {"tau": 0 * ONE}), ["field 'tau' holds 0.0", "above 0"]),
         (bare(nir.LIF, **LIF | {"tau": -ONE}), ["field 'tau' holds -1.0"]),
         (bare(nir.LIF, **LIF | {"r": np.array([1, 0, 1])}), ["field 'r' holds 0"]),
