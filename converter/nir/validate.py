@@ -38,9 +38,10 @@ def validate(nir_graph: nir.NIRGraph, source: str) -> Graph:
     """
     if not isinstance(nir_graph, nir.NIRGraph):
         raise InputError(f"{source}: is a {type(nir_graph).__name__}, not a NIR graph")
-    foreign = METADATA_KEY not in nir_graph.metadata
-    passes = [flatten_graphs(source), *([read_out_thresholds()] if foreign else []), normalize_nodes(source)]
-    graph = run_passes(nir_graph, [*passes, add_ends(source), fit_inputs(source)])
+    flat = run_passes(nir_graph, [flatten_graphs(source)])
+    foreign = [read_out_thresholds()] if METADATA_KEY not in flat.metadata else []
+    passes = [*foreign, normalize_nodes(source), add_ends(source), fit_inputs(source)]
+    graph = run_passes(flat, passes, frozenset({"flat"}))
     nodes, edges, metadata = graph.nodes, graph.edges, graph.metadata
     info = _info(metadata.pop(METADATA_KEY, None), source)
     targets, sources = links_of(nodes, edges), links_of(nodes, [(b, a) for a, b in edges])

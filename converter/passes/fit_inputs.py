@@ -34,8 +34,8 @@ def _fitted(graph: nir.NIRGraph, source: str) -> nir.NIRGraph:
         if not isinstance(node, nir.Input):
             continue
         shape = tuple(int(size) for size in node.input_type["input"])
-        patterns = [primitive(nodes[end]).accepted(nodes[end]) for start, end in graph.edges if start == name]
-        extra = {_extra(shape, pattern) for pattern in patterns}
+        readers = [end for start, end in graph.edges if start == name]
+        extra = {_extra(shape, primitive(nodes[end]).accepted(nodes[end])) for end in readers}
         if len(extra) != 1 or (count := extra.pop()) == 0:
             continue
         larger = [size for size in shape[:count] if size != 1]
@@ -44,7 +44,8 @@ def _fitted(graph: nir.NIRGraph, source: str) -> nir.NIRGraph:
         if larger:
             raise InputError(
                 f"{source}: node {name!r} (Input): its shape {list(shape)} begins with a batch or time of "
-                f"{list(shape[:count])}, and NIR's shapes have neither; write {list(shape[count:])}"
+                f"{list(shape[:count])} before what {readers[0]!r} takes, and NIR's shapes have neither; write "
+                f"{list(shape[count:])}"
             )
         nodes[name] = make_node(nir.Input, {"input_type": {"input": shape[count:]}}, node.metadata)
     return nir_graph(nodes, graph.edges, graph.metadata)

@@ -69,7 +69,8 @@ def print_result(result: DemoResult) -> None:
     report, record = result.quantized.report, result.in_integers
     console.print_line(f"\nspikes on the test split ({record.samples} images, {record.timesteps} timesteps)")
     console.print_table(POPULATIONS, _populations(result))
-    console.print_line(f"\nwhat {report.bits} bits cost each layer ({report.samples} training images)")
+    others = "others than those calibrated on" if report.held_out else "those calibrated on"
+    console.print_line(f"\nwhat {report.bits} bits cost each layer ({report.judged} training images, {others})")
     console.print_table(LOST, report.as_dict()["layers"])
     before, after = result.in_float.accuracy or 0.0, record.accuracy or 0.0
     same = float((result.in_float.predictions == record.predictions).mean())

@@ -29,19 +29,21 @@ def test_every_pass_leaves_one_file(foreign, tmp_path):
     assert names == [
         "00-bound-time-constants.txt",
         "01-flatten-graphs.txt",
-        "02-normalize-nodes.txt",
-        "03-add-ends.txt",
-        "04-set-time.nir",
-        "05-set-resets.nir",
-        "06-place-resets.nir",
-        "07-retime.nir",
+        "02-read-out-thresholds.txt",
+        "03-normalize-nodes.txt",
+        "04-add-ends.txt",
+        "05-fit-inputs.txt",
+        "06-set-time.nir",
+        "07-set-resets.nir",
+        "08-place-resets.nir",
+        "09-retime.nir",
     ]
-    assert (folder / "03-add-ends.txt").read_text() == "input\nlif\noutput\n"
+    assert (folder / "05-fit-inputs.txt").read_text() == "input\nlif\noutput\n"
     reset, placed, retimed = (nir_file.read(folder / name).nodes["lif"] for name in names[-3:])
     assert "reset_value" not in reset.metadata
     assert placed.metadata["reset_value"][0] == pytest.approx(1 / 0.8)
     assert retimed.tau[0] == pytest.approx(5e-3)
-    assert (folder / "07-retime.nir").read_bytes() == (tmp_path / "out.nir").read_bytes()
+    assert (folder / "09-retime.nir").read_bytes() == (tmp_path / "out.nir").read_bytes()
 
 
 def test_a_folder_in_use_is_refused(foreign):
