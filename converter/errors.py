@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+LONGEST_MESSAGE = 1500
+"""Characters of a message; names and values in it may come from a file."""
 _ARGUMENT = re.compile(r"`([a-z][a-z0-9_.]*)(?:=('?)([^`']*)\2)?`")
 
 
@@ -40,7 +42,7 @@ class InflorError(Exception):
         self.path, self.node, self.option, self.mend = (None if path is None else str(path)), node, option, mend
         if node is not None:
             where += f"node {node!r}: "
-        super().__init__(where + message + ("" if mend is None else f"; {mend}"))
+        super().__init__(shortened(where + message + ("" if mend is None else f"; {mend}")))
 
 
 class InputError(InflorError):
@@ -57,6 +59,20 @@ class SimulationError(InflorError):
     """A simulator or a worker process failed or took too long (exit code 4)."""
 
     exit_code = 4
+
+
+def reason(error: BaseException) -> str:
+    """What an error of a library says, as a part of one line."""
+    return " ".join(str(error).split())[:200] or type(error).__name__
+
+
+def shortened(message: str) -> str:
+    """A message without its middle where it is too long to be read."""
+    if len(message) <= LONGEST_MESSAGE:
+        return message
+    begin, end = LONGEST_MESSAGE * 2 // 3, LONGEST_MESSAGE // 4
+    left_out = f" ... ({len(message) - begin - end} characters left out) ... "
+    return message[:begin] + left_out + message[-end:]
 
 
 def with_flags(message: str, flag: Callable[[str, str], str]) -> str:

@@ -21,11 +21,19 @@ import click
 from inflor import interrupts
 from inflor._public import COMMANDS
 from inflor.console import as_typed, visible
-from inflor.converter.errors import InflorError
+from inflor.converter.errors import InflorError, shortened
 
 BUG, PIPE_CLOSED, INTERRUPTED = 70, 141, 130
 TRACEBACK = "INFLOR_TRACEBACK"
 _NO_MEMORY = "not enough memory; use fewer samples, a smaller --batch-size or --memory, or a smaller network"
+_SIGNS_OF_NO_MEMORY = (
+    "can't allocate memory",
+    "Cannot allocate memory",
+    "could not create a primitive",
+    "failed to map segment from shared object",
+    "std::bad_alloc",
+)
+"""What torch, its kernels, the loader of libraries and C++ say when there is none."""
 
 
 class Commands(click.Group):
@@ -76,7 +84,7 @@ class Commands(click.Group):
             reason = f"cannot be read or written ({error.strerror})" if error.filename else str(error)
             return _fail(f"{error.filename}: {reason}" if error.filename else reason, InflorError.exit_code)
         except Exception as error:
-            if type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error):
+            if type(error).__name__ == "OutOfMemoryError" or any(sign in str(error) for sign in _SIGNS_OF_NO_MEMORY):
                 return _fail(_NO_MEMORY, InflorError.exit_code)
             return _bug(error)
 
@@ -89,7 +97,7 @@ def _sentence(error: click.ClickException) -> str:
 def _fail(message: str, code: int) -> int:
     if os.environ.get(TRACEBACK):
         traceback.print_exc()
-    click.echo(f"error: {visible(message)}", err=True)
+    click.echo(f"error: {shortened(visible(message))}", err=True)
     return code
 
 
@@ -125,10 +133,26 @@ def cli(traceback: bool) -> None:
         os.environ[TRACEBACK] = "1"
 
 
+def _open_closed() -> None:
+    """Lead standard streams that are closed, as some daemons start programs, to nowhere.
+
+    Otherwise the next file that is opened would be one of them, and get what is printed.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # it takes the lowest number that is free
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115  (as long as the program)
+
+
 def main(args: Sequence[str] | None = None) -> NoReturn:
     """The console script. Being asked to end (SIGTERM, SIGHUP) cleans up as Ctrl-C does."""
     # torch's threads otherwise burn their cores while they wait, and everything crawls where the cores are shared.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    _open_closed()
     interrupts.install()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):

@@ -52,9 +52,18 @@ def _flag(name: str, value: str) -> str:
     return typed if value in ("", "True") else f"{typed} {value}"
 
 
-def print_json(value: Mapping[str, Any]) -> None:
-    """One JSON object on one line. Arrays become lists, paths become texts."""
-    print(visible(json.dumps(typed(value), default=_plain, allow_nan=False)), file=sys.stdout)
+def print_json(value: Mapping[str, Any], sign: bool = False) -> None:
+    """One JSON object on one line. Arrays become lists, paths become texts.
+
+    Args:
+        sign: with its checksum, as another command will read it.
+    """
+    text = json.dumps(typed(value), default=_plain, allow_nan=False)
+    if sign:
+        from inflor.converter.reading.checksum import signed
+
+        text = json.dumps(signed(json.loads(text)))
+    print(visible(text), file=sys.stdout)
 
 
 def typed(value: Any, key: str = "") -> Any:

@@ -17,6 +17,8 @@ FRAMEWORKS = ("snntorch", "norse", "spikingjelly", "sinabs", "rockpool", "lava-d
 INTEGRATIONS = ("euler", "exponential")
 RESETS = ("zero", "subtract")
 _FROM = "Framework that wrote a .nir; inflor convert lists them."
+LARGEST = 2**31 - 1
+"""What a number of samples, steps or threads may be at most; it is not said."""
 _POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 
 
@@ -34,13 +36,15 @@ class Whole(click.ParamType[int]):
         except ValueError:
             number = None
         if number is None or number < self.least or (self.most is not None and number > self.most):
-            end = f"of at least {self.least}" if self.most is None else f"from {self.least} to {self.most}"
+            open_end = self.most is None or self.most >= LARGEST
+            end = f"of at least {self.least}" if open_end else f"from {self.least} to {self.most}"
             self.fail(f"{value} is not a whole number {end}.", param, ctx)
         return number
 
 
-WHOLE = Whole(1)
-SEED = Whole(0)
+WHOLE = Whole(1, LARGEST)
+SEED = Whole(0, 2**63 - 1)
+THREADS = Whole(1, 1024)
 
 
 class Memory(click.ParamType[int]):
@@ -52,10 +56,10 @@ class Memory(click.ParamType[int]):
         if isinstance(value, int):
             return value
         match = re.fullmatch(r"(\d+(?:\.\d+)?) ?([KMGT]?)(?:i?B)?", value.strip(), re.IGNORECASE)
-        size = int(float(match[1]) * 1024 ** _POWERS[match[2].upper()]) if match else 0
-        if size < 1:
+        size = float(match[1]) * 1024 ** _POWERS[match[2].upper()] if match else 0.0
+        if not 1 <= size < 2**63:
             self.fail(f"{value!r} is not a size of memory; write it as 512M or 2G.", param, ctx)
-        return size
+        return int(size)
 
 
 def example(*commands: str) -> str:
@@ -98,7 +102,7 @@ def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return _data_dir(_layout(command))
 
 
-threads_option = click.option("--threads", type=WHOLE, metavar="N", help="CPU threads to use.  [default: all]")
+threads_option = click.option("--threads", type=THREADS, metavar="N", help="CPU threads to use.  [default: all]")
 targets_option = click.option(
     "--targets", multiple=True, required=True, metavar="NAME...", help="Two or more; see inflor targets."
 )

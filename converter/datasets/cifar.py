@@ -16,11 +16,17 @@ import numpy.typing as npt
 
 from inflor.converter.datasets.dataset import RawData
 from inflor.converter.datasets.registry import Source
-from inflor.converter.errors import InputError
+from inflor.converter.errors import InputError, reason
+from inflor.converter.reading.paths import read_bytes
+from inflor.converter.reading.pickles import check_pickle
 
 _SHAPE = (3, 32, 32)
 _PIXELS = math.prod(_SHAPE)
 _TRAINING = {"epochs": 200, "optimizer": "sgd", "learning_rate": 0.1, "weight_decay": 5e-4, "augment": "crop_flip"}
+
+_BATCH = "a batch of CIFAR"
+_MAX_BATCH = 2**28
+"""Bytes of a file; the largest has 154 million."""
 
 Batch = tuple[npt.NDArray[np.uint8], npt.NDArray[Any]]
 
@@ -74,7 +80,7 @@ def read_binary(path: Path, files: CifarFiles) -> Batch:
     Raises:
         InputError: the file cannot be read or is no whole number of records.
     """
-    data = np.frombuffer(_read_bytes(path), np.uint8)
+    data = np.frombuffer(read_bytes(path, _BATCH, _MAX_BATCH), np.uint8)
     record = files.label_bytes + _PIXELS
     if not len(data) or len(data) % record:
         text = f"{len(data)} bytes are no whole number of {record}-byte records; download it again"
@@ -92,29 +98,24 @@ def read_python(path: Path, files: CifarFiles) -> Batch:
     Raises:
         InputError: the file cannot be read, names any other class or function, or lacks the data or the labels.
     """
+    data = read_bytes(path, _BATCH, _MAX_BATCH)
     try:
-        batch = _PlainUnpickler(io.BytesIO(_read_bytes(path)), encoding="bytes").load()
+        check_pickle(data)
+        batch = _PlainUnpickler(io.BytesIO(data), encoding="bytes").load()
         if not isinstance(batch, dict):
             raise ValueError("no dictionary")
-        data = batch.get(b"data", batch.get("data"))
+        images = batch.get(b"data", batch.get("data"))
         labels = batch.get(files.labels.encode(), batch.get(files.labels))
-        pixels = data.value if isinstance(data, _Array) else None
+        pixels = images.value if isinstance(images, _Array) else None
         if pixels is None or labels is None:
             raise ValueError(f"data or {files.labels} are missing")
         return pixels.reshape(-1, *_SHAPE), np.asarray([int(label) for label in labels])
-    except InputError:
+    except (InputError, MemoryError):
         raise
     except Exception as error:  # a damaged pickle can raise almost anything
         raise InputError(
-            f"is not a batch of the Python version of CIFAR ({error}); download it again", path=path
+            f"is not a batch of the Python version of CIFAR ({reason(error)}); download it again", path=path
         ) from error
-
-
-def _read_bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InputError(f"cannot be read ({error.strerror or error})", path=path) from error
 
 
 class _Bytes:
@@ -165,6 +166,4 @@ class _PlainUnpickler(pickle.Unpickler):
         try:
             return _STAND_INS[module, name]
         except KeyError:
-            raise InputError(
-                f"the pickle asks for {module}.{name}, which a data batch has no need of; refused"
-            ) from None
+            raise ValueError(f"it asks for {module}.{name}, which it has no need of") from None

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inflor.converter.datasets.layout import Layout, Shape, choose
-from inflor.converter.errors import InputError
+from inflor.converter.errors import InputError, reason
 
 Samples = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]
@@ -178,7 +178,7 @@ def _split_by_class(
         train, test = train_test_split(np.arange(len(y)), test_size=TEST_FRACTION, stratify=y, random_state=seed)
     except ValueError as error:
         mend = "give x_train, y_train, x_test and y_test instead"
-        raise InputError(f"cannot be split 80/20 by class ({error})", path=source, mend=mend) from error
+        raise InputError(f"cannot be split 80/20 by class ({reason(error)})", path=source, mend=mend) from error
     return (x[train], y[train]), (x[test], y[test])
 
 

@@ -18,9 +18,11 @@ import numpy as np
 import numpy.typing as npt
 
 from inflor.converter.datasets.dataset import RawData
-from inflor.converter.datasets.npz import read_npz
 from inflor.converter.datasets.registry import Source
 from inflor.converter.errors import InputError
+from inflor.converter.reading.limits import refuse_bomb, refuse_large
+from inflor.converter.reading.npz import read_npz
+from inflor.converter.reading.paths import check_regular
 
 _FILES = {
     "x_train": "train-images-idx3-ubyte",
@@ -76,6 +78,7 @@ def read_idx(path: Path) -> npt.NDArray[np.uint8]:
     Raises:
         InputError: the file cannot be read, is no such file, or holds less or more than its header says.
     """
+    stored = check_regular(path, "an IDX file")
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
             head = stream.read(4)
@@ -90,6 +93,8 @@ def read_idx(path: Path) -> npt.NDArray[np.uint8]:
             while left and (piece := stream.read(min(left, 1 << 24))):
                 pieces.append(piece)
                 left -= len(piece)
+                refuse_bomb(str(path), len(piece) * len(pieces), stored)
+                refuse_large(str(path), len(piece) * len(pieces))
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"cannot be read ({getattr(error, 'strerror', None) or error})", path=path) from error
     if left != 1:

@@ -7,7 +7,6 @@ node has `type`, one dataset per field, and `metadata`.
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -24,7 +23,8 @@ from inflor.converter.passes.conventions import Conventions
 from inflor.converter.passes.pipelines import validate_by
 from inflor.converter.primitives.base import primitive, primitive_called
 from inflor.converter.primitives.fields import make_node
-from inflor.converter.reading.hdf5 import HDF5_ERRORS, Tree, damaged, read_tree
+from inflor.converter.reading.checksum import sign, verify
+from inflor.converter.reading.hdf5 import Tree, opened, own_tree, read_tree
 
 
 def read(path: str | os.PathLike[str], conventions: Conventions | None = None) -> Graph:
@@ -34,42 +34,19 @@ def read(path: str | os.PathLike[str], conventions: Conventions | None = None) -
         conventions: what the file does not say about time.
 
     Raises:
-        InputError: not a readable NIR file, not a valid graph (see `inflor.converter.nir.validate`), or the conventions
-            do not fit it. Names the file and node.
+        InputError: not a readable NIR file, changed after inflor wrote it, not a valid graph (see
+            `inflor.converter.nir.validate`), or the conventions do not fit it. Names the file and node.
     """
     source = str(path)
-    _check_regular(source)
-    try:
-        with h5py.File(source, "r") as file:
-            if not isinstance(file.get("node", getlink=True), h5py.HardLink) or not isinstance(
-                file["node"], h5py.Group
-            ):
-                raise InputError(f"{source}: is HDF5, but not NIR: it has no group 'node'; export the model to NIR")
-            tree = read_tree(file["node"], source)
-    except HDF5_ERRORS as error:
-        raise damaged(f"{source}:", error) from error
+    with opened(source, "a .nir file", "export the model to NIR") as file:
+        if not isinstance(file.get("node", getlink=True), h5py.HardLink) or not isinstance(file["node"], h5py.Group):
+            raise InputError(f"{source}: is HDF5, but not NIR: it has no group 'node'; export the model to NIR")
+        tree = read_tree(file["node"], source)
+        verify(file, tree, source)
     kind = tree.get("type")
     if not isinstance(kind, str) or kind != "NIRGraph":
         raise InputError(f"{source}: holds {str(kind)[:80]!r}, not a NIRGraph; export the whole model")
     return validate_by(_graph(tree, f"{source}: its graph", source), source, conventions or Conventions())
-
-
-def _check_regular(source: str) -> None:
-    try:
-        status = os.stat(source)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise InputError(f"{source}: cannot be read ({reason})") from error
-    if stat.S_ISDIR(status.st_mode):
-        raise InputError(f"{source}: is a folder; name a .nir file")
-    if not stat.S_ISREG(status.st_mode):
-        raise InputError(f"{source}: is not a regular file; name a .nir file")
-    if status.st_size == 0:
-        raise InputError(f"{source}: is empty; export the model again")
-    if not os.access(source, os.R_OK):
-        raise InputError(f"{source}: cannot be read (Permission denied)")
-    if not h5py.is_hdf5(source):
-        raise InputError(f"{source}: is not a NIR file (NIR files are HDF5, this one is not)")
 
 
 def _graph(tree: Tree, where: str, source: str) -> nir.NIRGraph:
@@ -172,6 +149,7 @@ def _image(graph: Graph, metadata: Mapping[str, Any]) -> bytes:
         for name, node in graph.nodes.items():
             _put_node(entries.create_group(name, track_order=True), node)
         _put(root, "type", "NIRGraph")
+        sign(file, own_tree(root))
         file.flush()
         image: bytes = file.id.get_file_image()
     return image

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inflor.converter.nir.metadata import METADATA_KEY, ModelInfo
+from inflor.converter.reading.json_text import parse_json
 
 Shape = tuple[int, ...]
 """Of a node's input or output, without batch and time."""
@@ -113,8 +114,8 @@ def assumed(metadata: Mapping[str, Any], *notes: str) -> dict[str, Any]:
 def assumptions(metadata: Mapping[str, Any]) -> list[str]:
     """The sentences on what was assumed, of a graph's metadata; none where there are none that can be read."""
     try:
-        found = json.loads(metadata.get(ASSUMED_KEY, "[]"))
-    except (TypeError, ValueError, RecursionError):
+        found = parse_json(metadata.get(ASSUMED_KEY, "[]"))
+    except (TypeError, ValueError):
         return []
     return [text for text in found if isinstance(text, str)] if isinstance(found, list) else []
 

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from inflor.converter.errors import InputError
+from inflor.converter.errors import InputError, reason
+from inflor.converter.reading.json_text import parse_json
 
 METADATA_KEY = "inflor"
 SCHEMA = 1
@@ -158,9 +159,9 @@ class ModelInfo:
             InputError: not JSON, or not what `to_json` writes.
         """
         try:
-            plain = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise InputError(f"{source}: its inflor metadata are not JSON ({error})") from error
+            plain = parse_json(text)
+        except ValueError as error:
+            raise InputError(f"{source}: its inflor metadata are not JSON ({reason(error)})") from error
         return cls.from_plain(plain, source)
 
     def normalize(self, x: npt.NDArray[Any], channel_axis: int | None = None) -> npt.NDArray[np.float32]:

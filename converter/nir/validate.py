@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import nir
 import numpy as np
 
-from inflor.converter.errors import InputError
+from inflor.converter.errors import InputError, reason
 from inflor.converter.nir.graph import RECURRENT_KEY, Edge, Graph, Shape
 from inflor.converter.nir.metadata import METADATA_KEY, ModelInfo
 from inflor.converter.nir.ordering import Links, back_edges, evaluation_order, links_of, reached_from, waiting_edges
@@ -21,6 +20,7 @@ from inflor.converter.passes.normalize_nodes import normalize_nodes
 from inflor.converter.passes.read_out_thresholds import read_out_thresholds
 from inflor.converter.primitives.base import primitive
 from inflor.converter.primitives.shapes import Pattern, matches
+from inflor.converter.reading.json_text import parse_json
 
 
 def validate(nir_graph: nir.NIRGraph, source: str) -> Graph:
@@ -116,9 +116,11 @@ def _check_cycles(nodes: Mapping[str, nir.NIRNode], targets: Links[str], source:
 def _named_closing_edges(text: Any, edges: Sequence[Edge], source: str) -> set[Edge]:
     """The edges that the file says close its cycles."""
     try:
-        named = {(str(start), str(end)) for start, end in json.loads(text)}
-    except (TypeError, ValueError, RecursionError) as error:
-        raise InputError(f"{source}: its metadata {RECURRENT_KEY!r} are not a list of edges ({error})") from error
+        named = {(str(start), str(end)) for start, end in parse_json(text)}
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"{source}: its metadata {RECURRENT_KEY!r} are not a list of edges ({reason(error)})"
+        ) from error
     if unknown := sorted(named - set(edges)):
         raise InputError(f"{source}: its metadata {RECURRENT_KEY!r} name an edge that is not there, {unknown[0]}")
     left = [edge for edge in edges if edge not in named]

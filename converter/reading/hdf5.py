@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 from collections.abc import Iterator
@@ -10,22 +11,20 @@ from typing import Any
 import h5py
 import numpy as np
 
-from inflor.converter.errors import InputError
+from inflor.converter.errors import InputError, reason
+from inflor.converter.reading.limits import MAX_BYTES, refuse_bomb, refuse_large
+from inflor.converter.reading.paths import check_regular
 from inflor.converter.reading.text_heap import MAX_TEXT, TextHeaps
 
 Tree = dict[str, Any]
 """Groups are dicts; data of texts are str or object arrays of str; data of numbers are numpy scalars or arrays."""
 
-MAX_BYTES = 4 * 2**30
-"""All arrays of a file together, as they lie in memory."""
 MAX_OBJECTS = 200_000
 MAX_DEPTH = 16
 MAX_NAME = 256
 MAX_TEXTS = 2_000_000
 """Entries of one array of texts."""
 _TEXT_BUDGET = 2**26
-_SMALL, _LARGEST_RATIO = 2**24, 1100
-"""Compressed data above so many bytes may be so many times larger than stored: gzip reaches 1032 (zlib's manual)."""
 
 _LENGTHS = (8, 8)
 """Bytes of an address and of a length in the file: what every common writer takes."""
@@ -39,10 +38,59 @@ HDF5_ERRORS = (
     AttributeError,
     NotImplementedError,
     OverflowError,
-    MemoryError,
     SystemError,
 )
 """What h5py raises on damaged files."""
+
+
+@contextlib.contextmanager
+def opened(path: str | os.PathLike[str], what: str, mend: str) -> Iterator[h5py.File]:
+    """Open an HDF5 file for reading, with its heaps of texts checked; what HDF5 raises in the block becomes a message.
+
+    Args:
+        what: the kind of file that is asked for, as in "a .nir file".
+        mend: what makes one.
+
+    Raises:
+        InputError: the file cannot be read, is no HDF5, has unusual settings, or is damaged.
+    """
+    source = os.fspath(path)
+    size = check_regular(source, what)
+    try:
+        if not h5py.is_hdf5(source):
+            raise InputError(f"is not HDF5, so it is not {what}; {mend}", path=source)
+        with TextHeaps(source):
+            pass
+        with h5py.File(source, "r") as file:
+            properties = file.id.get_create_plist()
+            if properties.get_sizes() != _LENGTHS or properties.get_userblock():
+                raise InputError(
+                    "is HDF5 with unusual settings; write the file again with the common ones", path=source
+                )
+            yield file
+    except HDF5_ERRORS as error:
+        if "memory allocation failed" in str(error):
+            text = f"asks for more memory than there is ({size} bytes are in it): it is damaged, or memory is short"
+            raise InputError(text, path=source) from error
+        raise damaged(f"{source}:", error) from error
+
+
+def members(group: h5py.Group) -> dict[str, h5py.Group | h5py.Dataset]:
+    """What lies in a group of this file and of no other.
+
+    Raises:
+        InputError: a link to elsewhere, a name that is no text or too long, or too many of them.
+    """
+    source, found = group.file.filename, {}
+    for count, name in enumerate(group, 1):
+        if count > MAX_OBJECTS:
+            raise InputError(f"{source}: has more than {MAX_OBJECTS} groups and data sets")
+        if not isinstance(name, str) or len(name) > MAX_NAME:
+            raise InputError(f"{source}: {group.name!r} holds a name that is no text of at most {MAX_NAME} characters")
+        if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+            raise InputError(f"{source}: {group.name}/{name} is a link to elsewhere; write the file without links")
+        found[name] = group[name]
+    return found
 
 
 def read_tree(group: h5py.Group, source: str) -> Tree:
@@ -53,12 +101,8 @@ def read_tree(group: h5py.Group, source: str) -> Tree:
             were never written; more objects, depth, bytes or characters than the limits of this module. Names file and
             object.
     """
-    properties = group.file.id.get_create_plist()
-    if properties.get_sizes() != _LENGTHS or properties.get_userblock():
-        raise InputError(f"{source}: is HDF5 with unusual settings; write the file again with the common ones")
     size = os.path.getsize(source)
-    if size > MAX_BYTES:
-        raise InputError(f"{source}: has {size} bytes; at most {MAX_BYTES // 2**30} GiB are read")
+    refuse_large(source, size, MAX_BYTES)
     with TextHeaps(source) as heaps:
         reader = _Reader(source, size, heaps)
         tree = reader.group(group, "", 0)
@@ -66,11 +110,29 @@ def read_tree(group: h5py.Group, source: str) -> Tree:
         return tree
 
 
+def own_tree(group: h5py.Group) -> Tree:
+    """What `read_tree` will read of a group that this process itself has written."""
+    tree: Tree = {}
+    for name, entry in group.items():
+        if isinstance(entry, h5py.Group):
+            tree[name] = own_tree(entry)
+        else:
+            tree[name] = entry.asstr()[()] if h5py.check_string_dtype(entry.dtype) else entry[()]
+    return tree
+
+
+def is_written(data: h5py.Dataset) -> bool:
+    """Whether every element that a data set claims stands in the file; HDF5 reads what does not as zeros."""
+    if data.chunks is None:
+        held: int = data.id.get_storage_size()
+        return held >= math.prod(data.shape) * data.dtype.itemsize
+    pieces = math.prod(-(-length // part) for length, part in zip(data.shape, data.chunks, strict=True))
+    return bool(data.id.get_num_chunks() == pieces)
+
+
 def damaged(where: str, error: BaseException) -> InputError:
     """What a user is told where HDF5 gave up."""
-    return InputError(
-        f"{where} is damaged or incomplete ({' '.join(str(error).split())[:200]}); copy or export it again"
-    )
+    return InputError(f"{where} is damaged or incomplete ({reason(error)}); copy or export it again")
 
 
 class _Reader:
@@ -156,12 +218,12 @@ class _Reader:
                     f"{self.source}: {where!r} is compressed by {label[:80]!r}, which is not installed; use gzip"
                 )
         stored = data.id.get_storage_size()
-        ratio = _LARGEST_RATIO if properties.get_nfilters() else 1
-        if stored > self.file_size or (size > _SMALL and size > ratio * stored) or (count and not stored):
+        if stored > self.file_size or not is_written(data):
             raise InputError(
                 f"{self.source}: {where!r} claims {count} elements of {data.dtype}, but {stored} bytes are stored for "
                 "them; export the model again"
             )
+        refuse_bomb(f"{self.source}: {where!r}", size, stored)
 
     def _text(self, data: h5py.Dataset, where: str) -> Any:
         count = math.prod(data.shape)

@@ -23,7 +23,7 @@ MAX_TEXT = 2**24
 """Bytes of one text."""
 MAX_ALL_TEXTS = 2**28
 """Bytes of all texts read together: many descriptors may name one text."""
-MAX_ENTRIES = 4_000_000
+MAX_ENTRIES = 1_000_000
 
 
 class TextHeaps:

@@ -12,9 +12,7 @@ import dataclasses
 import io
 import json
 import os
-import zipfile
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -23,6 +21,7 @@ from torch import Tensor
 from inflor.converter.errors import InputError
 from inflor.converter.files import atomic_path
 from inflor.converter.nir.metadata import ModelInfo
+from inflor.converter.reading.torch_archive import read_torch
 from inflor.converter.train.architecture import Architecture, SpikingNetwork
 from inflor.converter.train.layer import Layer
 from inflor.converter.train.neurons import NeuronConfig
@@ -83,7 +82,7 @@ def load_checkpoint(path: str | os.PathLike[str]) -> tuple[SpikingNetwork, Model
     Raises:
         InputError: as `load_model`.
     """
-    content = _read(Path(path))
+    content = read_torch(path, "give a model.pt of inflor train")
     _check_keys(content, ("format", "schema", "config", "state_dict"), f"{path}", optional=("training",))
     if content["format"] != FORMAT:
         raise InputError(
@@ -112,37 +111,6 @@ def load_checkpoint(path: str | os.PathLike[str]) -> tuple[SpikingNetwork, Model
     return network.eval(), info, training
 
 
-def _read(path: Path) -> Any:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"cannot be read ({error.strerror or error})", path=path) from error
-    if not data:
-        raise InputError("is empty; train again or take another copy", path=path)
-    _check_archive(data, path)
-    try:
-        return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except Exception as error:  # a hostile archive can raise almost anything
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise InputError(
-            f"is damaged or holds more than plain data and tensors, so it was not loaded ({reason})", path=path
-        ) from error
-
-
-def _check_archive(data: bytes, path: Path) -> None:
-    """Check that the bytes are a whole zip archive, as torch writes it: uncompressed entries with right checksums."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            stored = all(entry.compress_type == zipfile.ZIP_STORED for entry in archive.infolist())
-            damaged = archive.testzip() if stored else None
-    except Exception as error:  # not BadZipFile alone: a damaged directory raises whatever its fields lead to
-        raise InputError("is no model file, or a truncated one; give a model.pt of inflor train", path=path) from error
-    if not stored:
-        raise InputError("has compressed entries, which torch never writes; refused", path=path)
-    if damaged is not None:
-        raise InputError(f"is damaged at {damaged} (wrong checksum); train again or take another copy", path=path)
-
-
 def _check_keys(value: Any, keys: tuple[str, ...], what: str, optional: tuple[str, ...] = ()) -> None:
     if not isinstance(value, dict):
         raise InputError(f"{what}: is not a dictionary with the keys {', '.join(keys)}")
@@ -162,7 +130,8 @@ def _check_state(state: Any, expected: Mapping[str, Tensor], path: str | os.Path
         raise InputError(f"has weights {unknown[0]!r} that its architecture does not know", path=path)
     for name, like in expected.items():
         tensor = state[name]
-        if not isinstance(tensor, Tensor) or tensor.layout != torch.strided or tensor.device.type != "cpu":
+        dense = isinstance(tensor, Tensor) and not tensor.is_nested and tensor.layout == torch.strided
+        if not dense or tensor.device.type != "cpu":
             raise InputError(f"{name} is not a dense tensor", path=path)
         if tensor.shape != like.shape:
             raise InputError(

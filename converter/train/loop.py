@@ -5,7 +5,6 @@ Everything random is drawn from (seed, epoch), so an epoch does not depend on a 
 
 from __future__ import annotations
 
-import json
 import math
 import platform
 import time
@@ -22,16 +21,15 @@ from torch.nn import functional
 
 from inflor.converter.datasets.dataset import Dataset
 from inflor.converter.errors import InputError
-from inflor.converter.files import atomic_path
 from inflor.converter.nir.metadata import ModelInfo
 from inflor.converter.train.architecture import SpikingNetwork
 from inflor.converter.train.augment import augment
 from inflor.converter.train.checkpoint import save_model
 from inflor.converter.train.config import TrainConfig
+from inflor.converter.train.metrics import tie, write_metrics
 from inflor.converter.train.run import CHECKPOINT, TrainingRun
 
 MODEL = "model.pt"
-METRICS = "metrics.json"
 _EVALUATION_BATCH = 256
 
 Progress = Callable[[Mapping[str, Any]], None]
@@ -81,16 +79,16 @@ def train(
             run = TrainingRun.fresh(dataset, config, device)
         x = torch.from_numpy(dataset.x_train).to(device)
         y = torch.from_numpy(dataset.y_train).to(device)
-        _write_metrics(out, _metrics(run, dataset, device))  # so that a folder that cannot be written is known at once
+        write_metrics(out, _metrics(run, dataset, device))  # so that a folder that cannot be written is known at once
         for epoch in range(len(run.history) + 1, config.epochs + 1):
             run.history.append(_train_epoch(run, x, y, epoch, out, progress))
             _check_weights(run.network, epoch, out)
             save_model(out / CHECKPOINT, run.network, run.info, training=run.state(dataset))
-            _write_metrics(out, _metrics(run, dataset, device))
+            write_metrics(out, _metrics(run, dataset, device))
         accuracy = evaluate(run.network, run.info, dataset.x_test, dataset.y_test)
     save_model(out / MODEL, run.network, run.info)
-    metrics = _metrics(run, dataset, device) | {"test_accuracy": accuracy, "finished": True}
-    _write_metrics(out, metrics)
+    metrics = _metrics(run, dataset, device) | {"test_accuracy": accuracy, "finished": True, **tie(out / MODEL)}
+    write_metrics(out, metrics)
     return TrainResult(out / MODEL, metrics)
 
 
@@ -227,8 +225,3 @@ def _metrics(run: TrainingRun, dataset: Dataset, device: torch.device) -> dict[s
             "python": platform.python_version(),
         },
     }
-
-
-def _write_metrics(out: Path, metrics: Mapping[str, Any]) -> None:
-    with atomic_path(out / METRICS) as temporary:
-        temporary.write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from inflor.converter.datasets.dataset import Dataset
-from inflor.converter.errors import InputError
+from inflor.converter.errors import InputError, reason
 from inflor.converter.nir.metadata import ModelInfo
 from inflor.converter.train.architecture import SpikingNetwork
 from inflor.converter.train.checkpoint import load_checkpoint
@@ -90,7 +90,7 @@ class TrainingRun:
             _check_optimizer(run.optimizer)
             run.history.extend(_history(state["history"], config.epochs))
         except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
-            raise InputError(f"its training state is damaged ({error})", path=path, mend=AFRESH) from error
+            raise InputError(f"its training state is damaged ({reason(error)})", path=path, mend=AFRESH) from error
         return run
 
     def state(self, dataset: Dataset) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from inflor.converter.passes.conventions import Conventions, in_steps, reading_n
 from inflor.converter.passes.pipelines import for_readers, notes_for_readers
 from inflor.converter.primitives.dynamics import check_time
 from inflor.converter.train import checkpoint, export
+from inflor.converter.train.metrics import note_on
 from inflor.provenance import made_from
 from inflor.quant.ir.network import IntegerNetwork
 from inflor.targets import registry
@@ -66,6 +67,7 @@ def convert(
         provenance = made_from(model, **(trained | dict(info.provenance)))
         graph, notes = export.to_nir(network, replace(info, provenance=provenance))
         graph = replace(graph, info=in_steps(graph.info, conventions))
+        notes = [*notes, *filter(None, [note_on(model)])]
     else:
         graph, notes = nir_file.read(model, conventions), []
         notes += reading_notes(graph)

@@ -9,8 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
-import h5py
-
 from inflor.converter.datasets import load as datasets
 from inflor.converter.datasets.dataset import Dataset
 from inflor.converter.datasets.layout import Layout
@@ -18,6 +16,7 @@ from inflor.converter.errors import InputError
 from inflor.converter.nir import file as nir_file
 from inflor.converter.nir.graph import Graph
 from inflor.converter.passes.conventions import Conventions, in_steps
+from inflor.converter.reading.hdf5 import opened
 from inflor.fit import input_shape
 from inflor.quant import file as integer_nir
 from inflor.quant.ir.network import IntegerNetwork
@@ -93,11 +92,11 @@ def load(path: PathLike, conventions: Conventions | None = None) -> Graph | Inte
 
 
 def is_record(path: PathLike) -> bool:
-    """Whether the file is HDF5 with a record's mark; a damaged file is left to the reader of NIR, which says why."""
+    """Whether the file is HDF5 with a record's populations; what is damaged is left to the reader of NIR."""
     try:
-        with h5py.File(path, "r") as file:
-            return bool(file.attrs.get("format") == records.FORMAT)
-    except (OSError, RuntimeError, ValueError, TypeError, KeyError):
+        with opened(path, "a .nir file or a record", "make one") as file:
+            return "populations" in file and "node" not in file
+    except InputError:
         return False
 
 
@@ -107,7 +106,7 @@ def kind_of(path: PathLike) -> str:
     Raises:
         InputError: the file cannot be opened.
     """
-    if not os.path.isfile(path):  # a folder or a device: the .nir reader refuses it by name
+    if not os.path.isfile(path):  # a folder, a device or a pipe: the .nir reader refuses it by name
         return "hdf5"
     try:
         with open(path, "rb") as file:

@@ -12,12 +12,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from inflor.api.loading import PathLike
 from inflor.converter.errors import InputError
 from inflor.converter.modules.importing import check_made
+from inflor.converter.reading.torch_archive import read_torch
 
 _KEYS = ("state_dict", "model_state_dict", "model", "net")
 """Under which checkpoints keep their weights."""
@@ -97,17 +97,7 @@ def _blamed(path: str) -> Iterator[None]:
 
 
 def _load_weights(module: nn.Module, path: PathLike) -> None:
-    try:
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise InputError("there is no such file", path=path) from error
-    except Exception as error:  # torch raises what it likes
-        raise InputError(
-            "holds no plain state dict, so it was not loaded",
-            path=path,
-            option="weights",
-            mend="write it with torch.save(network.state_dict(), FILE)",
-        ) from error
+    loaded = read_torch(path, "write it with torch.save(network.state_dict(), FILE)")
     for key in _KEYS:
         if isinstance(loaded, Mapping) and isinstance(loaded.get(key), Mapping):
             loaded = loaded[key]

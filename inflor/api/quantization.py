@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from inflor.api.loading import PathLike, Progress, load_dataset, network_of, refuse_overwrite
 from inflor.converter.datasets.dataset import Dataset
@@ -13,7 +14,7 @@ from inflor.converter.errors import InputError
 from inflor.converter.nir.graph import Graph
 from inflor.converter.passes.conventions import Conventions, reading_notes
 from inflor.fit import fitted
-from inflor.provenance import made_from, versions
+from inflor.provenance import made_from, sha256, versions
 from inflor.quant import file as integer_nir
 from inflor.quant.fix import pipeline as stage2
 from inflor.quant.fix.pipeline import Granularity, Options
@@ -36,6 +37,11 @@ class Quantized:
     report: QuantReport
     path: Path | None
     notes: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report as plain data, with the digest of the file that it is of."""
+        written = {} if self.path is None else {"sha256": sha256(self.path)}
+        return {**self.report.as_dict(), **written}
 
 
 def quantize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,10 +18,13 @@ from inflor.converter.datasets.load import is_at_hand
 from inflor.converter.errors import InputError
 from inflor.converter.nir.graph import Graph
 from inflor.converter.passes.conventions import Conventions
+from inflor.converter.reading.checksum import verify_json
+from inflor.converter.reading.json_text import read_json
 from inflor.fit import fitted, images_of, same_samples, split_of
 from inflor.page import chips, gather
 from inflor.page.contents import Chip, Missing, Potentials, Source, Verdict
 from inflor.provenance import sha256
+from inflor.quant.fix.report import QuantReport
 from inflor.quant.ir.network import IntegerNetwork
 from inflor.targets import registry
 from inflor.targets.cost.activity import Activity
@@ -158,9 +160,13 @@ class ReportInputs:
             return {}
         if isinstance(given, Mapping):
             return _losses(given, "quantization", self.network)
-        found = _losses(_read_json(given), os.fspath(given), self.network)
+        found = verify_json(read_json(given, "a report of inflor quantize"), os.fspath(given))
+        if found.get("sha256", self._sources[0].digest) != self._sources[0].digest:
+            text = f"is of another version of {Path(self.network.source).name}: their digests differ"
+            raise InputError(text, path=given, mend="give what inflor quantize --report wrote with that file")
+        layers = _losses(found, os.fspath(given), self.network)
         self._sources.append(_source("report of inflor quantize", given))
-        return found
+        return layers
 
     def verdict(self, path: PathLike | None, targets: Sequence[str], samples: int) -> Verdict | Missing:
         if path is not None:
@@ -179,14 +185,15 @@ class ReportInputs:
         return gather.verdict(result.as_dict(), "Compared for this page")
 
     def _check_file(self, path: PathLike) -> Verdict:
-        found = _read_json(path)
+        found = verify_json(read_json(path, "what inflor check --json printed"), os.fspath(path))
         verdict = gather.verdict(found, f"Read from {Path(path).name}", os.fspath(path))
         mine = {p.name for p in self.record.populations if p.kind != "input"}
         if {*verdict.not_compared, *(layer["name"] for layer in verdict.layers)} != mine:
             raise InputError(f"{path}: compares other populations than those of {self.network.source}")
         digest = found.get("sha256")
         if digest is not None and digest != self._sources[0].digest:
-            self.warnings.append(f"{Path(path).name} is of another version of {Path(self.network.source).name}.")
+            text = f"is of another version of {Path(self.network.source).name}: their digests differ"
+            raise InputError(text, path=path, mend="compare again: inflor check --json")
         return verdict
 
     def potentials(self, graph: Graph | Missing) -> Potentials | Missing:
@@ -235,55 +242,43 @@ class ReportInputs:
 def _losses(found: Mapping[str, Any], name: str, network: IntegerNetwork) -> dict[str, Mapping[str, Any]]:
     """Layers of a quantization's report, by population; refuses one of another network or of other options."""
     try:
-        layers = {str(layer["population"]): layer for layer in found["layers"]}
-        for layer in layers.values():
-            if layer["weight_snr_db"] is not None:
-                float(layer["weight_snr_db"])
-        odd = _differ(found, layers, network)
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{name}: is not what inflor quantize --report writes ({error!r})") from error
-    if odd:
+        report = QuantReport.from_plain(found)
+    except ValueError as error:
+        raise InputError(f"{name}: is not what inflor quantize --report writes: {error}") from error
+    if odd := _differ(report, network):
         raise InputError(
             f"{name}: is of another quantization than {network.source}: {odd}; give what inflor quantize --report "
             "wrote with that file"
         )
-    return layers
+    return {layer["population"]: layer for layer in report.as_dict()["layers"]}
 
 
-def _differ(found: Mapping[str, Any], layers: Mapping[str, Mapping[str, Any]], network: IntegerNetwork) -> str:
+def _differ(report: QuantReport, network: IntegerNetwork) -> str:
     """What a quantization's report says otherwise than the network, or nothing."""
     mine = {p.name: p for p in network.populations if p.role != "input"}
-    if layers.keys() != mine.keys():
-        return f"it has the populations {', '.join(layers)}"
+    if sorted(layer.population for layer in report.layers) != sorted(mine):
+        return f"it has the populations {', '.join(layer.population for layer in report.layers)}"
     options = network.info.provenance.get("options")
     for key in ("bits", "granularity"):
-        known = options.get(key) if isinstance(options, Mapping) else None
-        if known is not None and found[key] != known:
-            return f"its {key} is {found[key]}, not {known}"
-    for name, p in mine.items():
-        threshold = None if p.role == "readout" else [int(p.rule.threshold.min()), int(p.rule.threshold.max())]
-        said = layers[name]["threshold"]
+        known, said = options.get(key) if isinstance(options, Mapping) else None, getattr(report, key)
+        if known is not None and said != known:
+            return f"its {key} is {said}, not {known}"
+    for layer in report.layers:
+        p = mine[layer.population]
+        threshold = None if p.role == "readout" else (int(p.rule.threshold.min()), int(p.rule.threshold.max()))
         pairs = {
-            "bits": (layers[name]["bits"], p.weight_bits),
-            "shape": (list(layers[name]["shape"]), list(p.shape)),
-            "threshold": (None if said is None else list(said), threshold),
+            "bits": (layer.bits, p.weight_bits),
+            "shape": (layer.shape, p.shape),
+            "threshold": (layer.threshold, threshold),
         }
         for what, (theirs, ours) in pairs.items():
             if theirs != ours:
-                return f"the {what} of {name!r} is {theirs}, not {ours}"
+                return f"the {what} of {layer.population!r} is {_listed(theirs)}, not {_listed(ours)}"
     return ""
 
 
-def _read_json(path: PathLike) -> dict[str, Any]:
-    try:
-        found = json.loads(Path(path).read_text("utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: is no JSON ({error})") from error
-    if not isinstance(found, dict):
-        raise InputError(f"{path}: holds no JSON object")
-    return found
+def _listed(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _source(role: str, path: PathLike) -> Source:

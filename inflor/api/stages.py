@@ -18,6 +18,7 @@ from inflor.converter.datasets.layout import Layout
 from inflor.converter.errors import InputError, MissingPartError
 from inflor.converter.files import atomic_path
 from inflor.converter.passes.conventions import Conventions
+from inflor.converter.reading.checksum import signed
 from inflor.provenance import sha256
 from inflor.quant.ir.network import IntegerNetwork
 from inflor.targets import registry, running
@@ -148,7 +149,7 @@ def make(
                 model, bits=bits, calibrate=data, conventions=conventions, out=files.integers, progress=progress
             ),
         )
-        write_json(files.losses, after.report.as_dict())
+        write_json(files.losses, after.as_dict())
         in_float = ran("running in float", "float", files.float_record)
         model, conventions = files.integers, None
     in_integers = ran("running in integers", "cpu", files.record)
@@ -248,9 +249,9 @@ def beside(page: str | os.PathLike[str]) -> Path:
 
 
 def write_json(path: Path, plain: Mapping[str, Any]) -> None:
-    """Plain data as a file that is there complete or not at all."""
+    """Plain data with their checksum, as a file that is there complete or not at all."""
     with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(plain, indent=2) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps(signed(plain), indent=2) + "\n", encoding="utf-8")
 
 
 def _refusing(model: Path, targets: Sequence[str], conventions: Conventions | None) -> dict[str, str]:

@@ -62,7 +62,7 @@ def command(
     with console.progress("comparing") as progress:
         result = inflor.check(model, targets, progress=progress, **options, **target_options)
     if as_json:
-        console.print_json({"model": model, "sha256": sha256(model), **result.as_dict()})
+        console.print_json({"model": model, "sha256": sha256(model), **result.as_dict()}, sign=True)
         return 0 if result.equal else DIFFERENT
     console.print_table(LAYERS, result.as_dict()["layers"])
     verdict = "equal" if result.equal else f"{result.mismatches} different"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from inflor.console import Column
 from inflor.options import FILE, SEED, WHOLE, Whole, beside, data_options, example, json_option, time_options
 
 if TYPE_CHECKING:
+    from inflor.api.quantization import Quantized
     from inflor.quant.fix.report import LayerReport, QuantReport
 
 LAYERS = (
@@ -100,7 +102,7 @@ def command(
     out = out or beside(model, ".int.nir")
     refuse_overwrite(report, model, calibrate, option="report")
     refuse_twice(out, report)
-    with console.progress("quantizing") as progress:
+    with _written(report) as write, console.progress("quantizing") as progress:
         result = inflor.quantize(
             model,
             conventions=inflor.Conventions(**time),
@@ -119,10 +121,9 @@ def command(
             out=out,
             progress=progress,
         )
-    if report is not None:
-        _write(report, result.report)
+        write(result)
     if as_json:
-        console.print_json({"model": model, "out": result.path, **result.report.as_dict(), "notes": result.notes})
+        console.print_json({"model": model, "out": result.path, **result.as_dict(), "notes": result.notes}, sign=True)
         return
     for note in result.notes:
         console.print_line(f"note: {note}")
@@ -207,8 +208,18 @@ def _at_rest(layer: LayerReport) -> str:
     return f"without input it fires at {console.percent(after)} in integers, and at {console.percent(before)} in float"
 
 
-def _write(path: Path, report: QuantReport) -> None:
+@contextlib.contextmanager
+def _written(path: Path | None) -> Iterator[Callable[[Quantized], None]]:
+    """What writes the report: its place is looked at before anything is made, and filled when the block ends well."""
+    if path is None:
+        yield lambda made: None
+        return
     from inflor.converter.files import atomic_path
+    from inflor.converter.reading.checksum import signed
 
     with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(report.as_dict(), indent=2) + "\n", encoding="utf-8")
+        yield lambda made: _fill(temporary, signed(made.as_dict()))
+
+
+def _fill(path: Path, plain: dict[str, Any]) -> None:
+    path.write_text(json.dumps(plain, indent=2) + "\n", encoding="utf-8")

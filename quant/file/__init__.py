@@ -22,6 +22,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+import nir
 import numpy as np
 
 from inflor.converter.errors import InputError
@@ -59,6 +60,23 @@ def read(path: str | os.PathLike[str]) -> IntegerNetwork:
     return from_graph(nir_file.read(path))
 
 
+def _read_input(graph: Graph) -> tuple[int, tuple[int, int] | None]:
+    """The bits and the range of the input, without which its integers mean nothing."""
+    about = graph.metadata.get("inflor_integer")
+    if not isinstance(about, Mapping) or "input_bits" not in about:
+        raise InputError(
+            f"{graph.source}: its metadata do not say how many bits its input has ('inflor_integer', 'input_bits'); "
+            "quantize the float network again"
+        )
+    bits = whole_number(about["input_bits"], f"{graph.source}: metadata 'input_bits'", 1, 8)
+    for name, node in graph.nodes.items():
+        if isinstance(node, nir.Input):
+            where = f"{graph.source}: node {name!r}: metadata 'bits'"
+            if whole_number(node.metadata.get("bits", bits), where, 1, 8) != bits:
+                raise InputError(f"{where}: is {int(node.metadata['bits'])}, but the graph's 'input_bits' is {bits}")
+    return bits, _read_range(graph, about.get("input_range"), bits)
+
+
 def _read_range(graph: Graph, given: Any, bits: int) -> tuple[int, int] | None:
     if given is None:
         return None
@@ -83,21 +101,19 @@ def from_graph(graph: Graph) -> IntegerNetwork:
             f"{graph.source}: is a float network; make an integer one of it with: inflor quantize {graph.source}"
         )
     fused = fuse(graph)
-    extra = graph.metadata.get("inflor_integer", {})
+    input_bits, input_range = _read_input(graph)
     projections = tuple(read_projection(graph, q) for q in fused.projections)
     populations = tuple(
         read_population(graph, name, fused.bias[name], fused.groups.get(name, ())) for name in fused.populations
     )
     outputs = _read_outputs(graph, {p.name: p for p in populations})
-    extra = extra if isinstance(extra, Mapping) else {}
-    input_bits = whole_number(extra.get("input_bits", 8), f"{graph.source}: metadata 'input_bits'", 1, 8)
     network = IntegerNetwork(
         populations,
         projections,
         outputs,
         graph.info,
         input_bits=input_bits,
-        input_range=_read_range(graph, extra.get("input_range"), input_bits),
+        input_range=input_range,
         source=graph.source,
     )
     for projection in projections:

@@ -109,7 +109,7 @@ def read_population(
         role="readout" if kind == "readout" else "spiking",
         rule=rule,
         scale=scale,
-        weight_bits=whole_number(node.metadata.get("weight_bits", 8), f"{where} 'weight_bits'", 0, 8),
+        weight_bits=whole_number(node.metadata.get("weight_bits"), f"{where} 'weight_bits'", 0, 8),
         groups=groups,
     )
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+import math
+from collections.abc import Mapping
+from dataclasses import MISSING, asdict, dataclass, fields, replace
+from types import UnionType
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,3 +103,50 @@ class QuantReport:
     def as_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
         return asdict(self)
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> QuantReport:
+        """The inverse of `as_dict`; unknown keys are ignored.
+
+        Raises:
+            ValueError: it lacks something, or something in it is of another kind than `as_dict` makes; says what.
+        """
+        report = _filled(cls, {**plain, "layers": ()}, "")
+        layers = plain.get("layers")
+        if not isinstance(layers, list | tuple):
+            raise ValueError("'layers' is no list")
+        return replace(
+            report, layers=tuple(_filled(LayerReport, layer, f"layer {i}: ") for i, layer in enumerate(layers))
+        )
+
+
+T = TypeVar("T", LayerReport, QuantReport)
+
+
+def _filled(cls: type[T], plain: Any, where: str) -> T:
+    """A record of plain data, every value of which fits what its field is declared as."""
+    if not isinstance(plain, Mapping):
+        raise ValueError(f"{where}is no object")
+    values: dict[str, Any] = {}
+    for entry, form in ((entry, get_type_hints(cls)[entry.name]) for entry in fields(cls)):
+        if entry.name in plain:
+            value = plain[entry.name]
+            if not _fits(value, form):
+                raise ValueError(f"{where}{entry.name!r} is {str(value)[:40]!r}, where {entry.type} is needed")
+            values[entry.name] = tuple(value) if isinstance(value, list) else value
+        elif entry.default is MISSING:
+            raise ValueError(f"{where}{entry.name!r} is missing")
+    return cls(**values)
+
+
+def _fits(value: Any, form: Any) -> bool:
+    if isinstance(form, UnionType):
+        return any(_fits(value, one) for one in get_args(form))
+    if get_origin(form) is tuple:
+        inner = get_args(form)
+        length = None if inner[-1] is Ellipsis else len(inner)
+        right = isinstance(value, list | tuple) and length in (None, len(value))
+        return right and all(_fits(one, inner[0]) for one in value)
+    if form is float:
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, form) and isinstance(value, bool) == (form is bool)

@@ -5,10 +5,8 @@ Each check raises a ValueError that says what is wrong; `inflor.targets.record.f
 
 from __future__ import annotations
 
-import json
+import hashlib
 import math
-import os
-import stat
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -16,30 +14,17 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from inflor.converter.errors import InputError
+from inflor.converter.reading.hdf5 import is_written
+from inflor.converter.reading.json_text import parse_json
+from inflor.converter.reading.limits import refuse_bomb, refuse_large
 
 SILENT_KINDS = ("readout", "input")
 """Kinds of population that never fire."""
+_LONGEST_KIND = 64
+_AT_ONCE = 1 << 24
+"""Bytes of spikes that are looked at together."""
 _MOST = 1 << 40
 """Neurons of a population, and timesteps."""
-
-
-def check_regular(path: str) -> None:
-    """Refuse what no record can be.
-
-    Raises:
-        InputError: there is no such file, it is a folder or a device, or it is not HDF5.
-    """
-    try:
-        mode = os.stat(path).st_mode
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
-    if stat.S_ISDIR(mode):
-        raise InputError(f"{path}: is a folder; name a record, which a run with `out` writes")
-    if not stat.S_ISREG(mode) or not h5py.is_hdf5(path):
-        raise InputError(
-            f"{path}: is not a record (records are HDF5, this is not); make one: run the network with `out`"
-        )
 
 
 def attribute(where: h5py.File | h5py.Group, name: str, least: int) -> int:
@@ -50,6 +35,14 @@ def attribute(where: h5py.File | h5py.Group, name: str, least: int) -> int:
     return int(value)
 
 
+def group(top: Mapping[str, h5py.Group | h5py.Dataset], name: str) -> h5py.Group:
+    """The group of this name."""
+    found = top.get(name)
+    if not isinstance(found, h5py.Group):
+        raise ValueError(f"it has no group {name!r}")
+    return found
+
+
 def population(group: Any) -> tuple[tuple[int, ...], str, int]:
     """Shape, kind and depth of a population."""
     if not isinstance(group, h5py.Group):
@@ -57,10 +50,12 @@ def population(group: Any) -> tuple[tuple[int, ...], str, int]:
     shape, kind = np.asarray(group.attrs["shape"]), group.attrs["kind"]
     if shape.dtype.kind not in "iu" or shape.ndim != 1 or (shape < 1).any() or math.prod(shape.tolist()) > _MOST:
         raise ValueError(f"{group.name}: its shape is no list of sizes")
-    if not isinstance(kind, str):
-        raise ValueError(f"{group.name}: its kind is no text")
+    if not isinstance(kind, str) or not 1 <= len(kind) <= _LONGEST_KIND or not kind.isprintable():
+        raise ValueError(f"{group.name}: its kind is no short text")
     if ("counts" in group) != (kind not in SILENT_KINDS) or ("spikes" in group and kind in SILENT_KINDS):
         raise ValueError(f"{group.name}: a population of kind {kind} has counts and spikes if it fires, and only then")
+    if attribute(group, "size", 1) != math.prod(shape.tolist()):
+        raise ValueError(f"{group.name}: its size is not that of its shape")
     return tuple(int(size) for size in shape), kind, attribute(group, "depth", 0)
 
 
@@ -68,17 +63,35 @@ def array(
     group: h5py.Group, name: str, shape: tuple[int, ...], kinds: str = "i", least: int | None = None, most: int = _MOST
 ) -> npt.NDArray[Any]:
     """The data set `name`, of numbers of these numpy kinds, each from `least` to `most` where `least` is given."""
-    values: npt.NDArray[Any] = _data(group, name, shape, kinds)[()]
+    data = _data(group, name, shape, kinds)
+    refuse_large(f"{group.file.filename}: {group.name}/{name}", data.nbytes)
+    values: npt.NDArray[Any] = data[()]
     if least is not None and values.size and not (values.min() >= least and values.max() <= most):
         raise ValueError(f"{group.name}: {name!r} holds {values.min()} to {values.max()}, beyond {least} to {most}")
     return values
 
 
-def packed_spikes(group: h5py.Group, samples: int, timesteps: int, size: int) -> None:
-    """The data set "spikes" of a population of `size` neurons; it is read later, in parts."""
-    data = _data(group, "spikes", (samples, timesteps, -(-size // 8)), "u")
+def packed_spikes(group: h5py.Group, shape: tuple[int, ...], counts: npt.NDArray[np.int64]) -> str:
+    """Check the data set "spikes" against the counts of its samples; it is read later, in parts.
+
+    Returns:
+        SHA-256 of its bytes.
+    """
+    data = _data(group, "spikes", shape, "u")
     if data.dtype.itemsize != 1:
         raise ValueError(f"{group.name}: its spikes are of type {data.dtype}, not uint8")
+    digest = hashlib.sha256()
+    together = max(1, _AT_ONCE // max(math.prod(shape[1:]), 1))
+    for start in range(0, shape[0], together):
+        packed = data[start : start + together]
+        fired = np.bitwise_count(packed).sum((1, 2), dtype=np.int64)
+        if (fired != counts[start : start + together]).any():
+            at = start + int(np.flatnonzero(fired != counts[start : start + together])[0])
+            raise ValueError(
+                f"{group.name}: counts {counts[at]} spikes in sample {at}, but its spikes are {fired[at - start]}"
+            )
+        digest.update(packed.data)
+    return digest.hexdigest()
 
 
 def _data(group: h5py.Group, name: str, shape: tuple[int, ...], kinds: str) -> h5py.Dataset:
@@ -88,19 +101,15 @@ def _data(group: h5py.Group, name: str, shape: tuple[int, ...], kinds: str) -> h
         raise ValueError(f"{group.name}: {name!r} is no data of this file")
     if data.shape != shape or data.dtype.kind not in kinds:
         raise ValueError(f"{group.name}: {name!r} is {data.shape} of type {data.dtype}, not {shape} of whole numbers")
-    if data.chunks is None:
-        stored = data.id.get_storage_size() == data.nbytes
-    else:
-        pieces = math.prod(-(-length // part) for length, part in zip(shape, data.chunks, strict=True))
-        stored = data.id.get_num_chunks() == pieces
-    if not stored:
+    if not is_written(data):
         raise ValueError(f"{group.name}: {name!r} claims {data.nbytes} bytes that were never written")
+    refuse_bomb(f"{group.file.filename}: {group.name}/{name}", data.nbytes, data.id.get_storage_size())
     return data
 
 
 def about(text: Any) -> Mapping[str, Any]:
     """The attribute "run", what produced the record: an object, whose entries are of the types that a run writes."""
-    made = json.loads(text) if isinstance(text, str) else None
+    made = parse_json(text) if isinstance(text, str) else None
     if not isinstance(made, dict):
         raise ValueError("attribute 'run' is no JSON object")
     for name, (fits, kind) in _ENTRIES.items():

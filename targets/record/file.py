@@ -2,7 +2,8 @@
 
 Layout of the file:
 
-    attributes                    format "inflor-record", schema, timesteps, samples, run (JSON: what produced it)
+    attributes                    format "inflor-record", schema, timesteps, samples, run (JSON: what produced it), and
+                                  sha256 of all that follows, since schema 2
     populations/<name>            attributes shape, kind, depth, size
     populations/<name>/counts     int64 [samples], spikes of the sample
     populations/<name>/spikes     uint8 [samples, T, ceil(size / 8)], bit i of byte j is neuron 8 j + i (row-major)
@@ -21,11 +22,15 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from inflor.converter.errors import InputError
+from inflor.converter.errors import InputError, reason
+from inflor.converter.reading.checksum import verify
+from inflor.converter.reading.hdf5 import HDF5_ERRORS, members, opened
 from inflor.quant.ir.network import IntegerNetwork
 from inflor.targets.record import checks as record_checks
 
-FORMAT, SCHEMA = "inflor-record", 1
+FORMAT, SCHEMA = "inflor-record", 2
+SIGNED = 2
+"""The schema since which every record has a checksum."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +134,7 @@ def _stored_spikes(path: str, name: str, samples: slice) -> npt.NDArray[np.uint8
             packed: npt.NDArray[np.uint8] = group["spikes"][samples]
             return packed
     except (OSError, KeyError) as error:
-        raise InputError(f"{path}: its spikes of {name!r} cannot be read ({error}); make it again") from error
+        raise InputError(f"{path}: its spikes of {name!r} cannot be read ({reason(error)}); make it again") from error
 
 
 def as_recorded(network: IntegerNetwork, record: Record, of_float: bool = False) -> IntegerNetwork:
@@ -143,11 +148,11 @@ def as_recorded(network: IntegerNetwork, record: Record, of_float: bool = False)
         InputError: the record is of another network; says what differs. Or it predicts a class that there is not.
     """
     mine, theirs = (
-        {p.name: (p.shape, p.kind == "readout") for p in ps if p.kind != "input"}
-        for ps in (network.populations, record.populations)
+        {p.name: (p.shape, p.kind == "readout") if of_float else (p.shape, p.kind, p.depth) for p in ps}
+        for ps in (recorded_populations(network), [p for p in record.populations if p.kind != "input"])
     )
     info = network.info
-    odd = sorted({name for name, (_, readout) in mine.items() ^ theirs.items() if not (of_float and readout)})
+    odd = sorted({name for name, (_, kind, *_) in mine.items() ^ theirs.items() if not (of_float and kind is True)})
     if odd:
         raise InputError(
             f"{record.path or 'the record'}: is no record of {network.source or 'this network'}; they differ in "
@@ -211,42 +216,42 @@ def read(path: str | os.PathLike[str]) -> Record:
         InputError: the file is missing, damaged, no record, or holds what no run writes; see
         `inflor.targets.record.checks`.
     """
-    record_checks.check_regular(str(path))
-    try:
-        with h5py.File(path, "r") as file:
+    with opened(path, "a record", "make one: run the network with `out`") as file:
+        try:
             if file.attrs.get("format") != FORMAT or record_checks.attribute(file, "schema", 1) > SCHEMA:
                 raise InputError(
                     f"{path}: is not a record that this version reads; make one: run the network with `out`"
                 )
             return _read(file, str(path))
-    except (OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
-        raise InputError(
-            f"{path}: cannot be read as a record ({error}); make one: run the network with `out`"
-        ) from error
+        except HDF5_ERRORS as error:
+            raise InputError(
+                f"{path}: cannot be read as a record ({reason(error)}); make one: run the network with `out`"
+            ) from error
 
 
 def _read(file: h5py.File, path: str) -> Record:
-    groups: dict[str, h5py.Group] = dict(file["populations"].items())
+    top = members(file)
+    groups = members(record_checks.group(top, "populations"))
     timesteps, samples = record_checks.attribute(file, "timesteps", 1), record_checks.attribute(file, "samples", 0)
-    populations = {}
-    for n, g in groups.items():
-        shape, kind, depth = record_checks.population(g)
-        populations[n] = RecordedPopulation(name=n, shape=shape, kind=kind, depth=depth)
-    counts = {}
-    for name, population in populations.items():
-        group, most = groups[name], population.size * timesteps
-        if population.kind not in record_checks.SILENT_KINDS:
+    populations, counts, digests = {}, {}, {}
+    for name, group in groups.items():
+        shape, kind, depth = record_checks.population(group)
+        population = populations[name] = RecordedPopulation(name=name, shape=shape, kind=kind, depth=depth)
+        if kind not in record_checks.SILENT_KINDS:
+            most = population.size * timesteps
             counts[name] = record_checks.array(group, "counts", (samples,), least=0, most=most)
-        if "spikes" in group:
-            record_checks.packed_spikes(group, samples, timesteps, population.size)
+            if "spikes" in group:
+                shape = (samples, timesteps, -(-population.size // 8))
+                digests[name] = record_checks.packed_spikes(group, shape, counts[name])
     outputs = {}
-    for name in file.get("outputs", {}):
+    for name in members(record_checks.group(top, "outputs")) if "outputs" in top else ():
         if name not in populations or populations[name].kind != "readout":
             raise ValueError(f"/outputs: {name!r} is no readout of the record")
         shape = (samples, timesteps, populations[name].size)
-        outputs[name] = record_checks.array(file["outputs"], name, shape, "if")
+        outputs[name] = record_checks.array(top["outputs"], name, shape, "if")
     labels = record_checks.array(file, "labels", (samples,), least=-1)
-    return Record(
+    run, text = record_checks.about(file.attrs["run"]), file.attrs["run"]
+    record = Record(
         populations=tuple(sorted(populations.values(), key=lambda p: p.depth)),
         timesteps=timesteps,
         counts=counts,
@@ -256,6 +261,29 @@ def _read(file: h5py.File, path: str) -> Record:
         overflows={
             n: record_checks.attribute(g, "overflows", 0) for n, g in groups.items() if g.attrs.get("overflows", 0)
         },
-        run=record_checks.about(file.attrs["run"]),
+        run=run,
         path=path,
     )
+    verify(file, content(record, text, digests), path, needed=record_checks.attribute(file, "schema", 1) >= SIGNED)
+    return record
+
+
+def content(record: Record, run: str, spikes: Mapping[str, str]) -> dict[str, Any]:
+    """What the checksum of a record's file is of.
+
+    Args:
+        run: the attribute of this name.
+        spikes: SHA-256 of the packed spikes of every population whose spikes are kept.
+    """
+    return {
+        "timesteps": record.timesteps,
+        "samples": record.samples,
+        "run": run,
+        "populations": {p.name: {"shape": p.shape, "kind": p.kind, "depth": p.depth} for p in record.populations},
+        "overflows": {name: count for name, count in record.overflows.items() if count},
+        "spikes": spikes,
+        "counts": record.counts,
+        "outputs": record.outputs,
+        "predictions": record.predictions,
+        "labels": np.full(record.samples, -1) if record.labels is None else record.labels,
+    }

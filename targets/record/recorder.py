@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,8 +18,9 @@ import numpy.typing as npt
 
 from inflor.converter.errors import SimulationError
 from inflor.converter.files import atomic_path
+from inflor.converter.reading.checksum import sign
 from inflor.targets.record import checks as record_checks
-from inflor.targets.record.file import FORMAT, SCHEMA, Batch, Record, RecordedPopulation
+from inflor.targets.record.file import FORMAT, SCHEMA, Batch, Record, RecordedPopulation, content
 from inflor.targets.record.spool import Spool
 
 
@@ -46,6 +48,7 @@ class Recorder:
         self._predictions = np.zeros(samples, np.int64)
         self._overflows: dict[str, int] = {}
         self._packed: dict[str, Any] = {}
+        self._digests = {p.name: hashlib.sha256() for p in firing} if keep_spikes and file is not None else {}
         for p in self.populations:
             if file is None:
                 break
@@ -72,7 +75,10 @@ class Recorder:
             self.counts[name][where] = count
         for name, spikes in (batch.spikes or {}).items() if self.keep_spikes else ():
             flat = np.moveaxis(spikes, 0, 1).reshape(spikes.shape[1], spikes.shape[0], -1)
-            self._packed[name][where] = np.packbits(flat, axis=-1, bitorder="little")
+            packed = np.packbits(flat, axis=-1, bitorder="little")
+            self._packed[name][where] = packed
+            if self._digests:
+                self._digests[name].update(np.ascontiguousarray(packed).data)
         for name, values in batch.outputs.items():
             flat = np.moveaxis(values, 0, 1).reshape(values.shape[1], values.shape[0], -1)
             if name not in self._outputs:
@@ -95,9 +101,7 @@ class Recorder:
         """
         if self.done != self.samples:
             raise SimulationError(f"{self._who}: recorded {self.done} of {self.samples} samples")
-        if self._file is not None:
-            self._write_rest(labels, run)
-        return Record(
+        record = Record(
             populations=self.populations,
             timesteps=self.timesteps,
             counts=self.counts,
@@ -109,6 +113,9 @@ class Recorder:
             packed=self._packed if self._file is None and self.keep_spikes else None,
             path=self._path,
         )
+        if self._file is not None:
+            self._write_rest(self._file, record)
+        return record
 
     @property
     def _who(self) -> str:
@@ -153,18 +160,17 @@ class Recorder:
         if held.dtype != before:
             raise SimulationError(f"{self._who}: potentials of population {p.name!r} are {held.dtype} after {before}")
 
-    def _write_rest(self, labels: npt.NDArray[np.int64] | None, run: Mapping[str, Any]) -> None:
-        assert self._file is not None
-        self._file.attrs.update(
-            format=FORMAT, schema=SCHEMA, timesteps=self.timesteps, samples=self.samples, run=json.dumps(run)
-        )
+    def _write_rest(self, file: h5py.File, record: Record) -> None:
+        run = json.dumps(record.run)
+        file.attrs.update(format=FORMAT, schema=SCHEMA, timesteps=self.timesteps, samples=self.samples, run=run)
         for name, counts in self.counts.items():
-            self._file[f"populations/{name}/counts"] = counts
-            self._file[f"populations/{name}"].attrs["overflows"] = self._overflows.get(name, 0)
+            file[f"populations/{name}/counts"] = counts
+            file[f"populations/{name}"].attrs["overflows"] = self._overflows.get(name, 0)
         for name, values in self._outputs.items():
-            self._file[f"outputs/{name}"] = values
-        self._file["predictions"] = self._predictions
-        self._file["labels"] = np.full(self.samples, -1) if labels is None else labels
+            file[f"outputs/{name}"] = values
+        whole = content(record, run, {name: digest.hexdigest() for name, digest in self._digests.items()})
+        file["predictions"], file["labels"] = whole["predictions"], whole["labels"]
+        sign(file, whole)
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ says so.
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
 import shlex
@@ -26,6 +27,8 @@ from inflor.targets.spinnaker.plan import SpinnakerPlan
 from inflor.targets.spinnaker.target import place
 
 NO_LEAK_MS = 1000.0
+_DIGEST = "digest of the arrays"
+"""Stands for it in the script until they are written."""
 STATE = 1 << 15
 """Largest potential, in units of 1.0, that the script's scale leaves room for; s16.15 ends at 65,536."""
 
@@ -60,16 +63,18 @@ def write(
     text = TEMPLATE.format(  # names come from files, so each stands there as a literal
         network=ascii(network.source),
         data=ascii(data.name),
+        digest=_DIGEST,
         cores=",\n    ".join(map(ascii, cores)),
         links=",\n    ".join(map(ascii, links)),
         depth=plan.lowering.schedule.last,
         timesteps=network.info.timesteps,
         inputs=network.inputs[0].size,
     )
-    with atomic_path(data) as temporary, open(temporary, "wb") as file:
-        np.savez_compressed(file, **arrays)
-    with atomic_path(out) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    with atomic_path(out) as script, atomic_path(data) as temporary:
+        with open(temporary, "wb") as file:
+            np.savez_compressed(file, **arrays)
+        # The digest tells a script from the arrays of another one, of a run that was killed between the two.
+        script.write_text(text.replace(_DIGEST, hashlib.sha256(temporary.read_bytes()).hexdigest()), encoding="utf-8")
     how = f"python {shlex.quote(out.name)} image.npy"
     return (f"Run it with sPyNNaker 1!7.4.1, an image as its argument: {how}", *_notes(plan))
 
@@ -200,6 +205,8 @@ The population at stage k sees step f at tick f + k; its bias is a current sourc
 from the integer network's: stock neurons round their decay and input in s16.15.
 """
 
+import hashlib
+import io
 import sys
 from pathlib import Path
 
@@ -208,7 +215,10 @@ import pyNN.spiNNaker as sim
 
 NETWORK = {network}
 TIMESTEPS, STAGES, INPUTS = {timesteps}, {depth}, {inputs}
-DATA = np.load(Path(__file__).with_name({data}))
+ARRAYS = Path(__file__).with_name({data}).read_bytes()
+if hashlib.sha256(ARRAYS).hexdigest() != "{digest}":
+    sys.exit({data} + " is not the file that was written with this script; convert the network again")
+DATA = np.load(io.BytesIO(ARRAYS))
 CORES = [
     {cores},
 ]

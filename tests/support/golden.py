@@ -23,6 +23,7 @@ import numpy as np
 import torch
 from command_line import invoke
 from golden_networks import NETWORKS, Draw, Network, data, graph
+from signing import sign_again
 
 from inflor.converter.nir.metadata import RECTIFIED
 
@@ -123,6 +124,7 @@ def _export(name: str, network: Network, folder: Path, samples: Path, model: Pat
                 node["weight"][...] = draw.weights(node["weight"].shape, lean)
             if "bias" in node:
                 node["bias"][...] = draw.numbers(node["bias"].shape, -0.125, 0.1875 if leaky else 0.125)
+    sign_again(model)
     return exported
 
 
@@ -217,7 +219,7 @@ def record_digests(path: Path, exact: bool = True) -> Digests:
         populations = file["populations"]
         parts: dict[str, Any] = {
             "populations": [[name, _attributes(group)] for name, group in populations.items()],
-            "attributes": {key: value for key, value in _attributes(file).items() if key != "run"},
+            "attributes": {key: value for key, value in _attributes(file).items() if key not in ("run", "sha256")},
             "outputs": [
                 [name, _array(values[()] if exact else np.rint(values[()] * 64).astype(int))]
                 for name, values in file.get("outputs", {}).items()

@@ -6,7 +6,6 @@ Links: 0 E, 1 NE, 2 N, 3 W, 4 SW, 5 S.
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +15,7 @@ import numpy as np
 import scipy.sparse.csgraph
 
 from inflor.converter.errors import InputError
+from inflor.converter.reading.json_text import read_json
 from inflor.quant.operators import IntArray
 from inflor.targets.spinnaker.limits import Limits
 
@@ -26,6 +26,8 @@ TRIAD = 12
 ETHERNET = ((0, 0), (4, 8), (8, 4))
 """Corner (and Ethernet chip) of the three boards of a triad."""
 MOST_BOARDS = 1200
+LARGEST_COORDINATE = 255
+"""Of a chip: packets between chips name it by eight bits. No chip has as many cores."""
 CUT_OFF = 1 << 20
 """Hops that stand for no way at all: more than any way has, so that no placement chooses it."""
 Chip = tuple[int, int]
@@ -148,13 +150,9 @@ def read_dead(path: str | os.PathLike[str] | None) -> Dead:
     """
     if path is None:
         return Dead()
-    try:
-        with open(path, encoding="utf-8") as file:
-            data = json.load(file)
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path}: cannot be read as a list of dead parts ({error})") from error
+    data = read_json(path, "a list of dead parts")
     form = '{"chips": [[x, y]], "cores": [[x, y, p]], "links": [[x, y, link]]}'
-    if not isinstance(data, dict) or set(data) - {"chips", "cores", "links"}:
+    if set(data) - {"chips", "cores", "links"}:
         raise InputError(f"{path}: must be of the form {form}")
     parts: dict[str, frozenset[Any]] = {}
     for name, width in (("chips", 2), ("cores", 3), ("links", 3)):
@@ -166,4 +164,8 @@ def read_dead(path: str | os.PathLike[str] | None) -> Dead:
         parts[name] = frozenset(tuple(row) for row in rows)
     if any(link > 5 for _, _, link in parts["links"]):
         raise InputError(f"{path}: links are 0 E, 1 NE, 2 N, 3 W, 4 SW, 5 S")
+    for name, rows in parts.items():
+        if beyond := sorted(row for row in rows if max(row) > LARGEST_COORDINATE):
+            most = LARGEST_COORDINATE
+            raise InputError(f"{path}: {name}: no machine has {list(beyond[0])}; coordinates and cores go up to {most}")
     return Dead(parts["chips"], parts["cores"], parts["links"])

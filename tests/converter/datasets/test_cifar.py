@@ -100,14 +100,14 @@ def test_a_cifar_pickle_runs_nothing(tmp_path):
         {b"data": PIXELS, b"labels": print},
     ):
         path.write_bytes(pickle.dumps(content))
-        refused("refused", "cifar10", tmp_path)
+        refused("asks for", "cifar10", tmp_path)
     assert not target.exists()
 
 
 @pytest.mark.parametrize(
     "content",
     [
-        b"",
+        b"\0",
         b"text",
         pickle.dumps([1, 2]),
         pickle.dumps({b"data": PIXELS}),

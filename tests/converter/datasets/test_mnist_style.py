@@ -53,7 +53,7 @@ def test_mnist_as_one_npz(tmp_path):
         (lambda data: data[:-1], "does not hold"),
         (lambda data: data + b"\0", "does not hold"),
         (lambda data: data[:9], "ends inside its header"),
-        (lambda data: b"", "not an IDX file"),
+        (lambda data: b"\0", "not an IDX file"),
         (lambda data: b"\0\0\x0d" + data[3:], "not an IDX file"),
         (lambda data: data[:4] + struct.pack(">3I", 2**31, 2**31, 2**31) + data[16:], "does not hold"),
     ],

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from signing import sign_again
 
 from inflor.converter.errors import InputError
 from inflor.converter.nir import file as nir_file
@@ -206,7 +207,7 @@ def test_what_is_no_nir_file(tmp_path):
     (tmp_path / "empty.nir").touch()
     refused(tmp_path / "empty.nir", "is empty")
     (tmp_path / "text.nir").write_text("layers: 3\n" * 100)
-    refused(tmp_path / "text.nir", "not a NIR file")
+    refused(tmp_path / "text.nir", "is not HDF5, so it is not a .nir file")
     os.mkfifo(tmp_path / "pipe.nir")
     refused(tmp_path / "pipe.nir", "not a regular file")
     with h5py.File(tmp_path / "other.nir", "w") as file:
@@ -236,13 +237,15 @@ def test_claims_of_size_are_checked_before_memory_is_taken(tmp_path):
             del file["node/nodes/alpha/weight"]
             file.create_dataset("node/nodes/alpha/weight", dtype="f4", **options)
         refused(path, "/nodes/alpha/weight", f"claims {np.prod(options['shape'])} elements")
-    path = write_small(tmp_path / "many.nir")
-    with h5py.File(path, "r+") as file:  # each below the limit, the sum above
-        for i in range(9):
-            key = f"node/nodes/alpha/w{i}"
-            data = file.create_dataset(key, (8 * 10**7,), "f8", chunks=(10**5,), compression="lzf")
-            data[: 10**5] = np.random.default_rng(0).normal(size=10**5)
-    refused(path, "/nodes/alpha/w", "80000000 elements of float64", "together")
+    path = write_small(tmp_path / "part.nir")
+    with h5py.File(path, "r+") as file:
+        data = file.create_dataset("node/nodes/alpha/w", (8 * 10**7,), "f8", chunks=(10**5,), compression="lzf")
+        data[: 10**5] = np.random.default_rng(0).normal(size=10**5)
+    refused(path, "/nodes/alpha/w", "80000000 elements of float64", "bytes are stored")
+    path = write_small(tmp_path / "zeros.nir")
+    with h5py.File(path, "r+") as file:
+        file.create_dataset("node/nodes/alpha/w", data=np.zeros(2**27, np.int8), chunks=(2**20,), compression="gzip")
+    refused(path, "/nodes/alpha/w", "bytes would become 134217728", "without compression")
     path = write_small(tmp_path / "sparse.nir")
     with h5py.File(path, "r+") as file:
         file.create_dataset("node/nodes/alpha/w", (10**7,), "f8", chunks=(1000,))[:1] = 1
@@ -276,6 +279,7 @@ def tamper(path: Path, key: str, make: object) -> Path:
         if name in parent:
             del parent[name]
         make(parent, name)
+    sign_again(path)
     return path
 
 

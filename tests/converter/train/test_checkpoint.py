@@ -129,7 +129,7 @@ def test_a_pickle_payload_never_runs(tmp_path, content):
     for name, data in hostile:
         path = tmp_path / name
         path.write_bytes(data)
-        refused(path, "damaged or holds more|no model file")
+        refused(path, "damaged or holds more|no torch archive")
     assert not target.exists()
     pickle.loads(hostile[0][1])
     assert target.exists()  # the payload is a real one
@@ -151,9 +151,9 @@ def test_damaged_files(tmp_path, saved):
     data = saved.read_bytes()
     cases = {
         "empty.pt": (b"", "is empty"),
-        "text.pt": (b"epoch 1 loss 0.3\n", "no model file"),
-        "half.pt": (data[: len(data) // 2], "no model file"),
-        "short.pt": (data[:-1], "no model file|damaged"),
+        "text.pt": (b"epoch 1 loss 0.3\n", "no torch archive"),
+        "half.pt": (data[: len(data) // 2], "no torch archive"),
+        "short.pt": (data[:-1], "no torch archive|damaged"),
         "other.zip": (zipped({"readme.txt": b"hello"}), "damaged"),
     }
     for name, (damaged, match) in cases.items():
@@ -161,7 +161,7 @@ def test_damaged_files(tmp_path, saved):
         path.write_bytes(damaged)
         refused(path, match)
     refused(tmp_path / "missing.pt", "No such file")
-    refused(tmp_path, "Is a directory")
+    refused(tmp_path, "is a folder; name a .pt file")
 
 
 def zipped(members: dict[str, bytes], compression: int = zipfile.ZIP_STORED) -> bytes:

@@ -212,9 +212,11 @@ def integers(**weights: np.ndarray):
     nodes: dict[str, nir.NIRNode] = {"x": nir.Input(input_type={"input": np.array([next(iter(shapes.values()))[1]])})}
     nodes |= {name: make_node(nir.Linear, {"weight": weight}, {}) for name, weight in weights.items()}
     size = [weight.shape[0] for weight in weights.values()][-1]
-    nodes |= {"sum": nir.I(r=np.ones(size)), "end": nir.Output(output_type={"output": np.array([size])})}
+    readout = nir.I(r=np.ones(size), metadata={"weight_bits": 8})
+    nodes |= {"sum": readout, "end": nir.Output(output_type={"output": np.array([size])})}
     graph = validate(nir.NIRGraph(nodes, list(itertools.pairwise(nodes)), type_check=False), "hand.int.nir")
-    return replace(graph, info=ModelInfo(timesteps=2, stage="integer"))
+    about = {"inflor_integer": {"input_bits": 8}}
+    return replace(graph, info=ModelInfo(timesteps=2, stage="integer"), metadata=about)
 
 
 @pytest.mark.parametrize("exponent", [40, 62, 63])

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from float_graphs import graph_of, sink, source
 from on_target import violated
+from signing import sign_again
 
 from inflor.converter.errors import InputError
 from inflor.converter.nir.graph import Graph
@@ -73,6 +74,7 @@ def test_the_range_is_in_the_file(tmp_path: Path) -> None:
             about = file["node/metadata/inflor_integer"]
             del about["input_range"]
             about["input_range"] = wrong
+        sign_again(path)
         with pytest.raises(InputError, match=message):
             integer_nir.read(path)
 

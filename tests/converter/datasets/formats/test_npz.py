@@ -17,7 +17,7 @@ def test_npz_lacking_arrays(tmp_path):
     refused("12 samples but 11 labels", npz(tmp_path / "less.npz", x=X8, y=Y[:-1]))
 
 
-@pytest.mark.parametrize("content", [b"", b"x,y\n1,2\n", b"PK\x03\x04 half an archive"])
+@pytest.mark.parametrize("content", [b"\0", b"x,y\n1,2\n", b"PK\x03\x04 half an archive"])
 def test_files_that_are_no_npz(tmp_path, content):
     path = tmp_path / "bad.npz"
     path.write_bytes(content)

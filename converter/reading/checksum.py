@@ -1,0 +1,95 @@
+"""The checksum of an artifact's content: what its arrays and texts say, whatever way they lie in the file.
+
+An HDF5 file has it as the attribute "sha256" of its root, which programs that write the file anew do not carry over: so
+it stands only where inflor wrote last. A JSON object has it under the key "checksum".
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import h5py
+import numpy as np
+
+from inflor.converter.errors import InputError
+
+ATTRIBUTE, KEY = "sha256", "checksum"
+_CHANGED = (
+    "its content is not what its checksum says: it was damaged, or changed after inflor wrote it; make it again, or "
+    "take another copy"
+)
+
+
+def checksum(tree: Mapping[str, Any]) -> str:
+    """SHA-256, in hexadecimal, of nested mappings of arrays, numbers and texts; the order of keys has no part in it."""
+    digest = hashlib.sha256()
+    _add(digest, tree)
+    return digest.hexdigest()
+
+
+def sign(file: h5py.File, tree: Mapping[str, Any]) -> None:
+    """Write the checksum of its content into a file."""
+    file.attrs[ATTRIBUTE] = np.bytes_(checksum(tree))
+
+
+def verify(file: h5py.File, tree: Mapping[str, Any], source: str, needed: bool = False) -> None:
+    """Compare the content of a file with its checksum, where it has one.
+
+    Args:
+        needed: whether every file of this kind has one.
+
+    Raises:
+        InputError: they differ, or it is needed and not there.
+    """
+    said = file.attrs.get(ATTRIBUTE)
+    if said is None and not needed:
+        return
+    if said != checksum(tree).encode():
+        raise InputError(_CHANGED, path=source)
+
+
+def signed(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """Plain data with the checksum of the JSON that they become."""
+    return {**plain, KEY: _of_json(plain)}
+
+
+def verify_json(plain: Mapping[str, Any], source: str) -> dict[str, Any]:
+    """Plain data without the checksum that stood with them; files of earlier versions have none.
+
+    Raises:
+        InputError: they are not what it says.
+    """
+    rest = {key: value for key, value in plain.items() if key != KEY}
+    if KEY in plain and plain[KEY] != _of_json(rest):
+        raise InputError(_CHANGED, path=source)
+    return rest
+
+
+def _of_json(plain: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
+
+
+def _add(digest: Any, value: Any) -> None:
+    """Every part with its kind and its length before it, so that no two contents make the same bytes."""
+    if isinstance(value, Mapping):
+        digest.update(b"{%d}" % len(value))
+        for name in sorted(value):
+            _add(digest, name)
+            _add(digest, value[name])
+    elif isinstance(value, str):
+        text = value.encode()
+        digest.update(b"s%d:" % len(text) + text)
+    else:
+        array = np.asarray(value)
+        shape = ",".join(map(str, array.shape))
+        if array.dtype.kind in "OU":
+            digest.update(f"t[{shape}]".encode())
+            for text in array.ravel():
+                _add(digest, str(text))
+        else:
+            array = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
+            digest.update(f"{array.dtype.str}[{shape}]".encode())
+            digest.update(array.data)

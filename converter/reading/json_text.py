@@ -1,0 +1,95 @@
+"""JSON from anywhere, as what JSON is: finite numbers, every key once, texts that can be written again."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterable
+from typing import Any, NoReturn
+
+from inflor.converter.errors import InputError, reason
+from inflor.converter.reading.limits import MAX_DEPTH, MAX_JSON
+from inflor.converter.reading.paths import read_bytes
+
+
+def read_json(path: str | os.PathLike[str], what: str) -> dict[str, Any]:
+    """The object that a JSON file holds.
+
+    Args:
+        what: the kind of file that is asked for, as in "name a report of inflor quantize".
+
+    Raises:
+        InputError: the file cannot be read or is too large, or `parse_json` refuses it; or it holds no object.
+    """
+    data = read_bytes(path, what, MAX_JSON)
+    try:
+        found = parse_json(data.decode("utf-8"))
+    except ValueError as error:
+        raise InputError(f"is no JSON ({reason(error)}); name {what}", path=path) from error
+    if not isinstance(found, dict):
+        raise InputError(f"holds no JSON object; name {what}", path=path)
+    return found
+
+
+def parse_json(text: str) -> Any:
+    """The value of a JSON text.
+
+    Raises:
+        ValueError: it is no JSON, too long or nested too deep, repeats a key, or holds a number that is not finite or a
+            text that is not Unicode.
+    """
+    if len(text) > MAX_JSON:
+        raise ValueError(f"{len(text)} characters; at most {MAX_JSON} are read")
+    try:
+        value = json.loads(text, object_pairs_hook=_object, parse_constant=_refuse_constant, parse_float=_finite)
+    except RecursionError as error:
+        raise ValueError(f"nested more than {MAX_DEPTH} deep") from error
+    _check(value)
+    return value
+
+
+def _object(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"the key {key[:80]!r} stands there twice")
+        found[key] = value
+    return found
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number of JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text[:40]} is beyond what a number holds")
+    return number
+
+
+def _check(value: Any) -> None:
+    """Texts that no UTF-8 can say, and depth, level by level."""
+    level, depth = [value], 0
+    while level:
+        if depth > MAX_DEPTH:
+            raise ValueError(f"nested more than {MAX_DEPTH} deep")
+        inner: list[Any] = []
+        for entry in level:
+            if isinstance(entry, str):
+                _check_text(entry)
+            elif isinstance(entry, dict):
+                for key in entry:
+                    _check_text(key)
+                inner += entry.values()
+            elif isinstance(entry, list):
+                inner += entry
+        level, depth = inner, depth + 1
+
+
+def _check_text(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"a text holds {text[error.start]!r}, half of a character") from error

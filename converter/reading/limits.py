@@ -1,0 +1,46 @@
+"""The one set of limits by which files are read: bytes, elements, depth, and how far compressed data may swell."""
+
+from __future__ import annotations
+
+from inflor.converter.errors import InputError
+
+MAX_BYTES = 4 * 2**30
+"""Of one file, and of all arrays that are read from it, as they lie in memory."""
+MAX_JSON = 2**26
+"""Bytes of a JSON text."""
+MAX_DEPTH = 64
+"""Objects in objects, in JSON and in pickles."""
+MAX_PICKLED = 5_000_000
+"""Objects of a pickle, one that is named twice counted twice."""
+_SMALL, _LARGEST_RATIO = 2**26, 500
+"""Data above so many bytes may be so many times larger than they are stored. What is measured, drawn or trained
+compresses a hundred times at most; zeros, by gzip, a thousand times."""
+
+
+def refuse_bomb(what: str, size: int, stored: int) -> None:
+    """Refuse a few stored bytes that claim to be many: they would fill the memory, and say nothing.
+
+    Args:
+        what: of whose bytes there is talk, for the message.
+        size: bytes as they would lie in memory.
+        stored: bytes that they take in the file.
+
+    Raises:
+        InputError: they swell by more than any real data do.
+    """
+    if size > _SMALL and size > _LARGEST_RATIO * stored:
+        raise InputError(
+            f"{what}: {stored} bytes would become {size}, {size // max(stored, 1)} times as many, which no data do; "
+            "write it again without compression if it is meant so"
+        )
+
+
+def refuse_large(what: str, size: int, most: int = MAX_BYTES) -> None:
+    """Refuse more bytes than are read.
+
+    Raises:
+        InputError: `size` is above `most`.
+    """
+    if size > most:
+        limit = f"{most >> 30} GiB" if most >> 30 else f"{most >> 20} MiB"
+        raise InputError(f"{what}: has {size} bytes; at most {limit} are read")
