@@ -1,5 +1,6 @@
 # make demo: set up, then train, convert, quantize and run on real digits.
 # make test: set up, lint, run the tests of the fast tier.   make test-all: every test, and files mutated at random.
+# make fuzz N=10000: files of every kind, mutated.   make faults N=200: commands, killed while they work.
 # make draw: the property tests on new draws.
 # PYTHON chooses the interpreter (3.10 to 3.13), VENV the folder of the environment, JOBS the test processes.
 
@@ -14,7 +15,7 @@ PINS := pyproject.toml constraints.txt
 BRIAN2 := $(abspath $(VENV))/brian2
 
 .NOTPARALLEL:
-.PHONY: setup runtime lava peers demo test test-all draw lint bench clean
+.PHONY: setup runtime lava peers demo test test-all draw fuzz faults lint bench clean
 
 setup: $(VENV)/.dev $(VENV)/.lava $(VENV)/.spinnaker $(VENV)/.brian2 $(VENV)/.peers $(VENV)/.installed
 
@@ -35,11 +36,23 @@ test: setup lint
 
 test-all: setup lint
 	INFLOR_LOIHI_EXAMPLES=25 $(PYTEST)
-	$(VENV)/bin/python tests/fuzz.py 500 0
+	$(VENV)/bin/python tests/faults/fuzz.py 2000 0
+	$(VENV)/bin/python tests/faults/kill.py 40 0
 
 # The property tests alone, on networks that nobody has seen yet; what fails here becomes a test of its own.
 draw: setup
 	OMP_NUM_THREADS=1 $(VENV)/bin/pytest -n $(JOBS) --dist worksteal -m hypothesis --hypothesis-profile=anew
+
+# Other mutants, and other kills, with another FIRST.
+FIRST ?= 0
+
+fuzz: N ?= 10000
+fuzz: setup
+	$(VENV)/bin/python tests/faults/fuzz.py $(N) $(FIRST)
+
+faults: N ?= 200
+faults: setup
+	$(VENV)/bin/python tests/faults/kill.py $(N) $(FIRST)
 
 lint: setup
 	$(VENV)/bin/ruff check .

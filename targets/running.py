@@ -17,6 +17,7 @@ from inflor.targets import registry
 from inflor.targets.api import Plan, Progress, Rates, Target, UnplaceableError, Violation, choose
 from inflor.targets.record.file import Record, recorded_populations
 from inflor.targets.record.recorder import Recorder, recording
+from inflor.targets.record.remarks import on_activity
 
 Options = Mapping[str, Any]
 """Options of a target by name; None stands for the default."""
@@ -82,6 +83,7 @@ def run(
     options: Options | None = None,
     provenance: Mapping[str, Any] | None = None,
     notes: Sequence[str] = (),
+    strict: bool = False,
     progress: Progress | None = None,
 ) -> Record:
     """Run normalized images on a target and return the record, written to `out` where given.
@@ -91,6 +93,7 @@ def run(
             integer targets.
         keep_spikes: keep every spike, in the file or in memory; None keeps them where there is a file.
         notes: further ones for the reader.
+        strict: refuse inputs outside the range calibrated, and potentials that leave the target's width.
         provenance: plain data that goes into the record's `run`, beside target, seconds, samples_per_second, the plan
             with the facts of the run, and notes for the reader.
 
@@ -110,12 +113,16 @@ def run(
                 f"not {x.shape[1:]}"
             )
         inputs = network.quantize_input(x)
+        if strict and (outside := clipping(network, x, least=0)):
+            raise InputError(f"{outside}, which `strict` does not allow", path=network.source, option="strict")
     keep = out is not None if keep_spikes is None else keep_spikes
     whole = isinstance(network, IntegerNetwork)
     with recording(plan.populations, network.info.timesteps, len(x), out, keep, target, whole) as recorder:
         started = time.perf_counter()
         facts = chosen.run(plan, inputs, recorder, progress)
         seconds = time.perf_counter() - started
+        if strict:
+            _refuse_saturation(network, recorder)
         about = {**plan.summary(), **facts}
         return recorder.finish(
             labels,
@@ -125,7 +132,7 @@ def run(
                 "seconds": seconds,
                 "samples_per_second": len(x) / seconds,
                 "plan": about,
-                "notes": [*notes, *_notes(network, x, about), *_silence(network, recorder)],
+                "notes": [*notes, *_notes(network, x, about), *_activity(network, recorder)],
                 **(provenance or {}),
             },
         )
@@ -144,23 +151,42 @@ def record(
         return recorder.finish(None, {"plan": {**plan.summary(), **facts}})
 
 
+def clipping(network: IntegerNetwork, x: npt.NDArray[np.float32], least: float | None = None) -> str:
+    """That a share of the inputs lies outside what they may be; nothing where it is not worth a word.
+
+    Args:
+        least: the share above which it is; None where that depends on whether the range is proved.
+    """
+    share = network.clipped(x)
+    worth = (0.001 if network.input_range is None else 0.0) if least is None else least
+    if share <= worth:
+        return ""
+    low, high = network.input_limits
+    return f"{100 * share:.2g} % of the inputs lie outside the range calibrated, {low} to {high} units"
+
+
 def _notes(network: IntegerNetwork | Graph, x: npt.NDArray[np.float32], plan: Mapping[str, Any]) -> list[str]:
     """What a person should know who reads the numbers."""
     notes = [f"the mapping breaks a limit of the chip: {violation}" for violation in plan.get("violations", ())]
-    if isinstance(network, IntegerNetwork):
-        clipped = network.clipped(x)
-        if clipped > (0.001 if network.input_range is None else 0):
-            least, most = network.input_limits
-            outside = f"{100 * clipped:.1f} % of the inputs lie outside the range calibrated"
-            notes.append(f"{outside}, {least} to {most} units, and are clipped")
+    if isinstance(network, IntegerNetwork) and (outside := clipping(network, x)):
+        notes.append(f"{outside}, and are clipped")
     return notes
 
 
-def _silence(network: IntegerNetwork | Graph, recorder: Recorder) -> list[str]:
-    """That an answer was never given, which an accuracy does not show."""
-    if isinstance(network, IntegerNetwork):
-        answers = list(network.outputs)
-    else:
-        answers = network.predecessors(network.outputs()[0])
-    silent = [name for name in answers[:1] if name in recorder.counts and not recorder.counts[name].any()]
-    return [f"population {name!r} never fires, so that every prediction is the first class" for name in silent]
+def _activity(network: IntegerNetwork | Graph, recorder: Recorder) -> list[str]:
+    """That populations never or always fire, which an accuracy does not show."""
+    answers = network.outputs if isinstance(network, IntegerNetwork) else network.predecessors(network.outputs()[0])
+    sizes = {p.name: p.size * recorder.timesteps * max(recorder.samples, 1) for p in recorder.populations}
+    rates = {name: float(counts.sum()) / sizes[name] for name, counts in recorder.counts.items()}
+    return on_activity(rates, answers[0] if answers else None)
+
+
+def _refuse_saturation(network: IntegerNetwork | Graph, recorder: Recorder) -> None:
+    for name, count in recorder.overflows.items():
+        if count:
+            raise InputError(
+                f"{count} potentials of population {name!r} left their width, which `strict` does not allow",
+                path=network.source,
+                option="strict",
+                mend="run another target or fewer steps",
+            )

@@ -101,7 +101,8 @@ def make_dataset(
 ) -> Dataset:
     """Check raw arrays, split them where they are not, bring them to the form of `Dataset`, and measure the scale.
 
-    Bytes are divided by 255; but bytes of frames over time are counts, and stay as they are.
+    Bytes are divided by 255, but where no image holds any but 0 and 1, which are spikes or a mask, and in frames over
+    time, which are counts: these stay as they are.
 
     Args:
         raw: the arrays.
@@ -136,8 +137,9 @@ def make_dataset(
             )
     reading = choose(x_train.shape[1:], layout, frame, source)
     images = not reading.over_time
+    scaled = images and any(x.dtype == np.uint8 and x.max(initial=0) > 1 for x in (x_train, x_test))
     samples = {
-        part: _floats(reading.arrange(x), f"x of the {part} split", source, scaled=images)
+        part: _floats(reading.arrange(x), f"x of the {part} split", source, scaled=scaled)
         for part, x in (("train", x_train), ("test", x_test))
     }
     mean, std = _scale(samples["train"]) if images else ((0.0,), (1.0,))

@@ -15,6 +15,7 @@ import h5py
 import numpy as np
 
 from inflor.converter.errors import InputError
+from inflor.converter.reading.hdf5 import plain_attribute
 
 ATTRIBUTE, KEY = "sha256", "checksum"
 _CHANGED = (
@@ -42,12 +43,12 @@ def verify(file: h5py.File, tree: Mapping[str, Any], source: str, needed: bool =
         needed: whether every file of this kind has one.
 
     Raises:
-        InputError: they differ, or it is needed and not there.
+        InputError: they differ.
+        ValueError: it is needed and not there.
     """
-    said = file.attrs.get(ATTRIBUTE)
-    if said is None and not needed:
+    if ATTRIBUTE not in file.attrs and not needed:
         return
-    if said != checksum(tree).encode():
+    if plain_attribute(file, ATTRIBUTE) != checksum(tree):
         raise InputError(_CHANGED, path=source)
 
 

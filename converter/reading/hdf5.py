@@ -110,6 +110,24 @@ def read_tree(group: h5py.Group, source: str) -> Tree:
         return tree
 
 
+def plain_attribute(where: h5py.File | h5py.Group, name: str) -> Any:
+    """An attribute whose value stands in the file as it is: whole numbers, or a text of fixed length.
+
+    Texts of variable length lie in a heap, and HDF5 takes up to 4 GiB for one before it looks whether it is there.
+
+    Raises:
+        ValueError: there is none of this name, or it is of another type.
+    """
+    if name not in where.attrs:
+        raise ValueError(f"{where.name}: has no attribute {name!r}")
+    kind = h5py.h5a.open(where.id, name.encode()).get_type()
+    fixed = isinstance(kind, h5py.h5t.TypeStringID) and not kind.is_variable_str()
+    if not fixed and not isinstance(kind, h5py.h5t.TypeIntegerID):
+        raise ValueError(f"{where.name}: attribute {name!r} is neither a whole number nor a text of fixed length")
+    value = where.attrs[name]
+    return value.decode() if isinstance(value, bytes) else value
+
+
 def own_tree(group: h5py.Group) -> Tree:
     """What `read_tree` will read of a group that this process itself has written."""
     tree: Tree = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 import zipfile
 from collections.abc import Collection
 from typing import Any
@@ -85,4 +86,9 @@ def _read_member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, what: str) ->
     if any(size < 0 for size in shape) or math.prod(shape) * max(dtype.itemsize, 1) > entry.file_size:
         raise InputError(f"{what} claims shape {shape}, more than its {entry.file_size} bytes hold")
     with archive.open(entry) as stream:
-        return np.lib.format.read_array(stream, allow_pickle=False)
+        values = np.lib.format.read_array(stream, allow_pickle=False)
+    if dtype.kind == "U" and values.size and dtype.itemsize:
+        codes = np.ascontiguousarray(values).view(dtype.str[0] + "u4")
+        if bool(((codes > sys.maxunicode) | ((codes >= 0xD800) & (codes < 0xE000))).any()):
+            raise InputError(f"{what} holds a text that is not Unicode; save it again with numpy.savez")
+    return values

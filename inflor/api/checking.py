@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from inflor.api.loading import PathLike, Progress, load_dataset, network_of
@@ -13,7 +14,7 @@ from inflor.converter.errors import InputError
 from inflor.converter.passes.conventions import Conventions
 from inflor.fit import fitted
 from inflor.quant.ir.network import IntegerNetwork
-from inflor.targets import registry
+from inflor.targets import registry, running
 from inflor.targets.api import options_of
 from inflor.targets.equivalence import compare as equivalence
 from inflor.targets.equivalence.compare import Equivalence
@@ -65,9 +66,12 @@ def check(
     given = {name: value for name, value in options.items() if value is not None}
     chosen = options_by_target(targets, given)
     images, _ = data.split(split)
-    inputs = loaded.quantize_input(loaded.info.normalize(images[:samples]))
+    x = loaded.info.normalize(images[:samples])
+    inputs = loaded.quantize_input(x)
     watch = None if progress is None else lambda done, total: progress(done, total, "samples")
-    return equivalence.check(loaded, targets, inputs, chosen, watch)
+    result = equivalence.check(loaded, targets, inputs, chosen, watch, loaded.clipped(x))
+    outside = running.clipping(loaded, x)
+    return replace(result, notes=(*result.notes, f"{outside}, and are clipped")) if outside else result
 
 
 def options_by_target(targets: Sequence[str], given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

@@ -30,6 +30,7 @@ def run(
     data_dir: PathLike | None = None,
     layout: Layout = "auto",
     conventions: Conventions | None = None,
+    strict: bool = False,
     progress: Progress | None = None,
     **options: Any,
 ) -> Record:
@@ -46,6 +47,7 @@ def run(
         data_dir: the folder of data sets that do not come with the package.
         layout: of images, "chw" or "hwc"; "auto" takes what alone fits the network.
         conventions: what a float file does not say about time, and for how many steps any network is run.
+        strict: refuse inputs outside the range calibrated, and potentials that leave the target's width.
         progress: called with how much is done.
         options: of the target, e.g. `state_bits` of "cpu"; see `inflor targets NAME`.
 
@@ -77,5 +79,6 @@ def run(
         options=own_options(name, options),
         provenance=about,
         notes=notes,
+        strict=strict,
         progress=None if progress is None else lambda done, total: progress(done, total, "samples"),
     )

@@ -148,6 +148,8 @@ def print_report(report: QuantReport) -> None:
 
 def notes(report: QuantReport) -> Iterator[str]:
     """What a reader of the report should know."""
+    from inflor.targets.record.remarks import on_activity
+
     if report.input_zeroed > WORTH_SAYING:
         yield (
             f"input: {console.percent(report.input_zeroed)} of its values other than 0 round to 0, at a unit of "
@@ -156,6 +158,7 @@ def notes(report: QuantReport) -> Iterator[str]:
     if report.input_clipped > WORTH_SAYING:
         share = console.percent(report.input_clipped)
         yield f"input: {share} of its values are clipped, at a unit of {report.input_unit:.3g}"
+    yield from on_activity({p.population: p.spike_rate_float for p in report.layers if p.spike_rate_float is not None})
     for layer in report.layers:
         for text in (_levels(layer), _spikes(layer), _at_rest(layer)):
             if text:

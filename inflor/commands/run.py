@@ -46,6 +46,7 @@ POPULATIONS = (
 @click.option("--samples", type=WHOLE, metavar="N", help="Run the first N only.  [default: all]")
 @click.option("--out", type=FILE, metavar="FILE", help="Record every spike in this .h5 file.")
 @click.option("--no-spikes", is_flag=True, help="Leave the spikes out of it: counts and outputs only.")
+@click.option("--strict", is_flag=True, help="Refuse inputs that are clipped, and potentials that saturate.")
 @time_options
 @data_options
 @json_option

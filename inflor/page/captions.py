@@ -30,6 +30,7 @@ def accuracy(found: Accuracy) -> str:
 def verdict(found: Verdict) -> str:
     compared = f"{count(found.compared)} spikes and silences of {plural(found.samples, 'sample')}"
     left_out = f" Not compared: {listed(found.not_compared)}." if found.not_compared else ""
+    left_out += "".join(f" {note[:1].upper()}{note[1:]}." for note in found.notes)
     if found.equal:
         return f"{listed(found.targets)} fire the same spikes: {compared} compared, none different.{left_out}"
     text = f"{listed(found.targets)} differ in {count(found.mismatches)} of {compared} compared.{left_out}"

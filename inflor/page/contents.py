@@ -51,6 +51,7 @@ class Verdict:
     Attributes:
         first: where they first differed, None where they are equal.
         not_compared: names of the populations that not every target recorded.
+        notes: what saturated, was clipped, or never fired.
     """
 
     equal: bool
@@ -62,6 +63,7 @@ class Verdict:
     first: Row | None
     origin: str
     not_compared: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,8 @@ def _verdict(found: Mapping[str, Any], origin: str) -> Verdict:
         raise ValueError("compares no population")
     names = _list({"not_compared": (), **found}, "not_compared")
     left_out = tuple(_text({"not_compared": name}, "not_compared") for name in names)
-    return Verdict(equal, tuple(targets), samples, compared, mismatches, layers, shown, origin, left_out)
+    notes = tuple(_text({"notes": note}, "notes") for note in _list({"notes": (), **found}, "notes"))
+    return Verdict(equal, tuple(targets), samples, compared, mismatches, layers, shown, origin, left_out, notes)
 
 
 def _layer(layer: Any) -> Row:

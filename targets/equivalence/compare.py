@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,7 @@ from inflor.quant.operators import Weighted, unrolled
 from inflor.targets import registry, running
 from inflor.targets.api import Plan, Progress, Target
 from inflor.targets.record.file import Record
+from inflor.targets.record.remarks import on_activity, on_saturation
 
 CHUNK = 32
 """Samples whose spikes are unpacked at a time."""
@@ -105,6 +106,9 @@ class Equivalence:
     """compared_spikes: neuron-steps compared (each holds a spike or none), per target beyond the first, readouts aside.
 
     mismatches: those that differ, readout values included. not_compared: populations that not every target records.
+    saturated: by target and population, the neuron-steps whose state left the target's arithmetic; equal spikes are
+    then no proof of the network's own. clipped: the share of the inputs outside the range calibrated. notes: both, and
+    which populations never or always fired, in words.
     """
 
     targets: tuple[str, ...]
@@ -114,15 +118,33 @@ class Equivalence:
     layers: tuple[Layer, ...]
     first_mismatch: Mismatch | None = None
     not_compared: tuple[str, ...] = ()
+    saturated: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    clipped: float = 0.0
+    notes: tuple[str, ...] = ()
 
     @property
     def equal(self) -> bool:
         return self.mismatches == 0
 
+    @property
+    def sound(self) -> bool:
+        """Equal, and nothing saturated or was clipped on the way."""
+        return self.equal and not self.saturated and not self.clipped
+
+    @property
+    def verdict(self) -> str:
+        """In a few words."""
+        if not self.equal:
+            return f"{self.mismatches} different"
+        held = {(name, count): None for counts in self.saturated.values() for name, count in counts.items()}
+        but = [f"{count} potentials saturated in {name!r}" for name, count in held]
+        but += [f"{100 * self.clipped:.2g} % of the inputs were clipped"] if self.clipped else []
+        return "equal" + (f", but {' and '.join(but)}" if but else "")
+
     def as_dict(self) -> dict[str, Any]:
         """Plain data for `--json`."""
         layers = [{**asdict(layer), "agreement": layer.agreement} for layer in self.layers]
-        return {**asdict(self), "equal": self.equal, "layers": layers}
+        return {**asdict(self), "equal": self.equal, "sound": self.sound, "layers": layers}
 
 
 def check(
@@ -131,10 +153,11 @@ def check(
     inputs: npt.NDArray[Any],
     options: Mapping[str, Mapping[str, Any]] | None = None,
     progress: Progress | None = None,
+    clipped: float = 0.0,
 ) -> Equivalence:
     """Run `network` on every target and compare. inputs: quantized, integers [samples, *shape] or [samples, T, *shape].
 
-    options: per target, the options of its `place`.
+    options: per target, the options of its `place`. clipped: the share of the inputs that quantizing clipped.
 
     Raises:
         InputError: fewer than two targets, a target that runs no integer networks, or what a target itself refuses.
@@ -150,7 +173,7 @@ def check(
             raise InputError(f"target {name!r} runs float networks only; leave it out of `targets`")
     plans = {name: running.place(target, network, (options or {}).get(name)) for name, target in found.items()}
     records = {n: running.record(target, plans[n], network, inputs, progress) for n, target in found.items()}
-    result = compare(network, records, inputs)
+    result = replace(compare(network, records, inputs), clipped=clipped)
     if result.first_mismatch is None:
         return result
     return _with_states(result, found, plans, inputs)
@@ -187,6 +210,12 @@ def compare(network: IntegerNetwork, records: Mapping[str, Record], inputs: npt.
         layers=tuple(layers),
         first_mismatch=first,
         not_compared=tuple(p.name for p in wanted if p.name not in recorded),
+        saturated={
+            target: {name: count for name, count in record.overflows.items() if count}
+            for target, record in records.items()
+            if any(record.overflows.values())
+        },
+        notes=(*on_saturation(records), *on_activity(next(iter(records.values())).rates)),
     )
 
 

@@ -14,9 +14,9 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from inflor.converter.reading.hdf5 import is_written
+from inflor.converter.reading.hdf5 import is_written, plain_attribute
 from inflor.converter.reading.json_text import parse_json
-from inflor.converter.reading.limits import refuse_bomb, refuse_large
+from inflor.converter.reading.limits import MAX_JSON, refuse_bomb, refuse_large
 
 SILENT_KINDS = ("readout", "input")
 """Kinds of population that never fire."""
@@ -29,7 +29,7 @@ _MOST = 1 << 40
 
 def attribute(where: h5py.File | h5py.Group, name: str, least: int) -> int:
     """An attribute that is a whole number of at least `least`."""
-    value = where.attrs[name]
+    value = plain_attribute(where, name)
     if not isinstance(value, int | np.integer) or not least <= value <= _MOST:
         raise ValueError(f"{where.name}: attribute {name!r} is no whole number of at least {least}")
     return int(value)
@@ -47,7 +47,7 @@ def population(group: Any) -> tuple[tuple[int, ...], str, int]:
     """Shape, kind and depth of a population."""
     if not isinstance(group, h5py.Group):
         raise ValueError("a population is no group")
-    shape, kind = np.asarray(group.attrs["shape"]), group.attrs["kind"]
+    shape, kind = np.asarray(plain_attribute(group, "shape")), plain_attribute(group, "kind")
     if shape.dtype.kind not in "iu" or shape.ndim != 1 or (shape < 1).any() or math.prod(shape.tolist()) > _MOST:
         raise ValueError(f"{group.name}: its shape is no list of sizes")
     if not isinstance(kind, str) or not 1 <= len(kind) <= _LONGEST_KIND or not kind.isprintable():
@@ -107,14 +107,25 @@ def _data(group: h5py.Group, name: str, shape: tuple[int, ...], kinds: str) -> h
     return data
 
 
-def about(text: Any) -> Mapping[str, Any]:
-    """The attribute "run", what produced the record: an object, whose entries are of the types that a run writes."""
-    made = parse_json(text) if isinstance(text, str) else None
+def text(top: Mapping[str, h5py.Group | h5py.Dataset], name: str) -> str:
+    """The data set of this name, one text of fixed length."""
+    data = top.get(name)
+    if not isinstance(data, h5py.Dataset) or data.shape != () or data.dtype.kind != "S":
+        raise ValueError(f"{name!r} is no text of fixed length")
+    refuse_large(f"{data.file.filename}: {name}", data.dtype.itemsize, MAX_JSON)
+    if not is_written(data):
+        raise ValueError(f"{name!r} was never written")
+    return bytes(data[()]).decode()
+
+
+def about(text: str) -> Mapping[str, Any]:
+    """The text "run", what produced the record: an object, whose entries are of the types that a run writes."""
+    made = parse_json(text)
     if not isinstance(made, dict):
-        raise ValueError("attribute 'run' is no JSON object")
+        raise ValueError("'run' is no JSON object")
     for name, (fits, kind) in _ENTRIES.items():
         if made.get(name) is not None and not fits(made[name]):
-            raise ValueError(f"attribute 'run': {name!r} is not {kind}")
+            raise ValueError(f"'run': {name!r} is not {kind}")
     return made
 
 

@@ -2,8 +2,8 @@
 
 Layout of the file:
 
-    attributes                    format "inflor-record", schema, timesteps, samples, run (JSON: what produced it), and
-                                  sha256 of all that follows, since schema 2
+    attributes                    format "inflor-record", schema 2, timesteps, samples, and sha256 of all that follows
+    run                           JSON, in UTF-8: what produced it
     populations/<name>            attributes shape, kind, depth, size
     populations/<name>/counts     int64 [samples], spikes of the sample
     populations/<name>/spikes     uint8 [samples, T, ceil(size / 8)], bit i of byte j is neuron 8 j + i (row-major)
@@ -24,13 +24,11 @@ import numpy.typing as npt
 
 from inflor.converter.errors import InputError, reason
 from inflor.converter.reading.checksum import verify
-from inflor.converter.reading.hdf5 import HDF5_ERRORS, members, opened
+from inflor.converter.reading.hdf5 import HDF5_ERRORS, members, opened, plain_attribute
 from inflor.quant.ir.network import IntegerNetwork
 from inflor.targets.record import checks as record_checks
 
 FORMAT, SCHEMA = "inflor-record", 2
-SIGNED = 2
-"""The schema since which every record has a checksum."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -218,10 +216,14 @@ def read(path: str | os.PathLike[str]) -> Record:
     """
     with opened(path, "a record", "make one: run the network with `out`") as file:
         try:
-            if file.attrs.get("format") != FORMAT or record_checks.attribute(file, "schema", 1) > SCHEMA:
-                raise InputError(
-                    f"{path}: is not a record that this version reads; make one: run the network with `out`"
-                )
+            if "populations" not in file or "schema" not in file.attrs:
+                raise InputError(f"{path}: is not a record; make one: run the network with `out`")
+            schema = record_checks.attribute(file, "schema", 1)
+            if schema != SCHEMA:
+                version = f"{'an earlier' if schema < SCHEMA else 'a later'} version (schema {schema}, not {SCHEMA})"
+                raise InputError(f"{path}: is a record of {version}; make it again: run the network with `out`")
+            if plain_attribute(file, "format") != FORMAT:
+                raise InputError(f"{path}: is not a record; make one: run the network with `out`")
             return _read(file, str(path))
         except HDF5_ERRORS as error:
             raise InputError(
@@ -250,7 +252,8 @@ def _read(file: h5py.File, path: str) -> Record:
         shape = (samples, timesteps, populations[name].size)
         outputs[name] = record_checks.array(top["outputs"], name, shape, "if")
     labels = record_checks.array(file, "labels", (samples,), least=-1)
-    run, text = record_checks.about(file.attrs["run"]), file.attrs["run"]
+    text = record_checks.text(top, "run")
+    run = record_checks.about(text)
     record = Record(
         populations=tuple(sorted(populations.values(), key=lambda p: p.depth)),
         timesteps=timesteps,
@@ -258,13 +261,11 @@ def _read(file: h5py.File, path: str) -> Record:
         outputs=outputs,
         predictions=record_checks.array(file, "predictions", (samples,), least=0),
         labels=None if (labels < 0).all() else labels,
-        overflows={
-            n: record_checks.attribute(g, "overflows", 0) for n, g in groups.items() if g.attrs.get("overflows", 0)
-        },
+        overflows={n: record_checks.attribute(g, "overflows", 0) for n, g in groups.items() if "overflows" in g.attrs},
         run=run,
         path=path,
     )
-    verify(file, content(record, text, digests), path, needed=record_checks.attribute(file, "schema", 1) >= SIGNED)
+    verify(file, content(record, text, digests), path, needed=True)
     return record
 
 
@@ -272,7 +273,7 @@ def content(record: Record, run: str, spikes: Mapping[str, str]) -> dict[str, An
     """What the checksum of a record's file is of.
 
     Args:
-        run: the attribute of this name.
+        run: the text of this name.
         spikes: SHA-256 of the packed spikes of every population whose spikes are kept.
     """
     return {

@@ -53,7 +53,7 @@ class Recorder:
             if file is None:
                 break
             group = file.create_group(f"populations/{p.name}")
-            group.attrs.update(shape=np.array(p.shape), kind=p.kind, depth=p.depth, size=p.size)
+            group.attrs.update(shape=np.array(p.shape), kind=np.bytes_(p.kind), depth=p.depth, size=p.size)
         for p in firing if keep_spikes else ():
             shape = (samples, timesteps, -(-p.size // 8))
             if file is None:
@@ -118,6 +118,11 @@ class Recorder:
         return record
 
     @property
+    def overflows(self) -> Mapping[str, int]:
+        """Neuron-steps of each population whose state left the arithmetic's width, so far."""
+        return self._overflows
+
+    @property
     def _who(self) -> str:
         return f"target {self._target!r}" if self._target else "the run"
 
@@ -162,7 +167,10 @@ class Recorder:
 
     def _write_rest(self, file: h5py.File, record: Record) -> None:
         run = json.dumps(record.run)
-        file.attrs.update(format=FORMAT, schema=SCHEMA, timesteps=self.timesteps, samples=self.samples, run=run)
+        # Texts of fixed length: those of variable length lie in heaps, which HDF5 reads without care.
+        about = {"schema": SCHEMA, "timesteps": self.timesteps, "samples": self.samples}
+        file.attrs.update(format=np.bytes_(FORMAT), **about)
+        file["run"] = np.bytes_(run)
         for name, counts in self.counts.items():
             file[f"populations/{name}/counts"] = counts
             file[f"populations/{name}"].attrs["overflows"] = self._overflows.get(name, 0)

@@ -82,17 +82,23 @@ def _read_record(path: Path) -> str:
         if p.name in record.counts and record.path:
             record.spikes(p.name, slice(0, 1))
     try:
-        records.as_recorded(integer_nir.read(path.parent / "network.int.nir"), record)
+        records.as_recorded(integer_nir.read(path.parent.parent / "whole" / "network.int.nir"), record)
     except InputError:
         return "read, but of another network"
     return "of the network"
 
 
 def _record_content(path: Path) -> str:
+    """Of all that a record has; what no record has is nobody's."""
     with h5py.File(path, "r") as file:
-        attributes = {k: str(v) for k, v in file.attrs.items()}
-        groups = {n: {k: str(v) for k, v in g.attrs.items()} for n, g in file["populations"].items()}
-        return checksum({"data": own_tree(file), "attributes": attributes, "groups": groups})
+        said = [str(file.attrs[name]) for name in ("format", "schema", "timesteps", "samples")]
+        data = {name: own_tree(file)[name] for name in ("outputs", "predictions", "labels", "run")}
+        data |= {name: {k: g[k][()] for k in ("counts", "spikes") if k in g} for name, g in file["populations"].items()}
+        groups = {
+            name: [str(group.attrs.get(key)) for key in ("shape", "kind", "depth", "size", "overflows")]
+            for name, group in file["populations"].items()
+        }
+        return checksum({"said": np.array(said), "data": data, "groups": {n: np.array(g) for n, g in groups.items()}})
 
 
 def _nir_content(path: Path) -> str:
@@ -288,7 +294,9 @@ def _sign_json(path: Path) -> None:
 
 
 def _json_content(path: Path) -> str:
-    return hashlib.sha256(json.dumps(json.loads(path.read_text()), sort_keys=True).encode()).hexdigest()
+    plain = json.loads(path.read_text())
+    assert KEY in plain, "a file of an earlier version, which nothing protects"
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
 
 def _read_verdict(path: Path) -> str:

@@ -255,7 +255,9 @@ def test_an_output_that_never_fires_predicts_nothing(tmp_path):
     np.savez(tmp_path / "d.npz", x_train=x, y_train=y, x_test=x, y_test=y)
     for graph in (made.graph, inflor.quantize(made.graph, calibrate=tmp_path / "d.npz").network):
         notes = inflor.run(graph, dataset=tmp_path / "d.npz").run["notes"]
-        assert "population 'n' never fires, so that every prediction is the first class" in notes
+        assert any(
+            note.startswith("population 'n' never fires, so that every prediction is the first class") for note in notes
+        )
 
 
 def test_what_quantize_would_refuse_is_said_on_importing(tmp_path: Path) -> None:

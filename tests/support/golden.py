@@ -215,7 +215,7 @@ def _contents(item: Any) -> Any:
 def record_digests(path: Path, exact: bool = True) -> Digests:
     """Of a record.h5. exact: take outputs bit by bit; else to a 64th, because they are float and round differently."""
     with h5py.File(path, "r") as file:
-        run = json.loads(_without(path.parent, file.attrs["run"]))
+        run = json.loads(_without(path.parent, file["run"][()].decode()))
         populations = file["populations"]
         parts: dict[str, Any] = {
             "populations": [[name, _attributes(group)] for name, group in populations.items()],

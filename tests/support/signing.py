@@ -28,11 +28,11 @@ def _of_record(file: h5py.File) -> dict[str, Any]:
     return {
         "timesteps": int(file.attrs["timesteps"]),
         "samples": int(file.attrs["samples"]),
-        "run": file.attrs["run"],
+        "run": file["run"][()].decode(),
         "populations": {
             name: {
                 "shape": tuple(map(int, group.attrs["shape"])),
-                "kind": group.attrs["kind"],
+                "kind": group.attrs["kind"].decode(),
                 "depth": int(group.attrs["depth"]),
             }
             for name, group in groups.items()

@@ -188,7 +188,7 @@ def test_hdf5_of_another_kind_is_refused(tmp_path: Path) -> None:
 
 
 def _run(text: str) -> Damage:
-    return lambda file: file.attrs.modify("run", text)
+    return _data("run", np.bytes_(text))
 
 
 def _data(path: str, values: Any) -> Damage:
@@ -224,7 +224,7 @@ def _linked(file: h5py.File) -> None:
 DAMAGE: dict[str, tuple[Damage, str]] = {
     "a list as run": (_run("[]"), "'run' is no JSON object"),
     "no JSON as run": (_run("{"), "cannot be read as a record"),
-    "a number as run": (lambda file: file.attrs.__setitem__("run", 5), "'run' is no JSON object"),
+    "a number as run": (_data("run", 5), "'run' is no text of fixed length"),
     "seconds": (_run('{"seconds": "abc"}'), "'seconds' is not a number"),
     "endless seconds": (_run('{"seconds": 1e999}'), "1e999 is beyond what a number holds"),
     "a huge rate": (_run('{"samples_per_second": 1' + 400 * "0" + "}"), "'samples_per_second' is not a number"),
@@ -253,14 +253,14 @@ DAMAGE: dict[str, tuple[Damage, str]] = {
     "labels": (_data("labels", np.full(7, -2)), "'labels' holds -2"),
     "outputs": (_data("outputs/out", np.zeros((7, 4, 3))), "'out' is"),
     "outputs of nothing": (lambda file: file.__setitem__("outputs/x", np.zeros((7, 4, 3))), "'x' is no readout"),
-    "shape": (_attribute("populations/a", "shape", [3.5, 5.0]), "no list of sizes"),
+    "shape": (_attribute("populations/a", "shape", [3.5, 5.0]), "'shape' is neither"),
     "negative shape": (_attribute("populations/a", "shape", [-3, -5]), "no list of sizes"),
     "huge shape": (_attribute("populations/a", "shape", [2**62, 2**62]), "no list of sizes"),
     "kind": (_attribute("populations/a", "kind", 3), "kind is no short text"),
-    "depth": (_attribute("populations/a", "depth", "x"), "'depth' is no whole number"),
+    "depth": (_attribute("populations/a", "depth", "x"), "'depth' is neither"),
     "overflows": (_attribute("populations/a", "overflows", -3), "'overflows' is no whole number"),
     "timesteps": (_attribute("/", "timesteps", 0), "'timesteps' is no whole number"),
-    "samples": (_attribute("/", "samples", "many"), "'samples' is no whole number"),
+    "samples": (_attribute("/", "samples", "many"), "'samples' is neither"),
     "schema": (_attribute("/", "schema", [1, 2]), "'schema' is no whole number"),
     "a population that is data": (_data("populations/out", np.zeros(3)), "a population is no group"),
 }
