@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from inflor.command import Command
-from inflor.options import FILE, Memory, Seconds, Whole
+from inflor.options import FILE, LARGEST, Memory, Seconds, Whole
 from inflor.targets import registry
 from inflor.targets.api import Option, options_of
 
@@ -87,7 +87,7 @@ def _type(specs: list[Option]) -> click.ParamType[Any]:
         return click.Choice(list(dict.fromkeys(choice for s in specs for choice in s.choices)))
     if spec.kind == "whole":
         bounded = all(s.most is not None for s in specs)
-        return Whole(min(s.least for s in specs), max(s.most or 0 for s in specs) if bounded else None)
+        return Whole(min(s.least for s in specs), max(s.most or 0 for s in specs) if bounded else LARGEST)
     kinds: Mapping[str, click.ParamType[Any]] = {
         "number": click.FLOAT,
         "seconds": Seconds(),

@@ -21,7 +21,7 @@ class CpuOptions:
     """
 
     memory: int = option(1 << 30, "cap on activations, e.g. 512M", kind="bytes")
-    threads: int | None = option(None, "CPU threads to use", kind="whole", least=1)
+    threads: int | None = option(None, "CPU threads to use", kind="whole", least=1, most=1024)
     device: str = option("cpu", "where it computes", choices=("cpu", "cuda"))
     profile: str | None = option(None, "target whose arithmetic is emulated, e.g. loihi", metavar="TARGET")
     state_bits: int | None = option(None, "width of the potential, 2 to 63", kind="whole", least=2, most=63)

@@ -17,4 +17,4 @@ class FloatOptions:
     """
 
     memory: int = option(1 << 30, "cap on activations, e.g. 512M", kind="bytes")
-    threads: int | None = option(None, "CPU threads to use", kind="whole", least=1)
+    threads: int | None = option(None, "CPU threads to use", kind="whole", least=1, most=1024)

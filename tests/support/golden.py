@@ -235,7 +235,8 @@ def record_digests(path: Path, exact: bool = True) -> Digests:
 
 
 def _attributes(item: Any) -> dict[str, Any]:
-    return {key: v.tolist() if isinstance(v, np.ndarray | np.generic) else v for key, v in sorted(item.attrs.items())}
+    plain = {key: v.tolist() if isinstance(v, np.ndarray | np.generic) else v for key, v in sorted(item.attrs.items())}
+    return {key: value.decode() if isinstance(value, bytes) else value for key, value in plain.items()}
 
 
 def plain_digests(text: str, folder: Path) -> Digests:

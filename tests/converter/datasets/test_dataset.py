@@ -88,3 +88,14 @@ def test_npz_with_x_and_y_is_split_by_class(tmp_path):
 def test_npz_that_is_wrong(tmp_path, change, match):
     path = npz(tmp_path / "bad.npz", **four(**change))
     assert str(path) in refused(match, path)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.bool_, np.float32])
+def test_zeros_and_ones_stay_what_they_are_whatever_their_type(tmp_path, dtype):
+    x = (np.random.default_rng(0).random((20, 8)) < 0.5).astype(dtype)
+    data = load(npz(tmp_path / "mask.npz", x_train=x, y_train=np.arange(20) % 2, x_test=x, y_test=np.arange(20) % 2))
+    np.testing.assert_array_equal(data.x_train, x.astype(np.float32))
+    if dtype == np.uint8:  # one rule for both splits
+        parts = {"x_train": x * 200, "y_train": np.arange(20) % 2, "x_test": x, "y_test": np.arange(20) % 2}
+        data = load(npz(tmp_path / "grey.npz", **parts))
+        assert (data.x_train.max(), data.x_test.max()) == pytest.approx((200 / 255, 1 / 255))
