@@ -31,7 +31,7 @@ GOLDEN = Path(__file__).resolve().parents[1] / "end_to_end" / "golden.json"
 REFUSED = "refused"
 BAD_INPUT = 2
 DIGITS = 12
-VARYING = ("version", "versions", "trained_with", "sha256", "network", "batch", RECTIFIED)
+VARYING = ("version", "versions", "trained_with", "sha256", "checksum", "network", "batch", RECTIFIED)
 """Keys that say from what file and by which version something was made, and how much memory it was made in; and one
 that the files of the first version did not have."""
 ASSUMED = 4

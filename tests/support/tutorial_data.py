@@ -23,6 +23,17 @@ TESTED = 1000
 """Samples of the test split."""
 
 
+MORE = 5000
+"""Samples of the test split that say what 8 bits cost, where there are as many: of 1,000 one is a tenth of a point."""
+
+
+def more(kind: str) -> dict[str, np.ndarray] | None:
+    """Further samples of the test split, and a few to go with them as the train split; None where there are none."""
+    if kind not in ("mnist", "flat", "rate", "rows"):
+        return None
+    return _mnist(kind, {"train": 100, "test": MORE})
+
+
 @cache
 def data(kind: str) -> dict[str, np.ndarray]:
     """x and y of both splits, float32; frames [N, T, ...] where the kind has them."""
@@ -30,10 +41,14 @@ def data(kind: str) -> dict[str, np.ndarray]:
         return _cifar10()
     if kind == "nmnist":
         return _nmnist()
+    return _mnist(kind, {"train": 6000, "test": TESTED})
+
+
+def _mnist(kind: str, counts: dict[str, int]) -> dict[str, np.ndarray]:
     with np.load(DATA / "mnist.npz") as file:
         found = {key: file[key] for key in file.files}
     shape = {"mnist": (1, 28, 28), "flat": (784,), "rate": (784,), "rows": (28, 28)}[kind]
-    for split, count in (("train", 6000), ("test", TESTED)):
+    for split, count in counts.items():
         x = found[f"x_{split}"][:count].astype(np.float32).reshape(-1, *shape) / 255
         if kind == "rate":
             rng = np.random.default_rng(0)
