@@ -60,9 +60,15 @@ def roles(network: IntegerNetwork, options: LayoutOptions) -> dict[str, Role]:
         name = population.name
         role = found[name] = _role(population, options.soft_reset, name in late)
         sources = {network.by_name[q.source].role for q in network.incoming[name]}
-        if role not in ("integrator", "lif") or sources != {"input"}:
+        if role not in ("integrator", "lif"):
             continue
         proved = fits_stock_state(population, ranges[name]) and not population.groups
+        if sources != {"input"}:
+            if (
+                not proved and options.soft_reset == "microcode"
+            ):  # stock neurons count in 1/64 of a unit, programs do not
+                found[name] = "program"
+            continue
         if options.first_layer == "host" or (options.first_layer == "auto" and not options.graded_spikes):
             found[name] = "encoder"
         elif not proved and options.first_layer == "auto":
@@ -71,7 +77,10 @@ def roles(network: IntegerNetwork, options: LayoutOptions) -> dict[str, Role]:
 
 
 def _role(population: Population, soft_reset: SoftReset, late: bool) -> Role:
-    """With microcode, stock neurons only where they do all of it, and need no help to be silent between samples."""
+    """With microcode, stock neurons only where they do all of it, and need no help to be silent between samples.
+
+    Whether they can hold its states is left to `roles`.
+    """
     if population.role == "input":
         return "input"
     if population.role == "readout":

@@ -166,7 +166,8 @@ def _check_silence(plan: Plan, outputs: Outputs, samples: int) -> None:
 def _check_stock_states(plan: Plan, overflows: Mapping[str, int]) -> None:
     for group in plan.groups:
         if group.role in STOCK and overflows.get(group.name):
-            same = group.population.rule.fraction_bits > 0  # microcode's units are then no wider
+            # Microcode has no wider units where the state's are as fine, and is what ran already where it is chosen.
+            same = group.population.rule.fraction_bits > 0 or plan.options.soft_reset == "microcode"
             wider = "" if same else "`soft_reset='microcode'`, "
             raise SimulationError(
                 f"target loihi: population {group.name!r}: {overflows[group.name]} states left 24 bits; use {wider}"
