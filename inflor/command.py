@@ -71,6 +71,8 @@ def _repeated(args: Sequence[str], lists: set[str]) -> list[str]:
 
 def _is_file(arg: str) -> bool:
     """Whether an argument is a file rather than a name of a target or of hardware."""
+    if "=" in arg:  # a name and a number, as in fc.1=4
+        return os.path.isfile(arg)
     if os.sep in arg or "." in arg or not os.path.isfile(arg):
         return os.sep in arg or "." in arg
     from inflor.targets import registry

@@ -47,6 +47,20 @@ SEED = Whole(0, 2**63 - 1)
 THREADS = Whole(1, 1024)
 
 
+class LayerBits(click.ParamType[tuple[str, int]]):
+    """Bits of all weights, N, or of those into one population, NAME=N: the name, "" for all, and the number."""
+
+    name = "bits"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, int]:
+        if isinstance(value, tuple):
+            return value
+        name, equals, number = str(value).rpartition("=")
+        if equals and not name:
+            self.fail(f"{value!r} names no population; write it as NAME=4.", param, ctx)
+        return name, Whole(2, 8).convert(number, param, ctx)
+
+
 class Memory(click.ParamType[int]):
     """A number of bytes such as 512M, 2G or 1.5GiB; units are powers of 1024."""
 

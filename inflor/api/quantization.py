@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,7 @@ def quantize(
     conventions: Conventions | None = None,
     calibrate: Dataset | PathLike,
     bits: int = 8,
+    layer_bits: Mapping[str, int] | None = None,
     granularity: Granularity = "channel",
     samples: int = 256,
     clip: bool = True,
@@ -70,6 +72,7 @@ def quantize(
         conventions: what the file does not say about time, and the number of steps.
         calibrate: the data set whose train split chooses the numbers.
         bits: of the weights, 2 to 8.
+        layer_bits: of the weights into the populations named, where others than `bits`.
         granularity: one scale per output "channel", or per "population".
         samples: most calibration samples used.
         clip: choose the step of the weights by the output's error instead of by the largest weight.
@@ -88,6 +91,7 @@ def quantize(
     """
     options = Options(
         bits=bits,
+        layer_bits=dict(layer_bits or {}),
         granularity=granularity,
         clip=clip,
         compensate=compensate,
@@ -111,7 +115,7 @@ def quantize(
     provenance = {
         **before,
         "calibration": {"dataset": data.name, "split": "train", "samples": report.samples},
-        "options": asdict(options),
+        "options": {key: value for key, value in asdict(options).items() if value != {}},
         "versions": versions(),
         "float": dict(fitting.info.provenance),
         **({"assumed": notes} if notes else {}),

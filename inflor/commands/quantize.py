@@ -13,7 +13,18 @@ import click
 from inflor import console
 from inflor.command import Command
 from inflor.console import Column
-from inflor.options import FILE, SEED, WHOLE, Whole, beside, data_options, example, json_option, time_options
+from inflor.options import (
+    FILE,
+    SEED,
+    WHOLE,
+    LayerBits,
+    Whole,
+    beside,
+    data_options,
+    example,
+    json_option,
+    time_options,
+)
 
 if TYPE_CHECKING:
     from inflor.api.quantization import Quantized
@@ -45,11 +56,20 @@ LARGE_DEVIATION = 0.01
     cls=Command,
     dumps=True,
     short_help="Fix weights and thresholds to integers.",
-    epilog=example("inflor quantize model.nir --bits 8 --calibrate digits --out model.int.nir"),
+    epilog=example(
+        "inflor quantize model.nir --bits 8 --calibrate digits --out model.int.nir",
+        "inflor quantize model.nir --bits 4 readout=8 --calibrate digits",
+    ),
 )
 @click.argument("model", type=FILE)
 @click.option("--calibrate", required=True, metavar="DATA", help="Data set: its train split is used.")
-@click.option("--bits", type=Whole(2, 8), default=8, show_default=True, metavar="N", help="Of the weights, 2 to 8.")
+@click.option(
+    "--bits",
+    type=LayerBits(),
+    multiple=True,
+    metavar="N|NAME=N...",
+    help="Of the weights, 2 to 8; NAME=N: of those into a population.  [default: 8]",
+)
 @click.option(
     "--granularity",
     type=click.Choice(["channel", "population"]),
@@ -75,7 +95,7 @@ LARGE_DEVIATION = 0.01
 def command(
     model: Path,
     calibrate: str,
-    bits: int,
+    bits: tuple[tuple[str, int], ...],
     granularity: str,
     samples: int,
     no_clip: bool,
@@ -107,7 +127,8 @@ def command(
             model,
             conventions=inflor.Conventions(**time),
             calibrate=calibrate,
-            bits=bits,
+            bits=dict(bits).get("", 8),
+            layer_bits={name: number for name, number in bits if name},
             granularity="channel" if granularity == "channel" else "population",
             samples=samples,
             clip=not no_clip,

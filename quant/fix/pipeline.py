@@ -8,8 +8,8 @@ population is calibrated on what it will see.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import nir
@@ -60,6 +60,7 @@ class Options:
 
     Attributes:
         bits: of the weights, 2 to 8.
+        layer_bits: of the weights into the populations named, where others than `bits`.
         granularity: one scale per output channel, or one per population.
         clip: choose the step by the output's error instead of by the largest weight.
         compensate: let the roundings of one output make up for each other instead of rounding each weight to its
@@ -82,12 +83,15 @@ class Options:
     seed: int = 0
     decay_bits: int = DECAY_BITS
     fraction_bits: int = FRACTION_BITS
+    layer_bits: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not 2 <= self.bits <= 8:
-            raise InputError(
-                f"`bits` {self.bits}: weights have 2 to 8 bits; choose a number in that range", option="bits"
-            )
+        for name, bits in {"": self.bits, **self.layer_bits}.items():
+            if not isinstance(bits, int) or not 2 <= bits <= 8:
+                said = f"{name}={bits}" if name else bits
+                raise InputError(
+                    f"`bits` {said}: weights have 2 to 8 bits; choose a number in that range", option="bits"
+                )
         if self.granularity not in ("channel", "population"):
             raise InputError(f"granularity {self.granularity!r}: choose 'channel' or 'population'")
         if self.samples < 1:
@@ -98,6 +102,10 @@ class Options:
             raise InputError(
                 f"`fraction_bits` {self.fraction_bits}: states have 0 to 16; choose a number in that range"
             )
+
+    def bits_of(self, population: str) -> int:
+        """The bits of the weights into a population."""
+        return self.layer_bits.get(population, self.bits)
 
 
 def quantize(
@@ -156,6 +164,10 @@ class _Quantizer:
         self.graph = graph = run_passes(graph, [ADD_READOUTS])
         self.options = options
         self.fused = run_passes(fuse(graph), [NAME_OPERATORS], CHAINS)
+        if unknown := sorted(set(options.layer_bits) - {q.target for q in self.fused.projections}):
+            there = ", ".join(dict.fromkeys(q.target for q in self.fused.projections))
+            text = f"`bits` {unknown[0]}={options.layer_bits[unknown[0]]}: there is no such population with weights"
+            raise InputError(text, path=graph.source or None, option="bits", mend=f"name one of {there}")
         self.timesteps = graph.info.timesteps
         self.rng = np.random.default_rng(options.seed)
         x, self.others = self._samples(calibration, labels)
@@ -279,13 +291,13 @@ class _Quantizer:
         Raises:
             _InputTooFineError: the weights should get some of the input's.
         """
-        limit = 2 ** (self.options.bits - 1) - 1
         largest = int(self.integer_spikes[self.network.inputs[0].name].abs().max())
         for name in narrowed:
             for q in self.network.incoming[name]:
                 operator = weighted(q.operators)
                 if q.source != self.network.inputs[0].name or operator is None:
                     continue
+                limit = 2 ** (self.options.bits_of(name) - 1) - 1
                 levels = max(1, int(np.abs(operator.weight).max(initial=0))) << q.exponent
                 share = 1 << round(math.log2(largest / levels) / 2) if largest > levels else 1
                 if self.coarser == 1 and levels < limit and share > 1:
@@ -300,7 +312,9 @@ class _Quantizer:
     def _add_population(self, name: str, scales: Scales, unit: FloatArray) -> None:
         shape, how = self.graph.output_shapes[name], self.options
         population = replace(
-            rounded_population(name, self._neuron(name), unit, shape, how.bits, how.decay_bits, how.fraction_bits),
+            rounded_population(
+                name, self._neuron(name), unit, shape, how.bits_of(name), how.decay_bits, how.fraction_bits
+            ),
             groups=self.fused.groups.get(name, ()),
         )
         projections = tuple(
@@ -364,7 +378,7 @@ class _Quantizer:
         groups = scale_groups([s.rows for s in synapses], shape[0], per_channel)
         reference, ratios, span = reference_of(neuron, synapses, groups)
         how, most = self.options, np.minimum(largest_t, np.maximum(LARGEST_T / span, RESOLUTION))
-        scales = choose_scales(synapses, reference, groups, how.bits, ratios, how.clip, how.compensate, most)
+        scales = choose_scales(synapses, reference, groups, how.bits_of(name), ratios, how.clip, how.compensate, most)
         return scales, reference / scales.t
 
     def _float_source(self, projection: FloatProjection) -> Tensor:
