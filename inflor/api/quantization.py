@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,7 @@ def quantize(
     compensate: bool = True,
     correct_bias: bool = True,
     decay_bits: int = 12,
-    fraction_bits: int = 6,
+    fraction_bits: int | None = None,
     seed: int = 0,
     data_dir: PathLike | None = None,
     layout: Layout = "auto",
@@ -79,7 +79,8 @@ def quantize(
         compensate: let the roundings of one output make up for each other.
         correct_bias: make the mean current of every channel what it was in float.
         decay_bits: of what leaky and current-based neurons lose per step, 8 to 24.
-        fraction_bits: of their states, 0 to 16; 6 as in Loihi's stock neurons, fewer for finer weights of slow neurons.
+        fraction_bits: of their states, 0 to 16; 6 as in Loihi's stock neurons. None: 6, or fewer where states that fade
+            slowly would leave the weights few levels.
         seed: draws the samples.
         data_dir: the folder of data sets that do not come with the package.
         layout: of images, "chw" or "hwc"; "auto" takes what alone fits the network.
@@ -115,7 +116,7 @@ def quantize(
     provenance = {
         **before,
         "calibration": {"dataset": data.name, "split": "train", "samples": report.samples},
-        "options": {key: value for key, value in asdict(options).items() if value != {}},
+        "options": options.as_dict(),
         "versions": versions(),
         "float": dict(fitting.info.provenance),
         **({"assumed": notes} if notes else {}),

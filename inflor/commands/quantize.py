@@ -84,7 +84,10 @@ LARGE_DEVIATION = 0.01
 @click.option("--no-bias-correction", is_flag=True, help="Leave mean currents as rounded.")
 @click.option("--decay-bits", type=Whole(8, 24), default=12, show_default=True, metavar="N", help="12 as on Loihi.")
 @click.option(
-    "--fraction-bits", type=Whole(0, 16), default=6, show_default=True, metavar="N", help="Of states; 6 as on Loihi."
+    "--fraction-bits",
+    type=Whole(0, 16),
+    metavar="N",
+    help="Of states.  [default: 6 as on Loihi, fewer where weights need it]",
 )
 @click.option("--seed", type=SEED, default=0, show_default=True, metavar="N", help="Draws the samples.")
 @click.option("--out", type=FILE, metavar="FILE", help="The .int.nir to write.  [default: beside MODEL]")
@@ -102,7 +105,7 @@ def command(
     no_compensation: bool,
     no_bias_correction: bool,
     decay_bits: int,
-    fraction_bits: int,
+    fraction_bits: int | None,
     seed: int,
     out: Path | None,
     report: Path | None,
@@ -210,7 +213,7 @@ def _levels(layer: LayerReport) -> str:
         return ""
     reach = f"its weights reach {layer.largest_mantissa} of {limit} levels only, so that its "
     if layer.narrowed:
-        return reach + "states, which fade slowly, stay within 24 bits; fewer --fraction-bits leave them more room"
+        return reach + "states, which fade slowly, stay within 24 bits"
     return reach + "threshold stays small enough for the registers of the chips"
 
 

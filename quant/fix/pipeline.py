@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal
 
 import nir
 import numpy as np
@@ -71,7 +71,8 @@ class Options:
         decay_bits: of the decays of leaky and current-based neurons, 8 to 24: 12 as on Loihi, 15 as in SpiNNaker's
             s16.15.
         fraction_bits: of the states of such neurons below an integer unit, 0 to 16: 6 as in Loihi's stock neurons;
-            fewer leave finer weights room in 24 bits.
+            fewer leave finer weights room in 24 bits. None: 6, but fewer where states that fade slowly would leave the
+            weights less than half of their levels.
     """
 
     bits: int = 8
@@ -82,7 +83,7 @@ class Options:
     samples: int = 256
     seed: int = 0
     decay_bits: int = DECAY_BITS
-    fraction_bits: int = FRACTION_BITS
+    fraction_bits: int | None = None
     layer_bits: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -98,10 +99,20 @@ class Options:
             raise InputError(f"`samples` {self.samples}: calibration needs at least one sample", option="samples")
         if not 8 <= self.decay_bits <= 24:
             raise InputError(f"`decay_bits` {self.decay_bits}: decays have 8 to 24 bits; choose a number in that range")
-        if not 0 <= self.fraction_bits <= 16:
+        if self.fraction_bits is not None and not 0 <= self.fraction_bits <= 16:
             raise InputError(
                 f"`fraction_bits` {self.fraction_bits}: states have 0 to 16; choose a number in that range"
             )
+
+    @property
+    def most_fraction_bits(self) -> int:
+        """Of any state."""
+        return FRACTION_BITS if self.fraction_bits is None else self.fraction_bits
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data, of the most fraction bits that a state may have; without what nobody asked for."""
+        plain = {**asdict(self), "fraction_bits": self.most_fraction_bits}
+        return {key: value for key, value in plain.items() if value != {}}
 
     def bits_of(self, population: str) -> int:
         """The bits of the weights into a population."""
@@ -169,6 +180,7 @@ class _Quantizer:
             text = f"`bits` {unknown[0]}={options.layer_bits[unknown[0]]}: there is no such population with weights"
             raise InputError(text, path=graph.source or None, option="bits", mend=f"name one of {there}")
         self.timesteps = graph.info.timesteps
+        self.fraction: dict[str, int] = {}
         self.rng = np.random.default_rng(options.seed)
         x, self.others = self._samples(calibration, labels)
         source_population = self._input_population(x)
@@ -263,6 +275,7 @@ class _Quantizer:
     def _quantize_component(self, names: tuple[str, ...]) -> list[LayerReport]:
         """Quantize populations that reach each other: as finely as their fading states stay within a chip's width."""
         before, finest = self.network, dict.fromkeys(names, LARGEST_T)
+        self.fraction |= dict.fromkeys(names, self.options.most_fraction_bits)
         while True:
             for name in names:  # of a coarser try before: in its own cycle, a population fires as in float
                 self.integer_spikes.pop(name, None)
@@ -272,10 +285,14 @@ class _Quantizer:
             for name, (_, unit) in zip(names, chosen, strict=True):
                 self._set_bias(name, unit)
             peaks = self._run_integer(names)
+            beyond = {name: peaks[name] / STATE_LIMIT for name in names if self._neuron(name).leaks}
+            if self._share_fraction(beyond):
+                self.network = before
+                continue
             coarser = {
-                name: int(scales.t.max() * STATE_LIMIT / peaks[name])
+                name: int(scales.t.max() / beyond[name])
                 for name, (scales, _) in zip(names, chosen, strict=True)
-                if self._neuron(name).leaks and peaks[name] > STATE_LIMIT
+                if beyond.get(name, 0) > 1
             }
             if not any(1 <= t < finest[name] for name, t in coarser.items()):
                 break
@@ -284,6 +301,24 @@ class _Quantizer:
         return [
             self._measure(name, *choice, finest[name] < LARGEST_T) for name, choice in zip(names, chosen, strict=True)
         ]
+
+    def _share_fraction(self, beyond: Mapping[str, float]) -> bool:
+        """Take fraction bits off states that fade slowly, where coarser weights would lose more than half their levels.
+
+        A unit becomes finer by as much as its fraction coarser, so that nothing is lost but Loihi's stock neurons.
+
+        Args:
+            beyond: how many times as large as they may be the states of each population are.
+
+        Returns:
+            Whether any lost some.
+        """
+        if self.options.fraction_bits is not None:
+            return False
+        wanted = {name: math.ceil(math.log2(times / 2)) for name, times in beyond.items() if times > 2}
+        less = {name: min(bits, self.fraction[name]) for name, bits in wanted.items() if self.fraction[name]}
+        self.fraction |= {name: self.fraction[name] - bits for name, bits in less.items()}
+        return bool(less)
 
     def _check_input_levels(self, narrowed: Sequence[str]) -> None:
         """Share levels between the input and the weights beside it, where states leave the weights few.
@@ -313,7 +348,7 @@ class _Quantizer:
         shape, how = self.graph.output_shapes[name], self.options
         population = replace(
             rounded_population(
-                name, self._neuron(name), unit, shape, how.bits_of(name), how.decay_bits, how.fraction_bits
+                name, self._neuron(name), unit, shape, how.bits_of(name), how.decay_bits, self.fraction[name]
             ),
             groups=self.fused.groups.get(name, ()),
         )

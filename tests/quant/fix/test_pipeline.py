@@ -421,5 +421,26 @@ def test_fewer_fraction_bits_leave_slow_neurons_finer_weights() -> None:
     inputs = network.quantize_input(x[:3])
     same = equivalence.check(network, ["cpu", "spinnaker"], inputs)
     assert same.equal
+    chosen, report = quantize(graph, x)
+    rule = chosen.by_name["n"].rule if "n" in chosen.by_name else chosen.populations[1].rule
+    assert rule.fraction_bits < 6
+    assert 2 * report.layers[0].largest_mantissa >= 127
+    assert report.layers[0].weight_snr_db > coarse.weight_snr_db + 6
     with pytest.raises(InputError, match="`fraction_bits` 17"):
         Options(fraction_bits=17)
+
+
+def test_bits_of_one_population() -> None:
+    rng = np.random.default_rng(0)
+    fire = nir.IF(np.ones(12), np.full(12, 0.5), np.zeros(12))
+    graph = chain(fire, nir.I(np.ones(4)), rng.normal(size=(12, 6)), nir.Linear(rng.normal(size=(4, 12))), 6)
+    x = rng.normal(size=(50, 6)).astype(np.float32)
+    names = [layer.population for layer in quantize(graph, x)[1].layers]
+    network, report = quantize(graph, x, options=Options(bits=8, layer_bits={names[0]: 3}))
+    assert [layer.bits for layer in report.layers] == [3, 8]
+    assert [network.by_name[name].weight_bits for name in names] == [3, 8]
+    assert report.layers[0].largest_mantissa <= 3 < 64 < report.layers[1].largest_mantissa
+    with pytest.raises(InputError, match=rf"`bits` nobody=4: there is no such population .*name one of {names[0]}"):
+        quantize(graph, x, options=Options(layer_bits={"nobody": 4}))
+    with pytest.raises(InputError, match=r"`bits` n=9: weights have 2 to 8 bits"):
+        Options(layer_bits={"n": 9})
