@@ -122,9 +122,8 @@ def _neuron(network: IntegerNetwork, population: Population) -> dict[str, int | 
     if twelve is None:
         raise _refusal(network, population, f"has decays of {population.rule.decay_bits} bits; netx has 12")
     for misfit in misfits(population):
-        raise _refusal(
-            network, population, f"has {misfit.limit} {misfit.number}, allowed is {misfit.allowed}; quantize it anew"
-        )
+        mend = "quantize it with `fraction_bits=6`" if misfit.limit == "leak" else "quantize it anew"
+        raise _refusal(network, population, f"has {misfit.limit} {misfit.number}, allowed is {misfit.allowed}; {mend}")
     if population.rule.bias.any() and has_current(population):
         raise _refusal(network, population, "has a bias of its current; that of netx is one of the potential")
     bias = _potential_bias(population)

@@ -20,6 +20,7 @@ from inflor.targets.loihi.widths import DECAY_BITS, STATE_BITS
 
 USE_MICROCODE = "use `soft_reset='microcode'`"
 MENDS = {
+    "leak": f"quantize with `fraction_bits=6`, or {USE_MICROCODE}",
     "threshold": f"quantize with fewer bits, or {USE_MICROCODE}",
     JOINED: f"{USE_MICROCODE}, or put the pool behind the neuron (the maximum of spikes)",
 }
