@@ -63,7 +63,7 @@ class SimulationError(InflorError):
 
 def reason(error: BaseException) -> str:
     """What an error of a library says, as a part of one line."""
-    return " ".join(str(error).split())[:200] or type(error).__name__
+    return " ".join(str(error).replace("`", "'").split())[:200] or type(error).__name__
 
 
 def shortened(message: str) -> str:

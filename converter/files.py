@@ -118,8 +118,8 @@ def _remove_stale(folder: Path, name: str) -> None:
     for left in folder.glob(f".{mark}-*{_SUFFIX}"):
         number = left.name.split("-")[-2]
         with contextlib.suppress(OSError):
-            gone = left.name.startswith(f".{name}-") and number.isdecimal() and not _runs(int(number))
-            if gone or time.time() - left.stat().st_mtime > _STALE:
+            here = left.name.startswith(f".{name}-") and number.isdecimal()
+            if not _runs(int(number)) if here else time.time() - left.stat().st_mtime > _STALE:
                 left.unlink()
 
 

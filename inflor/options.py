@@ -36,7 +36,7 @@ class Whole(click.ParamType[int]):
         except ValueError:
             number = None
         if number is None or number < self.least or (self.most is not None and number > self.most):
-            open_end = self.most is None or self.most >= LARGEST
+            open_end = self.most is None or (self.most >= LARGEST and (number or 0) <= self.most)
             end = f"of at least {self.least}" if open_end else f"from {self.least} to {self.most}"
             self.fail(f"{value} is not a whole number {end}.", param, ctx)
         return number

@@ -162,7 +162,8 @@ def clipping(network: IntegerNetwork, x: npt.NDArray[np.float32], least: float |
     if share <= worth:
         return ""
     low, high = network.input_limits
-    return f"{100 * share:.2g} % of the inputs lie outside the range calibrated, {low} to {high} units"
+    shown = f"{100 * share:.1f}" if share >= 0.001 else f"{100 * share:.2g}"
+    return f"{shown} % of the inputs lie outside the range calibrated, {low} to {high} units"
 
 
 def _notes(network: IntegerNetwork | Graph, x: npt.NDArray[np.float32], plan: Mapping[str, Any]) -> list[str]:

@@ -25,6 +25,7 @@ from inflor.converter.primitives.base import primitive, primitive_called
 from inflor.converter.primitives.fields import make_node
 from inflor.converter.reading.checksum import sign, verify
 from inflor.converter.reading.hdf5 import Tree, opened, own_tree, read_tree
+from inflor.converter.reading.limits import LARGE
 
 
 def read(path: str | os.PathLike[str], conventions: Conventions | None = None) -> Graph:
@@ -181,6 +182,11 @@ def _put(group: h5py.Group, key: str, value: Any) -> None:
         if array.dtype.kind == "U":
             array = array.astype(h5py.string_dtype())
         # A compressed data set costs two kilobytes of index.
-        worthwhile = array.dtype.kind in "iuf" and array.nbytes > 1024
+        worthwhile = array.dtype.kind in "iuf" and array.nbytes > 1024 and not _swells(array)
         options = {"compression": "gzip", "shuffle": True} if worthwhile else {}
         group.create_dataset(key, data=array, track_times=False, **options)
+
+
+def _swells(array: np.ndarray[Any, Any]) -> bool:
+    """Whether a large array is one value over and over, which no reader would take compressed (`refuse_bomb`)."""
+    return array.nbytes > LARGE and bool((array == array.flat[0]).mean() > 0.999)

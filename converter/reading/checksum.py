@@ -31,9 +31,11 @@ def checksum(tree: Mapping[str, Any]) -> str:
     return digest.hexdigest()
 
 
-def sign(file: h5py.File, tree: Mapping[str, Any]) -> None:
-    """Write the checksum of its content into a file."""
-    file.attrs[ATTRIBUTE] = np.bytes_(checksum(tree))
+def sign(file: h5py.File, tree: Mapping[str, Any]) -> str:
+    """Write the checksum of its content into a file; returns it."""
+    digest = checksum(tree)
+    file.attrs[ATTRIBUTE] = np.bytes_(digest)
+    return digest
 
 
 def verify(file: h5py.File, tree: Mapping[str, Any], source: str, needed: bool = False) -> None:
@@ -70,7 +72,16 @@ def verify_json(plain: Mapping[str, Any], source: str) -> dict[str, Any]:
 
 
 def _of_json(plain: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(_canonical(plain), sort_keys=True).encode()).hexdigest()
+
+
+def _canonical(value: Any) -> Any:
+    """Plain data in which 1.0 is 1, as other programs that write JSON anew have it."""
+    if isinstance(value, Mapping):
+        return {str(key): _canonical(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_canonical(inner) for inner in value]
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else value
 
 
 def _add(digest: Any, value: Any) -> None:

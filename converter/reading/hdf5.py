@@ -44,12 +44,13 @@ HDF5_ERRORS = (
 
 
 @contextlib.contextmanager
-def opened(path: str | os.PathLike[str], what: str, mend: str) -> Iterator[h5py.File]:
+def opened(path: str | os.PathLike[str], what: str, mend: str, texts: bool = True) -> Iterator[h5py.File]:
     """Open an HDF5 file for reading, with its heaps of texts checked; what HDF5 raises in the block becomes a message.
 
     Args:
         what: the kind of file that is asked for, as in "a .nir file".
         mend: what makes one.
+        texts: whether texts of variable length will be read of it, which takes a look at all of it.
 
     Raises:
         InputError: the file cannot be read, is no HDF5, has unusual settings, or is damaged.
@@ -59,8 +60,10 @@ def opened(path: str | os.PathLike[str], what: str, mend: str) -> Iterator[h5py.
     try:
         if not h5py.is_hdf5(source):
             raise InputError(f"is not HDF5, so it is not {what}; {mend}", path=source)
-        with TextHeaps(source):
-            pass
+        if texts:
+            refuse_large(source, size, MAX_BYTES)
+            with TextHeaps(source):
+                pass
         with h5py.File(source, "r") as file:
             properties = file.id.get_create_plist()
             if properties.get_sizes() != _LENGTHS or properties.get_userblock():

@@ -9,8 +9,10 @@ from collections.abc import Iterable
 from typing import Any, NoReturn
 
 from inflor.converter.errors import InputError, reason
-from inflor.converter.reading.limits import MAX_DEPTH, MAX_JSON
+from inflor.converter.reading.limits import MAX_DEPTH, MAX_JSON, MAX_VALUES
 from inflor.converter.reading.paths import read_bytes
+
+_DIGITS = 21
 
 
 def read_json(path: str | os.PathLike[str], what: str) -> dict[str, Any]:
@@ -41,8 +43,12 @@ def parse_json(text: str) -> Any:
     """
     if len(text) > MAX_JSON:
         raise ValueError(f"{len(text)} characters; at most {MAX_JSON} are read")
+    if sum(map(text.count, "[{,:")) > MAX_VALUES:
+        raise ValueError(f"more than {MAX_VALUES} values")
     try:
-        value = json.loads(text, object_pairs_hook=_object, parse_constant=_refuse_constant, parse_float=_finite)
+        value = json.loads(
+            text, object_pairs_hook=_object, parse_constant=_refuse_constant, parse_float=_finite, parse_int=_whole
+        )
     except RecursionError as error:
         raise ValueError(f"nested more than {MAX_DEPTH} deep") from error
     _check(value)
@@ -67,6 +73,12 @@ def _finite(text: str) -> float:
     if not math.isfinite(number):
         raise ValueError(f"{text[:40]} is beyond what a number holds")
     return number
+
+
+def _whole(text: str) -> int:
+    if len(text) > _DIGITS or not -(2**63) <= int(text) < 2**64:
+        raise ValueError(f"{text[:40]} is beyond what a whole number holds")
+    return int(text)
 
 
 def _check(value: Any) -> None:

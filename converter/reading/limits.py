@@ -6,15 +6,19 @@ from inflor.converter.errors import InputError
 
 MAX_BYTES = 4 * 2**30
 """Of one file, and of all arrays that are read from it, as they lie in memory."""
-MAX_JSON = 2**26
-"""Bytes of a JSON text."""
+MAX_JSON = 2**24
+"""Bytes of a JSON text, and of a pickle's program."""
+MAX_VALUES = 2_000_000
+"""Values in a JSON text."""
 MAX_DEPTH = 64
 """Objects in objects, in JSON and in pickles."""
 MAX_PICKLED = 5_000_000
 """Objects of a pickle, one that is named twice counted twice."""
-_SMALL, _LARGEST_RATIO = 2**26, 500
-"""Data above so many bytes may be so many times larger than they are stored. What is measured, drawn or trained
-compresses a hundred times at most; zeros, by gzip, a thousand times."""
+MAX_STEPS = 1_000_000
+"""Of the program of a pickle."""
+LARGE, _LARGEST_RATIO = 2**26, 950
+"""Data above so many bytes may be so many times larger than they are stored: a few values among zeros swell 800 times,
+zeros alone 1,030 times (gzip)."""
 
 
 def refuse_bomb(what: str, size: int, stored: int) -> None:
@@ -28,10 +32,10 @@ def refuse_bomb(what: str, size: int, stored: int) -> None:
     Raises:
         InputError: they swell by more than any real data do.
     """
-    if size > _SMALL and size > _LARGEST_RATIO * stored:
+    if size > LARGE and size > _LARGEST_RATIO * stored:
         raise InputError(
-            f"{what}: {stored} bytes would become {size}, {size // max(stored, 1)} times as many, which no data do; "
-            "write it again without compression if it is meant so"
+            f"{what}: {stored} bytes would become {size}, {size // max(stored, 1)} times as many: one value "
+            "over and over; write it again without compression if it is meant so"
         )
 
 

@@ -8,10 +8,11 @@ Source: the opcodes as documented in CPython's pickletools.
 
 from __future__ import annotations
 
+import pickle
 import pickletools
 from collections.abc import Callable, Mapping
 
-from inflor.converter.reading.limits import MAX_DEPTH, MAX_PICKLED
+from inflor.converter.reading.limits import MAX_DEPTH, MAX_PICKLED, MAX_STEPS
 
 _ATOM = 0
 """Any value without parts."""
@@ -51,14 +52,15 @@ _PUT = frozenset(("PUT", "BINPUT", "LONG_BINPUT"))
 _GET = frozenset(("GET", "BINGET", "LONG_BINGET"))
 
 
-def check_pickle(data: bytes) -> None:
+def check_pickle(data: bytes, most_protocol: int = pickle.HIGHEST_PROTOCOL) -> None:
     """Follow the program of a pickle.
 
     Raises:
-        ValueError: it is none, or damaged; it uses what plain data and arrays have no need of; or what it builds holds
-            itself, is nested too deep, or has too many objects, each counted as often as it is named.
+        ValueError: it is of a later protocol, none, damaged, or longer than `MAX_STEPS`; it uses what plain data and
+            arrays have no need of; or what it builds holds itself, is nested too deep, or has too many objects, each
+            counted as often as it is named.
     """
-    parts = _Machine().run(data)
+    parts = _Machine().run(data, most_protocol)
     depth, weight = [1] * len(parts), [1] * len(parts)
     state = bytearray(len(parts))  # 1: its parts are being counted, 2: it is counted
     for start in range(len(parts)):
@@ -96,10 +98,14 @@ class _Machine:
         self.marks: list[int] = []
         self.memo: dict[int, int] = {}
 
-    def run(self, data: bytes) -> list[list[int]]:
+    def run(self, data: bytes, most_protocol: int) -> list[list[int]]:
         """The parts of every value that the pickle makes."""
         for count, (opcode, argument, _) in enumerate(pickletools.genops(data), 1):
             name = opcode.name
+            if count > MAX_STEPS:
+                raise ValueError(f"its program has more than {MAX_STEPS} steps")
+            if name == "PROTO" and int(argument or 0) > most_protocol:
+                raise ValueError(f"it was saved with pickle_protocol={argument}; save it with {most_protocol} or less")
             if name in _PUT or name == "MEMOIZE":
                 self._put(len(self.memo) if argument is None else int(argument), count)
             elif name in _GET:

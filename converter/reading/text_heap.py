@@ -17,6 +17,7 @@ from inflor.converter.errors import InputError
 
 _MAGIC = b"GCOL\x01\x00\x00\x00"
 _HEADER = 16
+_WINDOW = 1 << 24
 _DESCRIPTOR = struct.Struct("<IQI")
 DESCRIPTOR_SIZE = _DESCRIPTOR.size
 MAX_TEXT = 2**24
@@ -42,9 +43,10 @@ class TextHeaps:
 
     def __enter__(self) -> TextHeaps:
         try:
-            start = -1
-            while (start := self.data.find(_MAGIC, start + 1)) >= 0:
-                self._heap(start)
+            for window in range(0, len(self.data), _WINDOW):  # so that a signal gets through between two
+                start, end = window - 1, window + _WINDOW + len(_MAGIC) - 1
+                while (start := self.data.find(_MAGIC, start + 1, end)) >= 0:
+                    self._heap(start)
         except BaseException:
             self.data.close()
             raise

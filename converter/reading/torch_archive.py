@@ -15,6 +15,9 @@ from inflor.converter.reading.limits import MAX_JSON
 from inflor.converter.reading.paths import read_bytes
 from inflor.converter.reading.pickles import check_pickle
 
+MOST_PROTOCOL = 3
+"""Of pickles that torch's restricted unpickler takes."""
+
 
 def read_torch(path: str | os.PathLike[str], mend: str) -> Any:
     """What a `.pt` holds, on the CPU: plain data and tensors and nothing else.
@@ -43,9 +46,15 @@ def _check_archive(data: bytes, path: str | os.PathLike[str], mend: str) -> None
             entries = archive.infolist()
             stored = all(entry.compress_type == zipfile.ZIP_STORED for entry in entries)
             damaged = archive.testzip() if stored and sum(e.file_size for e in entries) <= 2 * len(data) else None
-            pickles = [archive.read(e) for e in entries if stored and e.filename.endswith("data.pkl")]
+            # torch finds its entries whatever their case.
+            pickles = [archive.read(e) for e in entries if stored and e.filename.lower().endswith(".pkl")]
     except Exception as error:  # not BadZipFile alone: a damaged directory raises whatever its fields lead to
-        raise InputError(f"is no torch archive, or a truncated one; {mend}", path=path) from error
+        old = "" if data[:2] == b"PK" else ", or one of torch before 1.6, which today's has to load and save again"
+        raise InputError(f"is no torch archive, or a truncated one{old}; {mend}", path=path) from error
+    if len(pickles) != 1 and stored:
+        arrays = any(e.filename.endswith(".npy") for e in entries)
+        text = "is a data set (.npz); it is given as `dataset`" if arrays else f"is no torch archive; {mend}"
+        raise InputError(text, path=path)
     if not stored:
         raise InputError("has compressed entries, which torch never writes; refused", path=path)
     if damaged is not None:
@@ -54,6 +63,6 @@ def _check_archive(data: bytes, path: str | os.PathLike[str], mend: str) -> None
         for program in pickles:
             if len(program) > MAX_JSON:
                 raise ValueError(f"its index alone has {len(program)} bytes")
-            check_pickle(program)
+            check_pickle(program, MOST_PROTOCOL)
     except ValueError as error:
         raise InputError(f"was not loaded: {error}; {mend}", path=path) from error

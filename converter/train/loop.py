@@ -26,10 +26,9 @@ from inflor.converter.train.architecture import SpikingNetwork
 from inflor.converter.train.augment import augment
 from inflor.converter.train.checkpoint import save_model
 from inflor.converter.train.config import TrainConfig
-from inflor.converter.train.metrics import tie, write_metrics
+from inflor.converter.train.metrics import MODEL, tie, write_metrics
 from inflor.converter.train.run import CHECKPOINT, TrainingRun
 
-MODEL = "model.pt"
 _EVALUATION_BATCH = 256
 
 Progress = Callable[[Mapping[str, Any]], None]

@@ -13,7 +13,7 @@ from inflor.converter.errors import InputError
 from inflor.converter.files import atomic_path
 from inflor.converter.reading.json_text import read_json
 
-METRICS = "metrics.json"
+MODEL, METRICS = "model.pt", "metrics.json"
 _DIGEST = "model_sha256"
 
 
@@ -38,6 +38,8 @@ def note_on(model: str | os.PathLike[str]) -> str | None:
     Returns:
         A sentence; None where they are its own, say nothing, or are not there.
     """
+    if Path(model).name != MODEL:  # a checkpoint is of the training under way
+        return None
     try:
         metrics = read_json(Path(model).parent / METRICS, "the metrics of a training")
         digest = _digest(Path(model))

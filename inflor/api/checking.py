@@ -69,9 +69,11 @@ def check(
     x = loaded.info.normalize(images[:samples])
     inputs = loaded.quantize_input(x)
     watch = None if progress is None else lambda done, total: progress(done, total, "samples")
-    result = equivalence.check(loaded, targets, inputs, chosen, watch, loaded.clipped(x))
-    outside = running.clipping(loaded, x)
-    return replace(result, notes=(*result.notes, f"{outside}, and are clipped")) if outside else result
+    result = equivalence.check(loaded, targets, inputs, chosen, watch)
+    if outside := running.clipping(loaded, x):
+        notes = (*result.notes, f"{outside}, and are clipped")
+        result = replace(result, clipped=loaded.clipped(x), notes=notes)
+    return result
 
 
 def options_by_target(targets: Sequence[str], given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

@@ -94,7 +94,7 @@ def load(path: PathLike, conventions: Conventions | None = None) -> Graph | Inte
 def is_record(path: PathLike) -> bool:
     """Whether the file is HDF5 with a record's populations; what is damaged is left to the reader of NIR."""
     try:
-        with opened(path, "a .nir file or a record", "make one") as file:
+        with opened(path, "a .nir file or a record", "make one", texts=False) as file:
             return "populations" in file and "node" not in file
     except InputError:
         return False

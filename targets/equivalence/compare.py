@@ -138,7 +138,7 @@ class Equivalence:
             return f"{self.mismatches} different"
         held = {(name, count): None for counts in self.saturated.values() for name, count in counts.items()}
         but = [f"{count} potentials saturated in {name!r}" for name, count in held]
-        but += [f"{100 * self.clipped:.2g} % of the inputs were clipped"] if self.clipped else []
+        but += [f"{100 * self.clipped:.1f} % of the inputs were clipped"] if self.clipped else []
         return "equal" + (f", but {' and '.join(but)}" if but else "")
 
     def as_dict(self) -> dict[str, Any]:
@@ -153,11 +153,10 @@ def check(
     inputs: npt.NDArray[Any],
     options: Mapping[str, Mapping[str, Any]] | None = None,
     progress: Progress | None = None,
-    clipped: float = 0.0,
 ) -> Equivalence:
     """Run `network` on every target and compare. inputs: quantized, integers [samples, *shape] or [samples, T, *shape].
 
-    options: per target, the options of its `place`. clipped: the share of the inputs that quantizing clipped.
+    options: per target, the options of its `place`.
 
     Raises:
         InputError: fewer than two targets, a target that runs no integer networks, or what a target itself refuses.
@@ -173,7 +172,7 @@ def check(
             raise InputError(f"target {name!r} runs float networks only; leave it out of `targets`")
     plans = {name: running.place(target, network, (options or {}).get(name)) for name, target in found.items()}
     records = {n: running.record(target, plans[n], network, inputs, progress) for n, target in found.items()}
-    result = replace(compare(network, records, inputs), clipped=clipped)
+    result = compare(network, records, inputs)
     if result.first_mismatch is None:
         return result
     return _with_states(result, found, plans, inputs)

@@ -103,6 +103,9 @@ def _data(group: h5py.Group, name: str, shape: tuple[int, ...], kinds: str) -> h
         raise ValueError(f"{group.name}: {name!r} is {data.shape} of type {data.dtype}, not {shape} of whole numbers")
     if not is_written(data):
         raise ValueError(f"{group.name}: {name!r} claims {data.nbytes} bytes that were never written")
+    chunk = math.prod(data.chunks or ()) * data.dtype.itemsize
+    if chunk > max(data.nbytes, _AT_ONCE):
+        raise ValueError(f"{group.name}: {name!r} lies in pieces of {chunk} bytes, more than all of it")
     refuse_bomb(f"{group.file.filename}: {group.name}/{name}", data.nbytes, data.id.get_storage_size())
     return data
 

@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inflor.converter.errors import InputError, reason
-from inflor.converter.reading.checksum import verify
+from inflor.converter.reading.checksum import ATTRIBUTE, verify
 from inflor.converter.reading.hdf5 import HDF5_ERRORS, members, opened, plain_attribute
 from inflor.quant.ir.network import IntegerNetwork
 from inflor.targets.record import checks as record_checks
@@ -76,6 +76,7 @@ class Record:
         run: what produced it, plain data.
         packed: the spikes, bit-packed, of a run that is in memory.
         path: of its file; None where it is in memory.
+        digest: the checksum of its file, by which it is told from one that is written over it.
     """
 
     populations: tuple[RecordedPopulation, ...]
@@ -88,6 +89,7 @@ class Record:
     run: Mapping[str, Any] = field(default_factory=dict)
     packed: Mapping[str, npt.NDArray[np.uint8]] | None = None
     path: str | None = None
+    digest: str = ""
 
     @property
     def samples(self) -> int:
@@ -116,22 +118,24 @@ class Record:
         if self.packed is not None:
             packed = self.packed[name][samples]
         elif self.path is not None:
-            packed = _stored_spikes(self.path, name, samples)
+            packed = _stored_spikes(self.path, self.digest, name, samples)
         else:
             raise InputError("this run kept no spikes; run it again, `spikes=True`")
         bits = np.unpackbits(packed, axis=-1, count=population.size, bitorder="little")
         return bits.astype(bool).reshape(*packed.shape[:2], *population.shape)
 
 
-def _stored_spikes(path: str, name: str, samples: slice) -> npt.NDArray[np.uint8]:
+def _stored_spikes(path: str, digest: str, name: str, samples: slice) -> npt.NDArray[np.uint8]:
     try:
         with h5py.File(path, "r") as file:
+            if plain_attribute(file, ATTRIBUTE) != digest:
+                raise InputError("was written anew since it was read; load it again", path=path)
             group = file["populations"][name]
             if "spikes" not in group:
                 raise InputError(f"{path}: was written without spikes; run it again, `spikes=True`")
             packed: npt.NDArray[np.uint8] = group["spikes"][samples]
             return packed
-    except (OSError, KeyError) as error:
+    except (OSError, KeyError, ValueError) as error:
         raise InputError(f"{path}: its spikes of {name!r} cannot be read ({reason(error)}); make it again") from error
 
 
@@ -214,7 +218,7 @@ def read(path: str | os.PathLike[str]) -> Record:
         InputError: the file is missing, damaged, no record, or holds what no run writes; see
         `inflor.targets.record.checks`.
     """
-    with opened(path, "a record", "make one: run the network with `out`") as file:
+    with opened(path, "a record", "make one: run the network with `out`", texts=False) as file:
         try:
             if "populations" not in file or "schema" not in file.attrs:
                 raise InputError(f"{path}: is not a record; make one: run the network with `out`")
@@ -266,7 +270,7 @@ def _read(file: h5py.File, path: str) -> Record:
         path=path,
     )
     verify(file, content(record, text, digests), path, needed=True)
-    return record
+    return replace(record, digest=plain_attribute(file, ATTRIBUTE))
 
 
 def content(record: Record, run: str, spikes: Mapping[str, str]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import h5py
@@ -84,8 +85,9 @@ class Recorder:
             if name not in self._outputs:
                 self._outputs[name] = np.zeros((self.samples, *flat.shape[1:]), flat.dtype)
             self._outputs[name][where] = flat
-        for name, overflows in batch.overflows.items():
-            self._overflows[name] = self._overflows.get(name, 0) + overflows
+        for p in self.populations:  # what a target puts between them, such as relays, is its own affair
+            if p.name in batch.overflows:
+                self._overflows[p.name] = self._overflows.get(p.name, 0) + batch.overflows[p.name]
         self._predictions[where] = batch.predictions
         self.done = where.stop
         self._check()
@@ -113,9 +115,7 @@ class Recorder:
             packed=self._packed if self._file is None and self.keep_spikes else None,
             path=self._path,
         )
-        if self._file is not None:
-            self._write_rest(self._file, record)
-        return record
+        return record if self._file is None else replace(record, digest=self._write_rest(self._file, record))
 
     @property
     def overflows(self) -> Mapping[str, int]:
@@ -165,7 +165,8 @@ class Recorder:
         if held.dtype != before:
             raise SimulationError(f"{self._who}: potentials of population {p.name!r} are {held.dtype} after {before}")
 
-    def _write_rest(self, file: h5py.File, record: Record) -> None:
+    def _write_rest(self, file: h5py.File, record: Record) -> str:
+        """Write what comes after the last sample, and the checksum of all; returns that."""
         run = json.dumps(record.run)
         # Texts of fixed length: those of variable length lie in heaps, which HDF5 reads without care.
         about = {"schema": SCHEMA, "timesteps": self.timesteps, "samples": self.samples}
@@ -173,12 +174,13 @@ class Recorder:
         file["run"] = np.bytes_(run)
         for name, counts in self.counts.items():
             file[f"populations/{name}/counts"] = counts
-            file[f"populations/{name}"].attrs["overflows"] = self._overflows.get(name, 0)
+        for p in self.populations:
+            file[f"populations/{p.name}"].attrs["overflows"] = self._overflows.get(p.name, 0)
         for name, values in self._outputs.items():
             file[f"outputs/{name}"] = values
         whole = content(record, run, {name: digest.hexdigest() for name, digest in self._digests.items()})
         file["predictions"], file["labels"] = whole["predictions"], whole["labels"]
-        sign(file, whole)
+        return sign(file, whole)
 
 
 @contextlib.contextmanager

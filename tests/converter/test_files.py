@@ -106,6 +106,16 @@ def test_what_a_killed_run_left_is_removed(tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == ["model.nir", "other.nir"]
 
 
+def test_the_file_of_a_run_that_is_alive_is_left_however_old_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "record.h5"
+    with atomic_path(path) as slow:
+        slow.write_text("slow")
+        os.utime(slow, (0, 0))
+        write(path)
+        assert slow.exists()
+    assert path.read_text() == "slow"
+
+
 def test_an_error_leaves_what_was_there(tmp_path: Path) -> None:
     path = tmp_path / "kept"
     path.write_text("old")

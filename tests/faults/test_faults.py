@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from fuzz import attempt
-from kinds import KINDS
+from kinds import KINDS, whole_files
 
 HERE = Path(__file__).resolve().parent
 FOUND = sorted((HERE / "found").iterdir())
@@ -18,6 +18,14 @@ FOUND = sorted((HERE / "found").iterdir())
 def test_what_was_at_fault_once_is_refused(path: Path) -> None:
     (kind,) = (kind for kind in KINDS.values() if kind.suffix == path.suffix)
     assert attempt(path, kind).startswith("refused")
+
+
+def test_the_files_that_mutants_are_made_of_are_sound(tmp_path: Path) -> None:
+    (tmp_path / "whole").mkdir()
+    for name, files in whole_files(tmp_path / "whole").items():
+        assert files
+        for path in files:
+            assert not attempt(path, KINDS[name]).startswith("refused") or path.stem == "nested", path
 
 
 @pytest.mark.parametrize("script", [("fuzz.py", "400", "0"), ("kill.py", "15", "0")], ids=lambda script: script[0])

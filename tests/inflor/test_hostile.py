@@ -17,6 +17,10 @@ import pytest
 from command_line import Files, command, environment, invoke
 from signing import sign_again
 
+import inflor
+from inflor.converter.nir import file as nir_file
+from inflor.converter.nir.metadata import ModelInfo
+
 LONGEST_MESSAGE = 1500
 
 
@@ -111,7 +115,13 @@ def test_a_pipe_as_the_model(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("option", "value"),
-    [("--threads", 2**31), ("--threads", "9" * 400), ("--memory", "9" * 400), ("--samples", "9" * 5000)],
+    [
+        ("--threads", 2**31),
+        ("--threads", "9" * 400),
+        ("--samples", 3 * 10**9),
+        ("--memory", "9" * 400),
+        ("--samples", "9" * 5000),
+    ],
 )
 def test_numbers_beyond_all_measure(made: Path, option: str, value: object) -> None:
     result = invoke("run", made / "m.int.nir", "--dataset", "digits", option, value)
@@ -144,11 +154,56 @@ def test_reports_of_another_version_are_refused(made: Path, tmp_path: Path) -> N
     assert "Infinity is no number of JSON" in refused(*what, path)
 
 
-@pytest.mark.parametrize("part", [[10**300, 1], [2**63, 1], [256, 0]])
-def test_dead_parts_that_no_machine_has(made: Path, tmp_path: Path, part: list[int]) -> None:
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [([10**300, 1], "beyond what a whole number holds"), ([2**63, 1], "no machine has"), ([256, 0], "no machine has")],
+)
+def test_dead_parts_that_no_machine_has(made: Path, tmp_path: Path, part: list[int], message: str) -> None:
     (tmp_path / "dead.json").write_text(json.dumps({"chips": [part]}))
-    message = refused("place", made / "m.int.nir", "--dead", tmp_path / "dead.json")
-    assert "no machine has" in message
+    assert message in refused("place", made / "m.int.nir", "--dead", tmp_path / "dead.json")
+
+
+def test_a_sparse_file_of_a_terabyte(made: Path, tmp_path: Path) -> None:
+    for name, exit_code in (("m.int.nir", 2), ("r.h5", 0)):
+        shutil.copy(made / name, tmp_path / name)
+        os.truncate(tmp_path / name, 2**40)
+        assert invoke("info", tmp_path / name).exit_code == exit_code
+
+
+def test_a_record_in_pieces_larger_than_itself(made: Path, tmp_path: Path) -> None:
+    def piece(file: h5py.File) -> None:
+        spikes = file["populations/neuron1/spikes"][()]
+        del file["populations/neuron1/spikes"]
+        shape, chunk = spikes.shape, (*spikes.shape[:2], 2**20)
+        options: dict[str, Any] = {"chunks": chunk, "maxshape": (None,) * 3, "compression": "gzip"}
+        file.create_dataset("populations/neuron1/spikes", shape, "u1", **options)[...] = spikes
+
+    path = changed(made / "r.h5", tmp_path / "r.h5", piece)
+    assert "more than all of it" in refused("info", path)
+
+
+def test_large_weights_that_compress_well_are_read_again(tmp_path: Path) -> None:
+    import nir
+
+    for name, weight in (("permutation", np.eye(4200, dtype="f4")[::-1]), ("zeros", np.zeros((4200, 4200), "f4"))):
+        nodes = {
+            "input": nir.Input({"input": np.array([4200])}),
+            "w": nir.Linear(weight.copy()),
+            "n": nir.IF(r=np.ones(4200, "f4"), v_threshold=np.ones(4200, "f4"), v_reset=np.zeros(4200, "f4")),
+            "output": nir.Output({"output": np.array([4200])}),
+        }
+        path = tmp_path / f"{name}.nir"
+        nir_file.write(path, nodes, [("input", "w"), ("w", "n"), ("n", "output")], ModelInfo(timesteps=2))
+        assert invoke("info", path).exit_code == 0
+
+
+def test_spikes_of_a_record_that_was_written_anew(made: Path, tmp_path: Path) -> None:
+    run: dict[str, Any] = {"dataset": "digits", "out": tmp_path / "r.h5"}
+    record = inflor.run(made / "m.int.nir", samples=3, **run)
+    assert record.spikes("neuron1").sum() == record.counts["neuron1"].sum()
+    inflor.run(made / "m.int.nir", samples=4, **run)
+    with pytest.raises(inflor.InputError, match="was written anew since it was read; load it again"):
+        record.spikes("neuron1")
 
 
 def test_archives_that_swell(made: Path, tmp_path: Path) -> None:
@@ -163,7 +218,7 @@ def test_archives_that_swell(made: Path, tmp_path: Path) -> None:
                 member.write(bytes(1 << 20))
         archive.writestr("y.npy", b"")
     assert path.stat().st_size < 200_000
-    assert "times as many, which no data do" in refused("run", made / "m.int.nir", "--dataset", path)
+    assert "times as many: one value over and over" in refused("run", made / "m.int.nir", "--dataset", path)
 
 
 def test_closed_streams(made: Path, tmp_path: Path) -> None:

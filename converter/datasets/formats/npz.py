@@ -28,7 +28,10 @@ def _read(path: Path) -> RawData:
     if "class_names" in arrays:
         if arrays["class_names"].dtype.kind not in "US" or arrays["class_names"].ndim != 1:
             raise InputError("class_names must be one text per class", path=path)
-        names = tuple(str(name) for name in arrays["class_names"].astype(str))
+        try:
+            names = tuple(str(name) for name in arrays["class_names"].astype(str))
+        except UnicodeDecodeError as error:
+            raise InputError("class_names holds bytes that are no ASCII text; save it as text", path=path) from error
     data = [(arrays[x], arrays[y]) for x, y in zip(parts[::2], parts[1::2], strict=True)]
     return RawData(source=str(path), train=data[0], test=data[1] if len(data) > 1 else None, class_names=names)
 

@@ -48,6 +48,8 @@ HOSTILE = {
     "across a mark": (b"\x80\x02N(\x86.", "takes more values"),
     "parts of a number": (b"\x80\x02K\x01K\x02a.", "has none"),
     "an extension": (b"\x80\x02\x82\x01.", "uses EXT1"),
+    "a long program": (b"\x80\x02" + b"N0" * 600_000 + b"N.", "more than 1000000 steps"),
+    "lists without end": (b"\x80\x02" + b"]" * 2_000_000 + b".", "more than 1000000 steps"),
     "cut off": (b"\x80\x02X\xff\xff\xff\x7fabc", "."),
 }
 
@@ -71,12 +73,32 @@ def test_a_model_of_a_thousand_layers_passes(tmp_path: Path) -> None:
     assert len(read_torch(tmp_path / "m.pt", "give another")["state"]) == 1000
 
 
+@pytest.mark.parametrize("entry", ["data.pkl", "DATA.PKL"])
 @pytest.mark.parametrize("name", ["shared lists", "shared tuples as a key", "a deep key", "a deep list"])
-def test_hostile_archives(name: str, tmp_path: Path) -> None:
+def test_hostile_archives(name: str, entry: str, tmp_path: Path) -> None:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr("archive/data.pkl", HOSTILE[name][0])
+        archive.writestr(f"archive/{entry}", HOSTILE[name][0])
         archive.writestr("archive/version", b"3\n")
     (tmp_path / "m.pt").write_bytes(buffer.getvalue())
     with pytest.raises(InputError, match=rf"m\.pt: was not loaded: .*{HOSTILE[name][1]}.*; give another$"):
         read_torch(tmp_path / "m.pt", "give another")
+
+
+def test_archives_of_other_kinds(tmp_path: Path) -> None:
+    state, path = {"weight": torch.ones(2)}, tmp_path / "m.pt"
+    torch.save(state, path, _use_new_zipfile_serialization=False)
+    with pytest.raises(InputError, match=r"one of torch before 1\.6, which today's has to load and save again"):
+        read_torch(path, "give another")
+    torch.save(state, path, pickle_protocol=4)
+    with pytest.raises(InputError, match="saved with pickle_protocol=4; save it with 3 or less"):
+        read_torch(path, "give another")
+    with path.open("wb") as file:
+        np.savez(file, x=np.ones(3))
+    with pytest.raises(InputError, match=r"is a data set \(\.npz\)"):
+        read_torch(path, "give another")
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("a/data.pkl", "b/data.pkl"):
+            archive.writestr(name, pickle.dumps({}, 2))
+    with pytest.raises(InputError, match="is no torch archive"):
+        read_torch(path, "give another")

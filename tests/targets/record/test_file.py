@@ -164,6 +164,14 @@ def test_samples_that_nobody_gave_are_an_error(sizes: tuple[int, ...]) -> None:
         record_batches(None, *map(whole_batch, sizes))
 
 
+@pytest.mark.parametrize("to_file", [False, True])
+def test_a_readout_may_saturate_and_relays_are_nobody(to_file: bool, tmp_path: Path) -> None:
+    path = tmp_path / "r.h5" if to_file else None
+    record = record_batches(path, replace(whole_batch(3), overflows={"out": 5, "a": 1, "relay": 2}), whole_batch(4))
+    assert record.overflows == {"out": 5, "a": 1}
+    assert path is None or read(path).overflows["out"] == 5
+
+
 def test_a_run_that_keeps_no_spikes_still_counts_them() -> None:
     silent = replace(whole_batch(7), spikes=None)
     record = record_batches(None, silent, keep_spikes=False)
