@@ -174,8 +174,8 @@ class Recorder:
         file["run"] = np.bytes_(run)
         for name, counts in self.counts.items():
             file[f"populations/{name}/counts"] = counts
-        for p in self.populations:
-            file[f"populations/{p.name}"].attrs["overflows"] = self._overflows.get(p.name, 0)
+        for name in dict.fromkeys((*self.counts, *self._overflows)):
+            file[f"populations/{name}"].attrs["overflows"] = self._overflows.get(name, 0)
         for name, values in self._outputs.items():
             file[f"outputs/{name}"] = values
         whole = content(record, run, {name: digest.hexdigest() for name, digest in self._digests.items()})

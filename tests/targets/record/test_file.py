@@ -235,7 +235,7 @@ DAMAGE: dict[str, tuple[Damage, str]] = {
     "a number as run": (_data("run", 5), "'run' is no text of fixed length"),
     "seconds": (_run('{"seconds": "abc"}'), "'seconds' is not a number"),
     "endless seconds": (_run('{"seconds": 1e999}'), "1e999 is beyond what a number holds"),
-    "a huge rate": (_run('{"samples_per_second": 1' + 400 * "0" + "}"), "'samples_per_second' is not a number"),
+    "a huge rate": (_run('{"samples_per_second": 1' + 400 * "0" + "}"), "beyond what a whole number holds"),
     "notes": (_run('{"notes": 5}'), "'notes' is not a list of texts"),
     "a note": (_run('{"notes": [5]}'), "'notes' is not a list of texts"),
     "target": (_run('{"target": ["cpu"]}'), "'target' is not a text"),
