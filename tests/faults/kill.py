@@ -206,6 +206,8 @@ def _fork(arguments: tuple[str, ...], largest_file: int | None = None) -> int:
         from inflor.cli import main
 
         main(list(arguments))
+    except KeyboardInterrupt:  # before the command line is there to take it
+        code = CODES[signal.SIGINT]
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else 1
     finally:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
 import io
 import json
 import pickle
@@ -296,7 +295,7 @@ def _sign_json(path: Path) -> None:
 def _json_content(path: Path) -> str:
     plain = json.loads(path.read_text())
     assert KEY in plain, "a file of an earlier version, which nothing protects"
-    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
+    return str(signed({key: value for key, value in plain.items() if key != KEY})[KEY])  # in which 0.0 is 0
 
 
 def _read_verdict(path: Path) -> str:
