@@ -122,8 +122,17 @@ class ModelInfo:
         return plain
 
     def to_json(self) -> str:
-        """One line, keys sorted: the same information gives the same text."""
-        return json.dumps(self.as_dict(), sort_keys=True, allow_nan=False)
+        """One line, keys sorted: the same information gives the same text.
+
+        Raises:
+            InputError: `from_json` would not read it, as where a number has more than 64 bits.
+        """
+        try:
+            text = json.dumps(self.as_dict(), sort_keys=True, allow_nan=False)
+            parse_json(text)
+        except ValueError as error:
+            raise InputError(f"its metadata cannot be written ({reason(error)})") from error
+        return text
 
     @classmethod
     def from_plain(cls, plain: object, source: str) -> ModelInfo:

@@ -1,4 +1,7 @@
-"""JSON from anywhere, as what JSON is: finite numbers, every key once, texts that can be written again."""
+"""JSON from anywhere, as what JSON is: finite numbers, every key once.
+
+A text may hold halves of characters: names of files that are not Unicode are written so.
+"""
 
 from __future__ import annotations
 
@@ -38,8 +41,8 @@ def parse_json(text: str) -> Any:
     """The value of a JSON text.
 
     Raises:
-        ValueError: it is no JSON, too long or nested too deep, repeats a key, or holds a number that is not finite or a
-            text that is not Unicode.
+        ValueError: it is no JSON, too long or nested too deep, repeats a key, or holds a number that is not finite or
+            beyond 64 bits.
     """
     if len(text) > MAX_JSON:
         raise ValueError(f"{len(text)} characters; at most {MAX_JSON} are read")
@@ -51,7 +54,7 @@ def parse_json(text: str) -> Any:
         )
     except RecursionError as error:
         raise ValueError(f"nested more than {MAX_DEPTH} deep") from error
-    _check(value)
+    _check_depth(value)
     return value
 
 
@@ -81,27 +84,14 @@ def _whole(text: str) -> int:
     return int(text)
 
 
-def _check(value: Any) -> None:
-    """Texts that no UTF-8 can say, and depth, level by level."""
+def _check_depth(value: Any) -> None:
+    """Level by level: how deep Python itself would go depends on who calls."""
     level, depth = [value], 0
     while level:
         if depth > MAX_DEPTH:
             raise ValueError(f"nested more than {MAX_DEPTH} deep")
         inner: list[Any] = []
         for entry in level:
-            if isinstance(entry, str):
-                _check_text(entry)
-            elif isinstance(entry, dict):
-                for key in entry:
-                    _check_text(key)
-                inner += entry.values()
-            elif isinstance(entry, list):
-                inner += entry
+            if isinstance(entry, dict | list):
+                inner += entry.values() if isinstance(entry, dict) else entry
         level, depth = inner, depth + 1
-
-
-def _check_text(text: str) -> None:
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise ValueError(f"a text holds {text[error.start]!r}, half of a character") from error

@@ -34,7 +34,9 @@ def dumping_to(folder: str | os.PathLike[str]) -> Iterator[None]:
             nir_file.write_graph(dump_name(path, count, name, ".nir"), graph)
         else:
             with atomic_path(dump_name(path, count, name, ".txt")) as temporary:
-                temporary.write_text("\n".join(map(str, graph.nodes)) + "\n", encoding="utf-8")
+                temporary.write_text(
+                    "\n".join(map(str, graph.nodes)) + "\n", encoding="utf-8", errors="backslashreplace"
+                )
         count += 1
 
     with dumping(write):

@@ -157,7 +157,7 @@ def report(
         return found
     given.say("writing")
     with atomic_path(out) as temporary:
-        temporary.write_text(page(found), encoding="utf-8")
+        temporary.write_text(page(found), encoding="utf-8", errors="backslashreplace")
     return replace(found, path=os.fspath(out))
 
 

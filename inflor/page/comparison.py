@@ -164,7 +164,7 @@ def write(found: Comparison, out: str | os.PathLike[str]) -> None:
             table=table(found),
         )
         with atomic_path(out) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+            temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
         return
     _draw(found, out, suffix)
 

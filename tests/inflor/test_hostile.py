@@ -241,3 +241,27 @@ def test_training_over_an_older_model_is_told(files: Files, tmp_path: Path) -> N
     ):
         (tmp_path / "metrics.json").write_text(json.dumps(metrics | change))
         assert message in invoke("convert", tmp_path / "model.pt", "--out", tmp_path / "a.nir").stdout
+
+
+def test_names_that_are_not_unicode(files: Files, made: Path, tmp_path: Path) -> None:
+    """What is made of such a file says so in its metadata, and is read and shown like any other."""
+    graph, integers, record, page = (tmp_path / f"\udcff{name}" for name in ("m.nir", "m.int.nir", "r.h5", "x.html"))
+    shutil.copy(files.graph, graph)
+    verdict, losses = tmp_path / "c.json", tmp_path / "q.json"
+    made_with = ("--calibrate", "digits", "--samples", 20, "--report", losses)
+    assert invoke("quantize", graph, *made_with, "--out", integers).exit_code == 0
+    assert invoke("run", integers, "--dataset", "digits", "--samples", 2, "--out", record).exit_code == 0
+    checked = invoke(
+        "check", integers, "--targets", "cpu", "spinnaker", "--dataset", "digits", "--samples", 1, "--json"
+    )
+    verdict.write_text(checked.stdout)
+    parts = ("--record", record, "--check", verdict, "--quantization", losses, "--float-model", graph)
+    shown = invoke("report", integers, *parts, "--out", page)
+    assert shown.exit_code == 0, shown.stderr
+    assert "udcff" in page.read_text("utf-8")
+
+
+def test_metadata_that_could_not_be_read_again_are_not_written(files: Files, tmp_path: Path) -> None:
+    with pytest.raises(inflor.InputError, match="beyond what a whole number holds"):
+        inflor.quantize(files.graph, calibrate="digits", samples=20, seed=2**70, out=tmp_path / "m.int.nir")
+    assert list(tmp_path.iterdir()) == []

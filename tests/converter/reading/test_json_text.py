@@ -18,8 +18,6 @@ BAD = {
     '{"a": -Infinity}': "-Infinity is no number of JSON",
     '{"a": 1e999}': "beyond what a number holds",
     '{"a": 1, "a": 2}': "the key 'a' stands there twice",
-    '{"a": "\\ud800"}': "half of a character",
-    '{"\\udfff": 1}': "half of a character",
     "[" * 100_000: "nested more than 64 deep",
     "[" * 70 + "]" * 70: "nested more than 64 deep",
     '{"a":' * 100_000: "nested more than 64 deep",
@@ -36,7 +34,9 @@ def test_what_is_no_json(text: str) -> None:
         parse_json(text)
 
 
-@pytest.mark.parametrize("value", [{"a": [1, 2.5, None, True, "é", {"b": []}]}, [], "x", 3, 1e300, 2**64 - 1, -(2**63)])
+@pytest.mark.parametrize(
+    "value", [{"a": [1, 2.5, None, True, "é", "\udcff", {"b": []}]}, [], "x", 3, 1e300, 2**64 - 1, -(2**63)]
+)
 def test_what_is(value: object) -> None:
     assert parse_json(json.dumps(value)) == value
 
