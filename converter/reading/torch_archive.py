@@ -32,6 +32,8 @@ def read_torch(path: str | os.PathLike[str], mend: str) -> Any:
     _check_archive(data, path, mend)
     try:
         return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    except MemoryError:
+        raise
     except Exception as error:  # a hostile archive can raise almost anything
         foreign = re.search(r"GLOBAL ([\w.]+)", str(error))
         why = f"it asks for {foreign[1]}" if foreign else reason(error)
@@ -44,25 +46,28 @@ def _check_archive(data: bytes, path: str | os.PathLike[str], mend: str) -> None
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             entries = archive.infolist()
-            stored = all(entry.compress_type == zipfile.ZIP_STORED for entry in entries)
-            damaged = archive.testzip() if stored and sum(e.file_size for e in entries) <= 2 * len(data) else None
             # torch finds its entries whatever their case.
-            pickles = [archive.read(e) for e in entries if stored and e.filename.lower().endswith(".pkl")]
+            programs = [entry for entry in entries if entry.filename.lower().endswith(".pkl")]
+            if any(entry.filename.endswith(".npy") for entry in entries):
+                raise InputError("is a data set (.npz); it is given as `dataset`", path=path)
+            if len(programs) != 1:
+                raise InputError(f"is no torch archive; {mend}", path=path)
+            if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
+                raise InputError("has compressed entries, which torch never writes; refused", path=path)
+            if sum(entry.file_size for entry in entries) > len(data):
+                raise InputError("has entries that lie on one another, which torch never writes; refused", path=path)
+            damaged = archive.testzip()
+            if damaged is not None:
+                raise InputError(f"is damaged at {damaged} (wrong checksum); {mend}", path=path)
+            program = archive.read(programs[0])
+    except (InputError, MemoryError):
+        raise
     except Exception as error:  # not BadZipFile alone: a damaged directory raises whatever its fields lead to
         old = "" if data[:2] == b"PK" else ", or one of torch before 1.6, which today's has to load and save again"
         raise InputError(f"is no torch archive, or a truncated one{old}; {mend}", path=path) from error
-    if len(pickles) != 1 and stored:
-        arrays = any(e.filename.endswith(".npy") for e in entries)
-        text = "is a data set (.npz); it is given as `dataset`" if arrays else f"is no torch archive; {mend}"
-        raise InputError(text, path=path)
-    if not stored:
-        raise InputError("has compressed entries, which torch never writes; refused", path=path)
-    if damaged is not None:
-        raise InputError(f"is damaged at {damaged} (wrong checksum); {mend}", path=path)
     try:
-        for program in pickles:
-            if len(program) > MAX_JSON:
-                raise ValueError(f"its index alone has {len(program)} bytes")
-            check_pickle(program, MOST_PROTOCOL)
+        if len(program) > MAX_JSON:
+            raise ValueError(f"its index alone has {len(program)} bytes")
+        check_pickle(program, MOST_PROTOCOL)
     except ValueError as error:
         raise InputError(f"was not loaded: {error}; {mend}", path=path) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import pickle
 import struct
@@ -101,4 +102,19 @@ def test_archives_of_other_kinds(tmp_path: Path) -> None:
         for name in ("a/data.pkl", "b/data.pkl"):
             archive.writestr(name, pickle.dumps({}, 2))
     with pytest.raises(InputError, match="is no torch archive"):
+        read_torch(path, "give another")
+
+
+def test_entries_that_lie_on_one_another(tmp_path: Path) -> None:
+    """Otherwise a small archive asks for sums over the same bytes without end."""
+    path = tmp_path / "m.pt"
+    torch.save({"weight": torch.ones(64, 64)}, path)
+    with zipfile.ZipFile(path, "a") as archive:
+        large = max(archive.infolist(), key=lambda entry: entry.file_size)
+        for number in range(4):
+            twin = copy.copy(large)
+            twin.filename = f"archive/data/{100 + number}"
+            archive.filelist.append(twin)
+        archive._didModify = True  # the directory is written anew on closing
+    with pytest.raises(InputError, match="entries that lie on one another"):
         read_torch(path, "give another")
