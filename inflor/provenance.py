@@ -2,32 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 import os
 import platform
 from pathlib import Path
 from typing import Any
 
-from inflor.converter.errors import InputError
+from inflor.converter.reading.paths import sha256
 
 PARTS = ("inflor", "torch", "numpy", "nir")
-
-
-def sha256(path: str | os.PathLike[str]) -> str:
-    """The file's SHA-256 in hexadecimal.
-
-    Raises:
-        InputError: the file cannot be read.
-    """
-    digest = hashlib.sha256()
-    try:
-        with open(path, "rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
-    return digest.hexdigest()
 
 
 def versions() -> dict[str, str]:

@@ -15,7 +15,7 @@ from inflor.converter.nir.graph import Graph
 from inflor.quant.ir.network import IntegerNetwork
 from inflor.targets import registry
 from inflor.targets.api import Plan, Progress, Rates, Target, UnplaceableError, Violation, choose
-from inflor.targets.record.file import Record, recorded_populations
+from inflor.targets.record.file import Record, rates_of, recorded_populations
 from inflor.targets.record.recorder import Recorder, recording
 from inflor.targets.record.remarks import on_activity
 
@@ -177,8 +177,7 @@ def _notes(network: IntegerNetwork | Graph, x: npt.NDArray[np.float32], plan: Ma
 def _activity(network: IntegerNetwork | Graph, recorder: Recorder) -> list[str]:
     """That populations never or always fire, which an accuracy does not show."""
     answers = network.outputs if isinstance(network, IntegerNetwork) else network.predecessors(network.outputs()[0])
-    sizes = {p.name: p.size * recorder.timesteps * max(recorder.samples, 1) for p in recorder.populations}
-    rates = {name: float(counts.sum()) / sizes[name] for name, counts in recorder.counts.items()}
+    rates = rates_of(recorder.populations, recorder.counts, recorder.timesteps, recorder.samples)
     return on_activity(rates, answers[0] if answers else None)
 
 

@@ -59,6 +59,11 @@ def signed(plain: Mapping[str, Any]) -> dict[str, Any]:
     return {**plain, KEY: _of_json(plain)}
 
 
+def signed_text(plain: Mapping[str, Any]) -> str:
+    """The JSON of plain data with their checksum, as a file has it."""
+    return json.dumps(signed(plain), indent=2) + "\n"
+
+
 def verify_json(plain: Mapping[str, Any], source: str) -> dict[str, Any]:
     """Plain data without the checksum that stood with them; files of earlier versions have none.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 from pathlib import Path
@@ -49,3 +50,20 @@ def read_bytes(path: str | os.PathLike[str], what: str, most: int = MAX_BYTES) -
         return Path(path).read_bytes()
     except OSError as error:
         raise InputError(f"cannot be read ({error.strerror or error})", path=path) from error
+
+
+def sha256(path: str | os.PathLike[str]) -> str:
+    """SHA-256 of the bytes of a regular file, in hexadecimal.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    check_regular(path, "a file")
+    digest = hashlib.sha256()
+    try:
+        with open(path, "rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    except OSError as error:
+        raise InputError(f"cannot be read ({error.strerror or error})", path=path) from error
+    return digest.hexdigest()

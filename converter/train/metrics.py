@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from typing import Any
 from inflor.converter.errors import InputError
 from inflor.converter.files import atomic_path
 from inflor.converter.reading.json_text import read_json
+from inflor.converter.reading.paths import sha256
 
 MODEL, METRICS = "model.pt", "metrics.json"
 _DIGEST = "model_sha256"
@@ -29,7 +29,7 @@ def write_metrics(folder: Path, metrics: Mapping[str, Any]) -> None:
 
 def tie(model: Path) -> dict[str, str]:
     """What ties the metrics of a finished training to the model that it made."""
-    return {_DIGEST: _digest(model)}
+    return {_DIGEST: sha256(model)}
 
 
 def note_on(model: str | os.PathLike[str]) -> str | None:
@@ -42,15 +42,11 @@ def note_on(model: str | os.PathLike[str]) -> str | None:
         return None
     try:
         metrics = read_json(Path(model).parent / METRICS, "the metrics of a training")
-        digest = _digest(Path(model))
-    except (InputError, OSError):
+        digest = sha256(model)
+    except InputError:
         return None
     if metrics.get("finished") is False:
         return f"{METRICS} beside it is of a training that has not finished; this is the model of an earlier one."
     if metrics.get(_DIGEST, digest) != digest:
         return f"{METRICS} beside it is of another model: their digests differ."
     return None
-
-
-def _digest(model: Path) -> str:
-    return hashlib.sha256(model.read_bytes()).hexdigest()

@@ -12,10 +12,10 @@ from inflor.api.loading import PathLike, Progress, load_dataset, load_network, r
 from inflor.converter.datasets.dataset import Dataset
 from inflor.converter.datasets.layout import Layout
 from inflor.converter.errors import InputError
+from inflor.converter.reading.paths import sha256
 from inflor.fit import fitted
 from inflor.page import comparison, costs
 from inflor.page.comparison import Candidate, Comparison
-from inflor.provenance import sha256
 from inflor.quant.ir.network import IntegerNetwork
 from inflor.targets import running
 from inflor.targets.cost.estimate import estimate

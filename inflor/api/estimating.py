@@ -10,8 +10,8 @@ from inflor.converter.datasets.dataset import Dataset
 from inflor.converter.datasets.layout import Layout
 from inflor.converter.errors import InputError
 from inflor.converter.nir.graph import Graph
+from inflor.converter.reading.paths import sha256
 from inflor.fit import fitted, images_of
-from inflor.provenance import sha256
 from inflor.quant.ir.network import IntegerNetwork
 from inflor.targets.cost.estimate import estimate as count_and_multiply
 from inflor.targets.cost.result import CostReport

@@ -14,8 +14,9 @@ from inflor.converter.datasets.layout import Layout
 from inflor.converter.errors import InputError
 from inflor.converter.nir.graph import Graph
 from inflor.converter.passes.conventions import Conventions, reading_notes
+from inflor.converter.reading.paths import sha256
 from inflor.fit import fitted
-from inflor.provenance import made_from, sha256, versions
+from inflor.provenance import made_from, versions
 from inflor.quant import file as integer_nir
 from inflor.quant.fix import pipeline as stage2
 from inflor.quant.fix.pipeline import Granularity, Options

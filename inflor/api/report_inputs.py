@@ -20,10 +20,10 @@ from inflor.converter.nir.graph import Graph
 from inflor.converter.passes.conventions import Conventions
 from inflor.converter.reading.checksum import verify_json
 from inflor.converter.reading.json_text import read_json
+from inflor.converter.reading.paths import sha256
 from inflor.fit import fitted, images_of, same_samples, split_of
 from inflor.page import chips, gather
 from inflor.page.contents import Chip, Missing, Potentials, Source, Verdict
-from inflor.provenance import sha256
 from inflor.quant.fix.report import QuantReport
 from inflor.quant.ir.network import IntegerNetwork
 from inflor.targets import registry

@@ -11,8 +11,9 @@ from inflor.converter.datasets.layout import Layout
 from inflor.converter.errors import InputError
 from inflor.converter.nir.graph import Graph
 from inflor.converter.passes.conventions import Conventions, reading_notes
+from inflor.converter.reading.paths import sha256
 from inflor.fit import fitted
-from inflor.provenance import sha256, versions
+from inflor.provenance import versions
 from inflor.quant.ir.network import IntegerNetwork
 from inflor.targets import running
 from inflor.targets.record.file import Record

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
@@ -18,8 +17,8 @@ from inflor.converter.datasets.layout import Layout
 from inflor.converter.errors import InputError, MissingPartError
 from inflor.converter.files import atomic_path
 from inflor.converter.passes.conventions import Conventions
-from inflor.converter.reading.checksum import signed
-from inflor.provenance import sha256
+from inflor.converter.reading.checksum import signed_text
+from inflor.converter.reading.paths import sha256
 from inflor.quant.ir.network import IntegerNetwork
 from inflor.targets import registry, running
 from inflor.targets.equivalence.compare import Equivalence
@@ -251,7 +250,7 @@ def beside(page: str | os.PathLike[str]) -> Path:
 def write_json(path: Path, plain: Mapping[str, Any]) -> None:
     """Plain data with their checksum, as a file that is there complete or not at all."""
     with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(signed(plain), indent=2) + "\n", encoding="utf-8")
+        temporary.write_text(signed_text(plain), encoding="utf-8")
 
 
 def _refusing(model: Path, targets: Sequence[str], conventions: Conventions | None) -> dict[str, str]:

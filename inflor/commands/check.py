@@ -58,7 +58,7 @@ def command(
     them; --loihi.chip goes to loihi alone.
     """
     import inflor
-    from inflor.provenance import sha256
+    from inflor.converter.reading.paths import sha256
 
     with console.progress("comparing") as progress:
         result = inflor.check(model, targets, progress=progress, **options, **target_options)

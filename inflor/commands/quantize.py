@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -242,11 +241,9 @@ def _written(path: Path | None) -> Iterator[Callable[[Quantized], None]]:
         yield lambda made: None
         return
     from inflor.converter.files import atomic_path
-    from inflor.converter.reading.checksum import signed
+    from inflor.converter.reading.checksum import signed_text
 
     with atomic_path(path) as temporary:
-        yield lambda made: _fill(temporary, signed(made.as_dict()))
-
-
-def _fill(path: Path, plain: dict[str, Any]) -> None:
-    path.write_text(json.dumps(plain, indent=2) + "\n", encoding="utf-8")
+        made: list[Quantized] = []
+        yield made.append
+        temporary.write_text(signed_text(made[0].as_dict()), encoding="utf-8")

@@ -14,7 +14,7 @@ Layout of the file:
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -50,6 +50,17 @@ class RecordedPopulation:
     @property
     def size(self) -> int:
         return int(np.prod(self.shape))
+
+
+def rates_of(
+    populations: Iterable[RecordedPopulation],
+    counts: Mapping[str, npt.NDArray[np.int64]],
+    timesteps: int,
+    samples: int,
+) -> dict[str, float]:
+    """Spikes per neuron and step of every population that fires."""
+    sizes = {p.name: p.size * timesteps * max(samples, 1) for p in populations}
+    return {name: float(fired.sum()) / sizes[name] for name, fired in counts.items()}
 
 
 def recorded_populations(network: IntegerNetwork) -> tuple[RecordedPopulation, ...]:
@@ -103,8 +114,7 @@ class Record:
     @property
     def rates(self) -> dict[str, float]:
         """Spikes per neuron and step of every population that fires."""
-        sizes = {p.name: p.size * self.timesteps * max(self.samples, 1) for p in self.populations}
-        return {name: float(counts.sum()) / sizes[name] for name, counts in self.counts.items()}
+        return rates_of(self.populations, self.counts, self.timesteps, self.samples)
 
     def spikes(self, name: str, samples: slice = slice(None)) -> npt.NDArray[np.bool_]:
         """Spikes of one population, bool [samples, T, *shape].

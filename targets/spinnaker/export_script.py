@@ -8,7 +8,6 @@ says so.
 
 from __future__ import annotations
 
-import hashlib
 import math
 import os
 import shlex
@@ -19,6 +18,7 @@ import numpy as np
 
 from inflor.converter.errors import InputError
 from inflor.converter.files import atomic_path
+from inflor.converter.reading.paths import sha256
 from inflor.quant.ir.network import IntegerNetwork, Population
 from inflor.quant.operators import IntArray
 from inflor.targets.spinnaker.numbers import Lowered
@@ -74,7 +74,7 @@ def write(
         with open(temporary, "wb") as file:
             np.savez_compressed(file, **arrays)
         # The digest tells a script from the arrays of another one, of a run that was killed between the two.
-        script.write_text(text.replace(_DIGEST, hashlib.sha256(temporary.read_bytes()).hexdigest()), encoding="utf-8")
+        script.write_text(text.replace(_DIGEST, sha256(temporary)), encoding="utf-8")
     how = f"python {shlex.quote(out.name)} image.npy"
     return (f"Run it with sPyNNaker 1!7.4.1, an image as its argument: {how}", *_notes(plan))
 

@@ -63,7 +63,7 @@ def _reads(*names: str) -> Callable[[Path], None]:
 def _pair(folder: Path) -> None:
     """A network and the report of its quantization: told apart where they are not of one run."""
     from inflor.converter.reading.checksum import verify_json
-    from inflor.provenance import sha256
+    from inflor.converter.reading.paths import sha256
 
     _reads("m.int.nir")(folder)
     if (folder / "q.json").exists():

@@ -190,7 +190,7 @@ def test_a_folder_to_write_to(files: Files, place: str, tmp_path: Path, monkeypa
         ("run", files.integers, "--dataset", "digits", "--samples", 5, "--out", place),
     ):
         assert "name a file to write" in refused(*arguments)
-    assert "cannot be read (Is a directory)" in refused("quantize", place or ".", "--calibrate", "digits")
+    assert "is a folder" in refused("quantize", place or ".", "--calibrate", "digits")
 
 
 @pytest.mark.parametrize("place", ["file/out", "/proc/out"])

@@ -109,8 +109,16 @@ def test_an_input_node_of_other_bits(made: Path, tmp_path: Path) -> None:
 
 
 def test_a_pipe_as_the_model(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "pipe")
-    assert "is not a regular file" in refused("info", tmp_path / "pipe")
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for arguments in (
+        ("info", pipe),
+        ("convert", pipe),
+        ("quantize", pipe, "--calibrate", "digits"),
+        ("run", pipe, "--dataset", "digits"),
+        ("check", pipe, "--targets", "cpu", "spinnaker", "--dataset", "digits"),
+    ):
+        assert "is not a regular file" in refused(*arguments)
 
 
 @pytest.mark.parametrize(
