@@ -15,7 +15,8 @@ from inflor.converter.train.architecture import SpikingNetwork
 from inflor.converter.train.networks import build
 from inflor.converter.train.neurons import NeuronConfig
 from inflor.converter.train.tdbn import TDBatchNorm
-from inflor.quant.fix.pipeline import Options, quantize
+from inflor.quant.fix.options import Options
+from inflor.quant.fix.pipeline import quantize
 from inflor.quant.fix.report import QuantReport
 from inflor.quant.ir.network import IntegerNetwork
 from inflor.targets import registry, running

@@ -19,7 +19,7 @@ from inflor.fit import fitted
 from inflor.provenance import made_from, versions
 from inflor.quant import file as integer_nir
 from inflor.quant.fix import pipeline as stage2
-from inflor.quant.fix.pipeline import Granularity, Options
+from inflor.quant.fix.options import Granularity, Options
 from inflor.quant.fix.report import QuantReport
 from inflor.quant.ir.network import IntegerNetwork
 

@@ -13,7 +13,8 @@ import pytest
 from inflor.converter.nir.graph import Graph
 from inflor.quant.fix import biases
 from inflor.quant.fix.neurons import read_neuron
-from inflor.quant.fix.pipeline import Options, quantize
+from inflor.quant.fix.options import Options
+from inflor.quant.fix.pipeline import quantize
 from inflor.targets.equivalence.compare import check
 from inflor.targets.running import run
 

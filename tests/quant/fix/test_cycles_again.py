@@ -10,7 +10,8 @@ import pytest
 from float_graphs import graph_of, sink, source
 
 from inflor.quant.fix import pipeline
-from inflor.quant.fix.pipeline import Options, quantize
+from inflor.quant.fix.options import Options
+from inflor.quant.fix.pipeline import quantize
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from inflor.converter.nir.graph import Graph
 from inflor.converter.simulate import execute
 from inflor.quant.fix.grids import grid_steps, group_steps
-from inflor.quant.fix.pipeline import Options, quantize
+from inflor.quant.fix.options import Options
+from inflor.quant.fix.pipeline import quantize
 from inflor.quant.operators import weighted
 from inflor.targets.running import run
 

@@ -14,7 +14,8 @@ from inflor.converter.nir.graph import Graph
 from inflor.converter.simulate import execute
 from inflor.quant.fix import judge as module
 from inflor.quant.fix.judge import judge
-from inflor.quant.fix.pipeline import Options, quantize
+from inflor.quant.fix.options import Options
+from inflor.quant.fix.pipeline import quantize
 from inflor.targets.running import run
 
 STEPS = 12

@@ -23,7 +23,8 @@ from inflor.converter.simulate import execute
 from inflor.quant import file
 from inflor.quant.fix import pipeline
 from inflor.quant.fix.calibrate import mean_current
-from inflor.quant.fix.pipeline import Options, quantize
+from inflor.quant.fix.options import Options
+from inflor.quant.fix.pipeline import quantize
 from inflor.quant.ir.network import IntegerNetwork, Population
 from inflor.quant.passes.pipeline import fuse
 from inflor.targets import registry, running

@@ -21,7 +21,8 @@ from inflor.converter.train import export
 from inflor.converter.train.architecture import SpikingNetwork
 from inflor.converter.train.networks import build
 from inflor.converter.train.neurons import NeuronConfig
-from inflor.quant.fix.pipeline import Options, quantize
+from inflor.quant.fix.options import Options
+from inflor.quant.fix.pipeline import quantize
 from inflor.quant.operators import Scale, weighted
 from inflor.targets.cpu.emulator import states
 from inflor.targets.equivalence import compare as equivalence

@@ -16,7 +16,8 @@ from signing import sign_again
 from inflor.converter.errors import InputError
 from inflor.converter.nir.graph import Graph
 from inflor.quant import file as integer_nir
-from inflor.quant.fix.pipeline import Options, quantize
+from inflor.quant.fix.options import Options
+from inflor.quant.fix.pipeline import quantize
 from inflor.quant.ir.network import IntegerNetwork
 from inflor.quant.ir.ranges import state_range
 from inflor.targets.running import run

@@ -20,7 +20,8 @@ from inflor.converter.train import export
 from inflor.converter.train.architecture import SpikingNetwork
 from inflor.converter.train.networks import build
 from inflor.converter.train.neurons import NeuronConfig
-from inflor.quant.fix.pipeline import Options, quantize
+from inflor.quant.fix.options import Options
+from inflor.quant.fix.pipeline import quantize
 from inflor.targets.cpu.potentials import histograms
 
 EDGES = np.round(np.arange(-60, 101) * 0.05, 2)
