@@ -1,4 +1,7 @@
-"""The one set of limits by which files are read: bytes, elements, depth, and how far compressed data may swell."""
+"""The limits that all readers share: bytes, elements, depth, and how far compressed data may swell.
+
+What a single format has beside these, such as the names of an HDF5 file, stands with its reader.
+"""
 
 from __future__ import annotations
 
