@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import re
@@ -78,8 +79,20 @@ def _written_through(path: str | os.PathLike[str]) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="inflor-") as folder:
         temporary = Path(folder) / Path(path).name
         yield temporary
-        with temporary.open("rb") as made, open(path, "wb") as there:
+        with temporary.open("rb") as made, open(path, "wb", opener=_open_read) as there:
             shutil.copyfileobj(made, there)
+
+
+def _open_read(path: str, flags: int) -> int:
+    """Open a pipe that somebody reads, or a device; without a reader a pipe would wait for ever."""
+    try:
+        number = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno != errno.ENXIO:
+            raise
+        raise InputError("is a pipe that nobody reads; start its reader first", path=path) from error
+    os.set_blocking(number, True)
+    return number
 
 
 def _status(path: str | os.PathLike[str]) -> os.stat_result | None:

@@ -50,9 +50,15 @@ def test_mode_and_owner_stay(tmp_path: Path) -> None:
 def test_a_pipe_is_written_to(tmp_path: Path) -> None:
     path, read = tmp_path / "pipe", []
     os.mkfifo(path)
+    with pytest.raises(InputError, match="is a pipe that nobody reads; start its reader first"):
+        write(path)
     reader = threading.Thread(target=lambda: read.append(path.read_text()))
     reader.start()
-    write(path, "through")
+    for _ in range(100):  # until it is there
+        with contextlib.suppress(InputError):
+            write(path, "through")
+            break
+        time.sleep(0.05)
     reader.join(10)
     assert (read, stat.S_ISFIFO(path.lstat().st_mode)) == (["through"], True)
 
